@@ -1,0 +1,135 @@
+"""Errors for bad input, and the checks that raise them.
+
+Every message names the field, the value that was given and what would be right,
+so that a script can print it as one line and a notebook user can act on it.
+"""
+
+import difflib
+import inspect
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+
+class Shortcut1dError(Exception):
+    """Anything this package refuses; scripts print it as one line and exit with 2."""
+
+
+class InvalidInput(Shortcut1dError, ValueError):
+    """An argument, option or file that cannot be used."""
+
+
+def refuse(field: str, value: object, wanted: str) -> InvalidInput:
+    """The error for `field`, to be raised by the caller."""
+    shown = repr(value)
+    if len(shown) > 80:
+        shown = shown[:77] + "..."
+    return InvalidInput(f"{field}: got {shown}, expected {wanted}")
+
+
+def number(
+    field: str,
+    value: object,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    above: float | None = None,
+    below: float | None = None,
+    unit: str = "",
+) -> float:
+    """`value` as a finite float in `[low, high]`, strictly `> above` and `< below` where given.
+
+    Raises:
+        InvalidInput: not a number, not finite, or out of range.
+    """
+    bounds = []
+    if above is not None:
+        bounds.append(f"above {above:g}")
+    elif low > -math.inf:
+        bounds.append(f"at least {low:g}")
+    if below is not None:
+        bounds.append(f"below {below:g}")
+    elif high < math.inf:
+        bounds.append(f"at most {high:g}")
+    wanted = " ".join(["a finite number", " and ".join(bounds), unit]).replace("  ", " ").strip()
+    as_float = _as_float(value)
+    if as_float is None or not math.isfinite(as_float) or not low <= as_float <= high:
+        raise refuse(field, value, wanted)
+    if (above is not None and as_float <= above) or (below is not None and as_float >= below):
+        raise refuse(field, value, wanted)
+    return as_float
+
+
+def whole(field: str, value: object, *, low: int = 1, high: int | None = None) -> int:
+    """`value` as an int in `[low, high]`; a float counts when it is whole.
+
+    Raises:
+        InvalidInput: not a whole number, or out of range.
+    """
+    wanted = f"a whole number of at least {low}" + (f" and at most {high}" if high else "")
+    as_float = _as_float(value)
+    if as_float is None or not math.isfinite(as_float) or as_float != int(as_float):
+        raise refuse(field, value, wanted)
+    if as_float < low or (high is not None and as_float > high):
+        raise refuse(field, value, wanted)
+    return int(as_float)
+
+
+def choice(field: str, value: object, known: Iterable[str]) -> str:
+    """`value` if it is one of `known`.
+
+    Raises:
+        InvalidInput: unknown; the message lists the known names and suggests the nearest.
+    """
+    names = sorted(known)
+    if isinstance(value, str) and value in names:
+        return value
+    near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    raise refuse(field, value, f"one of {', '.join(names)}{hint}")
+
+
+def span(field: str, value: object, *, low: float, high: float, unit: str = "") -> tuple:
+    """`value` as a pair of numbers `(a, b)` with `low <= a <= b <= high`.
+
+    Raises:
+        InvalidInput: not a pair, not numbers, out of range or the wrong way round.
+    """
+    wanted = f"two numbers, smallest first, between {low:g} and {high:g} {unit}".rstrip()
+    pair = tuple(np.ravel(np.asarray(value, dtype=object)))
+    if len(pair) != 2:
+        raise refuse(field, value, wanted)
+    first, last = (number(field, part, low=low, high=high, unit=unit) for part in pair)
+    if first > last:
+        raise refuse(field, value, wanted)
+    return first, last
+
+
+def _as_float(value: object) -> float | None:
+    if isinstance(value, bool | str | bytes | None):
+        return None
+    try:
+        array = np.asarray(value)
+        return float(array) if array.shape == () and array.dtype.kind in "iuf" else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def call_by_name(
+    kind: str, makers: Mapping[str, Callable[..., Any]], name: str, parameters: Mapping[str, Any]
+) -> Any:
+    """`makers[name](**parameters)`, with unknown names and parameters refused in one line.
+
+    Raises:
+        InvalidInput: the name or a parameter is unknown, or a parameter has a bad value.
+    """
+    maker = makers[choice(kind, name, makers)]
+    known = inspect.signature(maker).parameters
+    for parameter in parameters:
+        choice(f"parameter of {name}", parameter, known)
+    for parameter, details in known.items():
+        if details.default is inspect.Parameter.empty and parameter not in parameters:
+            raise InvalidInput(f"{name}: needs a value for {parameter!r}")
+    return maker(**parameters)

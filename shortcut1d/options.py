@@ -1,0 +1,103 @@
+"""A config dataclass as command-line options: one field, one option."""
+
+import argparse
+import dataclasses
+import difflib
+import types
+import typing
+from pathlib import Path
+from typing import Any, NoReturn
+
+
+def option(default: Any, help: str) -> Any:  # noqa: A002 (argparse's own word)
+    """A config field with its line of `--help`."""
+    return dataclasses.field(default=default, metadata={"help": help})
+
+
+class Parser(argparse.ArgumentParser):
+    """Bad options end in one line that names them and the nearest known one, and exit status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print one line, exit with 2."""
+        unknown = message.removeprefix("unrecognized arguments: ")
+        if unknown != message:
+            typed = unknown.split()[0].split("=")[0]
+            known = [name for action in self._actions for name in action.option_strings]
+            near = difflib.get_close_matches(typed, known, n=1)
+            message = f"unknown option {typed}"
+            message += f", did you mean {near[0]}?" if near else " (--help lists them all)"
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def parser(
+    description: str, config: type, presets: dict[str, Any], out: Path
+) -> argparse.ArgumentParser:
+    """The command line of an experiment.
+
+    Args:
+        description: what `--help` says first.
+        config: dataclass whose fields become options.
+        presets: name to config; `--help` shows what each preset sets a field to.
+        out: default of `--out`.
+    """
+    made = Parser(
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument(
+        "--preset",
+        choices=list(presets),
+        default="quick",
+        help="size of the run: smoke for a test in seconds, quick for minutes on a laptop, "
+        "full for a reviewer (default: quick)",
+    )
+    made.add_argument(
+        "--out", type=Path, default=out, metavar="DIR", help=f"folder of what is made ({out})"
+    )
+    made.add_argument(
+        "--only-plot",
+        action="store_true",
+        help="train nothing: draw the figure again from the table saved in --out",
+    )
+    hints = typing.get_type_hints(config)
+    group = made.add_argument_group("the experiment (defaults by preset: smoke / quick / full)")
+    for field in dataclasses.fields(config):
+        shown = [_shown(getattr(preset, field.name)) for preset in presets.values()]
+        default = shown[0] if len(set(shown)) == 1 else " / ".join(shown)
+        settings = _settings(hints[field.name])
+        group.add_argument(
+            f"--{field.name.replace('_', '-')}",
+            dest=field.name,
+            default=argparse.SUPPRESS,
+            help=f"{field.metadata['help']} ({default})".replace("%", "%%"),
+            **settings,
+        )
+    return made
+
+
+def given(namespace: argparse.Namespace, config: type) -> dict[str, Any]:
+    """The config fields that the command line sets."""
+    names = {field.name for field in dataclasses.fields(config)}
+    chosen = {name: value for name, value in vars(namespace).items() if name in names}
+    return {n: tuple(v) if isinstance(v, list) else v for n, v in chosen.items()}
+
+
+def _settings(hint: Any) -> dict[str, Any]:
+    arguments = [a for a in typing.get_args(hint) if a not in (types.NoneType, Ellipsis)]
+    if hint is bool:
+        return {"action": argparse.BooleanOptionalAction}
+    if typing.get_origin(hint) is tuple:
+        return {"type": arguments[0], "nargs": "+", "metavar": _metavar(arguments[0])}
+    kind = arguments[0] if arguments else hint
+    return {"type": kind, "metavar": _metavar(kind)}
+
+
+def _metavar(kind: type) -> str:
+    return {int: "N", float: "X", str: "NAME", Path: "FILE"}[kind]
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "none"
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

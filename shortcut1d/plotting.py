@@ -1,0 +1,101 @@
+"""One style for all figures, and the plots that more than one of them uses.
+
+Colours are Okabe and Ito's, which colour-blind readers can tell apart; sizes are those of a page
+in print: 7 inches for two columns.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+
+from shortcut1d.analysis import Interval
+from shortcut1d.analysis.transfer import HALF
+
+TWO_COLUMNS = 7.0  # inches
+BLUE, ORANGE, GREEN, PINK, SKY, RED = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#D55E00",
+)
+INK, GREY, PALE = "#222222", "#8C8C8C", "#D0D0D0"
+
+
+@contextlib.contextmanager
+def style() -> Iterator[None]:
+    """The settings that every figure is drawn and saved under."""
+    settings: Any = {
+        "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
+        "font.size": 8,
+        "axes.titlesize": 8,
+        "axes.labelsize": 8,
+        "xtick.labelsize": 7,
+        "ytick.labelsize": 7,
+        "legend.fontsize": 7,
+        "axes.linewidth": 0.6,
+        "axes.edgecolor": INK,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        "legend.frameon": False,
+        "savefig.dpi": 300,
+        "pdf.fonttype": 42,  # text stays text
+        "svg.hashsalt": "shortcut1d",
+    }
+    with mpl.rc_context(settings):
+        yield
+
+
+def waveforms(
+    axes: Axes,
+    given: Float[np.ndarray, " samples"],
+    target: Float[np.ndarray, " samples"],
+    output: Float[np.ndarray, " samples"],
+    color: str,
+) -> None:
+    """Input, target and output over one another, on axes without decoration."""
+    time = np.arange(len(given))
+    axes.plot(time, given, color=PALE, linewidth=0.8, label="input")
+    axes.plot(time, target, color=INK, linewidth=0.7, linestyle=(0, (2, 1.2)), label="target")
+    axes.plot(time, output, color=color, linewidth=1.1, label="output")
+    axes.set_xlim(0, len(given) - 1)
+
+
+def transfer_plane(axes: Axes) -> None:
+    """The plane of kept content and removed degradation, with what its quarters mean."""
+    axes.set_xlim(-0.35, 1.1)
+    axes.set_ylim(-0.35, 1.1)
+    axes.axvline(HALF, color=PALE, linewidth=0.6, zorder=0)
+    axes.axhline(HALF, color=PALE, linewidth=0.6, zorder=0)
+    axes.plot([-1, 1.1], [-1, 1.1], color=PALE, linewidth=0.6, linestyle=":", zorder=0)
+    axes.set_aspect("equal")
+    axes.set_xlabel("kept content $R_C$")
+    axes.set_ylabel("removed degradation $R_D$")
+    corners = {
+        (-0.32, 1.07, "left", "top"): "content fitted",
+        (1.07, -0.32, "right", "bottom"): "degradation fitted",
+        (1.07, 1.07, "right", "top"): "both: it generalises",
+        (-0.32, -0.32, "left", "bottom"): "neither",
+    }
+    for (x, y, across, up), word in corners.items():
+        axes.text(x, y, word, ha=across, va=up, color=GREY, fontsize=7, style="italic")
+
+
+def cross(axes: Axes, x: Interval, y: Interval, color: str, marker: str) -> None:
+    """A point with its intervals both ways."""
+    axes.plot([x.estimate] * 2, [y.low, y.high], color=color, linewidth=1)
+    bar(axes, x, y.estimate, color, marker)
+
+
+def bar(axes: Axes, x: Interval, y: float, color: str, marker: str) -> None:
+    """A point with its interval along the horizontal axis."""
+    axes.plot([x.low, x.high], [y] * 2, color=color, linewidth=1)
+    axes.plot(x.estimate, y, marker, color=color, markersize=5, markeredgecolor="white", zorder=3)

@@ -1,0 +1,237 @@
+"""The experiment driver: command line, progress, saving and provenance for every script.
+
+An experiment is a config, `run(config, progress) -> Outcome`, `plot(table, arrays) -> Figure` and
+`claims(table) -> list[Claim]`, all of them pure; everything that touches a file or a clock is here.
+"""
+
+import contextlib
+import dataclasses
+import importlib.metadata
+import io
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from shortcut1d import audio, options, plotting, store
+from shortcut1d.claims import Claim
+from shortcut1d.errors import InvalidInput, Shortcut1dError
+from shortcut1d.grid import Progress as Report
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "pandas", "matplotlib")
+
+
+class Sound(NamedTuple):
+    """Something to listen to.
+
+    samples: amplitudes. rate: Hz. full_scale: the amplitude that becomes the loudest sample.
+    """
+
+    samples: np.ndarray
+    rate: int
+    full_scale: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run leaves.
+
+    table: one row per trained network and test. arrays: what the figure shows beside the table
+    (waveforms, images). sounds: what to listen to.
+    """
+
+    table: pd.DataFrame
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    sounds: dict[str, Sound] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One script.
+
+    name: of the files it makes. summary: what it shows, for `--help`. presets: smoke, quick, full.
+    """
+
+    name: str
+    summary: str
+    presets: dict[str, Any]
+    run: Callable[[Any, Report], Outcome]
+    plot: Callable[[pd.DataFrame, dict[str, np.ndarray]], Figure]
+    claims: Callable[[pd.DataFrame], list[Claim]]
+
+
+def main(experiment: Experiment, argv: Sequence[str] | None = None) -> int:
+    """Run an experiment from the command line; the exit status.
+
+    0 when it ran (whatever its claims came to), 2 for a bad option, file or folder, 130 when
+    interrupted.
+    """
+    use_all_cores()
+    parser = options.parser(
+        experiment.summary,
+        type(experiment.presets["quick"]),
+        experiment.presets,
+        ROOT / "figures",
+    )
+    chosen = parser.parse_args(argv)
+    try:
+        if chosen.only_plot:
+            redraw(experiment, chosen.out)
+        else:
+            preset = experiment.presets[chosen.preset]
+            changed = options.given(chosen, type(preset))
+            config = dataclasses.replace(preset, **changed)
+            carry_out(experiment, config, chosen.preset, chosen.out)
+    except Shortcut1dError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{parser.prog}: interrupted; {chosen.out} is as it was before", file=sys.stderr)
+        return 130
+    return 0
+
+
+def carry_out(experiment: Experiment, config: Any, preset: str, out: Path) -> None:
+    """Run, save everything atomically, print the claims.
+
+    Raises:
+        InvalidInput: a folder that cannot be written to (before anything is trained), a full disk.
+    """
+    store.writable_folder(out)
+    began = time.perf_counter()
+    with progress_bar(experiment.name) as report:
+        outcome = experiment.run(config, report)
+    # What is drawn and claimed is what was saved, so that --only-plot gives the same again.
+    table = store.table_bytes(outcome.table)
+    saved = pd.read_csv(io.BytesIO(table))
+    claims = experiment.claims(saved)
+    arrays = store.arrays_bytes(outcome.arrays)
+    drawings = draw(experiment.plot(saved, outcome.arrays))
+    record = provenance(config, preset) | {
+        "wall_time_seconds": round(time.perf_counter() - began, 1),
+        "table_sha256": store.checksum(table, arrays),
+        "claims": [claim.record() for claim in claims],
+    }
+    store.write_atomic(out / f"{experiment.name}.csv", table)
+    store.write_atomic(out / f"{experiment.name}.npz", arrays)
+    store.write_atomic(out / f"{experiment.name}.json", store.json_bytes(record))
+    for suffix, data in drawings.items():
+        store.write_atomic(out / f"{experiment.name}.{suffix}", data)
+    for name, sound in outcome.sounds.items():
+        store.write_atomic(out / f"{experiment.name}_{name}.wav", audio.wav_bytes(*sound))
+    show(experiment.name, claims, out, record["wall_time_seconds"])
+
+
+def redraw(experiment: Experiment, out: Path) -> None:
+    """Draw the figure again from what an earlier run saved, and print its claims.
+
+    Raises:
+        InvalidInput: nothing saved there, or not what the provenance file says.
+    """
+    table, table_data = store.read_table(out / f"{experiment.name}.csv")
+    arrays, arrays_data = store.read_arrays(out / f"{experiment.name}.npz")
+    record = store.read_json(out / f"{experiment.name}.json")
+    if record.get("table_sha256") != store.checksum(table_data, arrays_data):
+        raise InvalidInput(
+            f"{out / experiment.name}.csv: not the table that its .json describes; run again"
+        )
+    claims = experiment.claims(table)
+    for suffix, data in draw(experiment.plot(table, arrays)).items():
+        store.write_atomic(out / f"{experiment.name}.{suffix}", data)
+    show(experiment.name, claims, out, None)
+
+
+def draw(figure: Figure) -> dict[str, bytes]:
+    """The figure as PNG and PDF files, the same bytes for the same figure."""
+    files = {}
+    for suffix, metadata in {"png": None, "pdf": {"CreationDate": None}}.items():
+        file = io.BytesIO()
+        with plotting.style():
+            figure.savefig(file, format=suffix, metadata=metadata)
+        files[suffix] = file.getvalue()
+    return files
+
+
+def provenance(config: Any, preset: str) -> dict[str, Any]:
+    """What it takes to make a figure again: config, versions, device, commit."""
+    return {
+        "config": {"preset": preset} | _plain(dataclasses.asdict(config)),
+        "versions": {"python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in PACKAGES},
+        "device": f"{len(jax.devices())} x {jax.devices()[0].device_kind} ({platform.machine()})",
+        "commit": _commit(),
+    }
+
+
+def show(name: str, claims: list[Claim], out: Path, seconds: float | None) -> None:
+    """Print the claims, and where the files are."""
+    for claim in claims:
+        print(claim)
+    took = "" if seconds is None else f" after {seconds:.0f} s"
+    print(f"{out / name}.png (.pdf, .csv, .json){took}")
+
+
+def use_all_cores() -> None:
+    """Give each core of a CPU a device of its own, so that cells train side by side.
+
+    No effect on accelerators, nor once JAX has been used.
+    """
+    # Where the process is confined to some cores, the others are of no use to it.
+    confined = getattr(os, "sched_getaffinity", None)
+    cores = len(confined(0)) if confined else os.cpu_count() or 1
+    with contextlib.suppress(RuntimeError):
+        jax.config.update("jax_num_cpu_devices", cores)
+
+
+@contextlib.contextmanager
+def progress_bar(name: str) -> Iterator[Report]:
+    """A bar with the time left, on a terminal; nothing elsewhere."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn(name),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} model-steps"),
+        TimeElapsedColumn(),
+        TextColumn("left:"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(part) for part in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _commit() -> str | None:
+    """The commit of the code that ran, with a mark if the code has changed since."""
+    git = ["git", "-C", str(ROOT)]
+    try:
+        head = subprocess.run(
+            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        )
+        code = ["shortcut1d", "experiments", "pyproject.toml"]
+        changes = subprocess.run(
+            [*git, "status", "--porcelain", "--", *code], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head.stdout.strip() + (" (changed since)" if changes.stdout.strip() else "")

@@ -35,6 +35,7 @@ def read_wav(path: str | Path, rate: int) -> Float[np.ndarray, " samples"]:
             own_rate, raw = wavfile.read(io.BytesIO(data))
     except Exception as error:  # scipy's reader leaks struct.error, IndexError and the like
         raise errors.InvalidInput(f"{path}: not a readable WAV file ({error})") from error
+    _check_length(path, data)
     if raw.size == 0 or own_rate < 1:
         raise errors.refuse(str(path), f"{raw.size} samples at {own_rate} Hz", "some sound")
     samples = _full_scale(raw)
@@ -57,6 +58,17 @@ def wav_bytes(signal: Float[np.ndarray, " samples"], rate: int, full_scale: floa
     file = io.BytesIO()
     wavfile.write(file, rate, np.round(32767 * scaled).astype(np.int16))
     return file.getvalue()
+
+
+def _check_length(path: str | Path, data: bytes) -> None:
+    """Refuse a file whose sound is shorter than its header says; scipy reads it in silence."""
+    position = 12
+    while position + 8 <= len(data):
+        size = int.from_bytes(data[position + 4 : position + 8], "little")
+        there = len(data) - position - 8
+        if data[position : position + 4] == b"data" and size > there:
+            raise errors.refuse(str(path), f"{there} bytes of sound", f"{size}, as its header says")
+        position += 8 + size + size % 2
 
 
 def _full_scale(raw: np.ndarray) -> np.ndarray:

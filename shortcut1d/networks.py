@@ -7,7 +7,7 @@ by `apply`, so training, grids and stores never see a framework object.
 import itertools
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -94,6 +94,7 @@ class _Stack(nnx.Module):
         return x + hidden if self.skip else hidden
 
 
+@runtime_checkable
 class Network(Hashable, Protocol):
     """A hashable description of a denoiser, from which its module can be built."""
 

@@ -185,6 +185,7 @@ def _measure(
         "content_gain": jnp.mean(gains.content),
         "degradation_gain": jnp.mean(gains.degradation),
         "unexplained": jnp.mean(gains.unexplained),
+        "output_power": jnp.mean(output**2) / jnp.mean(clean**2),
         "output_in_span": analysis.share_in_span(output, span),
         "input_in_span": analysis.share_in_span(degraded, span),
     }

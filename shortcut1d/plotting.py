@@ -25,7 +25,7 @@ BLUE, ORANGE, GREEN, PINK, SKY, RED = (
     "#56B4E9",
     "#D55E00",
 )
-INK, GREY, PALE = "#222222", "#8C8C8C", "#D0D0D0"
+INK, GREY, PALE = "#222222", "#8C8C8C", "#C4C4C4"
 
 
 @contextlib.contextmanager
@@ -60,12 +60,13 @@ def waveforms(
     target: Float[np.ndarray, " samples"],
     output: Float[np.ndarray, " samples"],
     color: str,
+    name: str = "output",
 ) -> None:
     """Input, target and output over one another, on axes without decoration."""
     time = np.arange(len(given))
-    axes.plot(time, given, color=PALE, linewidth=0.8, label="input")
+    axes.plot(time, given, color=PALE, linewidth=0.9, label="input")
     axes.plot(time, target, color=INK, linewidth=0.7, linestyle=(0, (2, 1.2)), label="target")
-    axes.plot(time, output, color=color, linewidth=1.1, label="output")
+    axes.plot(time, output, color=color, linewidth=1.1, label=name)
     axes.set_xlim(0, len(given) - 1)
 
 
@@ -91,11 +92,11 @@ def transfer_plane(axes: Axes) -> None:
 
 def cross(axes: Axes, x: Interval, y: Interval, color: str, marker: str) -> None:
     """A point with its intervals both ways."""
-    axes.plot([x.estimate] * 2, [y.low, y.high], color=color, linewidth=1)
+    axes.plot([x.estimate] * 2, [y.low, y.high], color=color, linewidth=1.2)
     bar(axes, x, y.estimate, color, marker)
 
 
 def bar(axes: Axes, x: Interval, y: float, color: str, marker: str) -> None:
     """A point with its interval along the horizontal axis."""
-    axes.plot([x.low, x.high], [y] * 2, color=color, linewidth=1)
-    axes.plot(x.estimate, y, marker, color=color, markersize=5, markeredgecolor="white", zorder=3)
+    axes.plot([x.low, x.high], [y] * 2, color=color, linewidth=1.2)
+    axes.plot(x.estimate, y, marker, color=color, markersize=5, markeredgewidth=0, zorder=3)

@@ -99,7 +99,7 @@ def advance(
         step_key = jax.random.fold_in(state.key, state.step)
         pair = draw_pair(step_key, content, degradation, schedule.batch)
         loss, slope = jax.value_and_grad(loss_of)(state.params, *pair)
-        sound = jnp.isfinite(loss) & jnp.isfinite(optax.global_norm(slope)) & ~state.diverged
+        sound = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(slope)) & ~state.diverged
         update, moments = optimiser.update(slope, state.moments, state.params)
         params = optax.apply_updates(state.params, update)
         # A diverged run is frozen, so that a thousand others can go on beside it.

@@ -35,7 +35,7 @@ def output_of(denoiser: Denoiser, inputs: Samples) -> Samples:
     return output
 
 
-def finite(name: str, samples: Samples) -> None:
+def finite(name: str, samples: Float[Array | np.ndarray, "..."]) -> None:
     """Refuse samples that are not finite numbers; traced arrays pass unseen.
 
     Raises:

@@ -1,6 +1,6 @@
 """The novelty response: what a denoiser does by default with what it does not know."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from shortcut1d import errors
 from shortcut1d.analysis.denoiser import Denoiser, Samples, finite, output_of
 
-Method = Literal["auto", "jvp", "differences"]
+METHODS = ("auto", "jvp", "differences")
 
 
 class Novelty(NamedTuple):
@@ -30,10 +30,10 @@ def novelty_response(
     denoiser: Denoiser,
     inputs: Samples,
     key: PRNGKeyArray,
-    directions: Samples | None = None,
+    directions: Float[Array | np.ndarray, "..."] | None = None,
     *,
     probes: int = 4,
-    method: Method = "auto",
+    method: str = "auto",
     step: float = 1e-3,
 ) -> Novelty:
     """`rho(v) = E<v, J v> / E<v, v>`, `J` the Jacobian of the denoiser at its training inputs.
@@ -56,7 +56,7 @@ def novelty_response(
     Raises:
         InvalidInput: inputs, directions or outputs that are not finite or do not fit; a bad option.
     """
-    errors.choice("method", method, ("auto", "jvp", "differences"))
+    errors.choice("method", method, METHODS)
     errors.whole("probes", probes)
     errors.number("step", step, above=0)
     finite("inputs", inputs)

@@ -16,6 +16,9 @@ from shortcut1d.analysis.denoiser import Denoiser, Samples, finite, output_of, p
 HALF = 0.5  # kept or removed beyond this counts as "does it": the verdict's threshold
 
 
+Pair = tuple[Float[Array | np.ndarray, "..."], Float[Array | np.ndarray, "..."]]
+
+
 class Index(NamedTuple):
     """Which component a denoiser fitted.
 
@@ -106,8 +109,8 @@ def verdict(kept: float, removed: float) -> str:
 
 def fitted_index(
     denoiser: Denoiser,
-    unseen_content: tuple[Samples, Samples],
-    unseen_degradation: tuple[Samples, Samples],
+    unseen_content: Pair,
+    unseen_degradation: Pair,
 ) -> Index:
     """Which component `denoiser` fitted, from two sets of (clean, degraded) samples.
 

@@ -1,0 +1,42 @@
+"""The claims reproduce: trained anew, and as printed beside the figures that are kept."""
+
+import dataclasses
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from shortcut1d import store
+from shortcut1d.grid import silent
+
+ROOT = Path(__file__).resolve().parent.parent
+KEPT = sorted(path.stem for path in (ROOT / "figures").glob("*.json"))
+
+
+def experiment(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "experiments" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.experiment
+
+
+def test_the_music_note_s_claims_hold_at_half_the_training():
+    music_note = experiment("music_note")
+    config = dataclasses.replace(music_note.presets["quick"], steps=250, samples=64, seconds=1.0)
+    verdicts = {c.statement: c for c in music_note.claims(music_note.run(config, silent).table)}
+    for words in (
+        "conv trained on a note under clicks fits the content",
+        "conv trained on melodies under clicks fits the degradation",
+        "conv under clicks lets novelty through if trained on melodies, not if on a note",
+    ):
+        assert verdicts[words].verdict == "holds", str(verdicts[words])
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_the_kept_table_supports_the_claims_as_printed(name):
+    table, table_data = store.read_table(ROOT / "figures" / f"{name}.csv")
+    _, arrays_data = store.read_arrays(ROOT / "figures" / f"{name}.npz")
+    record = json.loads((ROOT / "figures" / f"{name}.json").read_text())
+    assert record["table_sha256"] == store.checksum(table_data, arrays_data)
+    assert [claim.record() for claim in experiment(name).claims(table)] == record["claims"]

@@ -1,0 +1,114 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shortcut1d import content, degradation, networks
+from shortcut1d.analysis import oracles
+from shortcut1d.errors import InvalidInput, choice, number, span, whole
+from shortcut1d.grid import train
+from shortcut1d.training import Schedule
+
+NOT_NUMBERS = [None, "8", b"8", True, [1], np.ones(2), object(), math.nan, math.inf, -math.inf, 1j]
+BAD_FAMILIES = [
+    (content.note, {"pitch": 64}, "pitch"),
+    (content.note, {"pitch": 0}, "pitch"),
+    (content.note, {"pitch": 2.5}, "pitch"),
+    (content.note, {"length": 0}, "length"),
+    (content.note, {"length": 12.5}, "length"),
+    (content.chord, {"pitches": ()}, "pitches"),
+    (content.chord, {"pitches": (3, 3)}, "pitches"),
+    (content.band, {"high": 64}, "high"),
+    (content.band, {"low": 20, "high": 10}, "low"),
+    (content.melody, {"notes": 0}, "notes"),
+    (content.melody, {"notes": 17}, "notes"),
+    (content.melody, {"low": 40}, "low"),
+    (content.melody, {"high": 64}, "high"),
+    (content.melody, {"steps": 0}, "steps"),
+    (content.tune, {"name": "ode_to_joi"}, "ode_to_joy"),
+    (content.tune, {"low": 60}, "low"),
+    (content.tune, {"notes": -1}, "notes"),
+    (content.pool, {"inner": "melody"}, "inner"),
+    (content.pool, {"inner": content.note(), "size": 0}, "size"),
+    (content.pool, {"inner": content.note(), "seed": -1}, "seed"),
+    (degradation.clicks, {"shapes": 0}, "shapes"),
+    (degradation.clicks, {"bank": -1}, "bank"),
+    (degradation.clicks, {"pulses": 0}, "pulses"),
+    (degradation.clicks, {"width": (9, 5)}, "width"),
+    (degradation.clicks, {"width": 5}, "width"),
+    (degradation.clicks, {"amplitude": (0, 1)}, "amplitude"),
+    (degradation.clicks, {"level": math.inf}, "level"),
+    (degradation.hiss, {"color": 9}, "color"),
+    (degradation.hiss, {"low": 30, "high": 20}, "low"),
+    (degradation.hiss, {"low": 3.2, "high": 3.8}, "low"),
+    (degradation.hiss, {"high": 64}, "high"),
+    (degradation.hum, {"pitch": 64}, "pitch"),
+    (degradation.dropout, {"width": (0, 4)}, "width"),
+    (degradation.dropout, {"segments": 0}, "segments"),
+    (degradation.blur, {"width": (0, 1)}, "width"),
+    (networks.ConvNet, {"kernel": 8}, "kernel"),
+    (networks.ConvNet, {"width": 0}, "width"),
+    (networks.ConvNet, {"edges": "circle"}, "circular"),
+    (networks.ConvNet, {"dilations": (1, 2)}, "dilations"),
+    (networks.ConvNet, {"depth": 2, "dilations": (1, 0)}, "dilations"),
+    (networks.MLP, {"depth": 0}, "depth"),
+    (Schedule, {"steps": 0}, "steps"),
+    (Schedule, {"steps": 10, "segments": 3}, "segments"),
+    (Schedule, {"batch": 0}, "batch"),
+    (Schedule, {"learning_rate": 0}, "learning_rate"),
+    (Schedule, {"loss": "mes"}, "mse"),
+    (train, {"cells": [], "schedule": Schedule()}, "cells"),
+    (oracles.basis_of, {"samples": np.zeros((3, 4, 1))}, "samples"),
+]
+
+
+@pytest.mark.parametrize(("maker", "arguments", "named"), BAD_FAMILIES)
+def test_bad_parameters_are_refused_by_name(maker, arguments, named):
+    with pytest.raises(InvalidInput, match=named) as refused:
+        maker(**arguments)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("value", NOT_NUMBERS, ids=repr)
+def test_what_is_not_a_finite_number_is_refused(value):
+    with pytest.raises(InvalidInput, match="pitch: got"):
+        number("pitch", value)
+    with pytest.raises(InvalidInput, match="notes: got"):
+        whole("notes", value)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False, width=32))
+def test_number_keeps_what_lies_in_range(value):
+    assert number("x", value, low=value) == value
+    with pytest.raises(InvalidInput):
+        number("x", value, above=value)
+
+
+@given(st.integers(1, 10**9))
+def test_whole_takes_floats_that_are_whole(value):
+    assert whole("n", float(value)) == value
+    with pytest.raises(InvalidInput):
+        whole("n", value + 0.5)
+
+
+def test_an_unknown_name_lists_the_known_and_suggests_the_nearest():
+    with pytest.raises(InvalidInput, match=r"one of chord, note \(did you mean 'note'\?\)"):
+        choice("content", "noet", {"note": 1, "chord": 2})
+    for registry in (content, degradation, networks):
+        with pytest.raises(InvalidInput, match="one of"):
+            registry.make("nothing of the kind")
+
+
+def test_an_unknown_parameter_is_named():
+    with pytest.raises(InvalidInput, match="did you mean 'pitch'"):
+        content.make("note", pich=3)
+    with pytest.raises(InvalidInput, match="needs a value for 'inner'"):
+        content.make("pool")
+
+
+def test_long_values_are_shortened():
+    with pytest.raises(InvalidInput) as refused:
+        span("width", list(range(10_000)), low=0, high=1)
+    assert len(str(refused.value)) < 200

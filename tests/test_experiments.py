@@ -1,0 +1,116 @@
+"""Every script, as a user runs it, at its smallest preset."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.io import wavfile
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPTS = sorted(path.stem for path in (ROOT / "experiments").glob("*.py"))
+
+
+def script(name, *arguments):
+    return subprocess.run(
+        [sys.executable, ROOT / "experiments" / f"{name}.py", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """Each script at its smallest preset: name to folder and output."""
+    made = {}
+    for name in SCRIPTS:
+        folder = tmp_path_factory.mktemp(name)
+        done = script(name, "--preset", "smoke", "--out", folder)
+        assert done.returncode == 0, done.stderr
+        made[name] = folder, done.stdout
+    return made
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_leaves_figure_table_and_provenance_and_prints_its_claims(smoke, name):
+    folder, printed = smoke[name]
+    for suffix in ("png", "pdf", "csv", "npz", "json"):
+        assert (folder / f"{name}.{suffix}").stat().st_size > 0
+    record = json.loads((folder / f"{name}.json").read_text())
+    assert record["config"]["preset"] == "smoke"
+    for claim in record["claims"]:
+        assert claim["statement"] in printed
+        assert claim["verdict"] in ("holds", "fails", "undecided")
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_misspelt_option_ends_in_one_line_and_status_2(name, tmp_path):
+    done = script(name, "--presett", "smoke", "--out", tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "did you mean --preset" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_music_note_table_has_one_row_per_network_and_test(smoke):
+    table = pd.read_csv(smoke["music_note"][0] / "music_note.csv")
+    who = ["network", "content", "degradation", "seed"]
+    what = ["test", "test_content", "test_degradation"]
+    assert not table.duplicated(who + what).any()
+    assert table.groupby(who).size().unique() == [1 + 3 + 4]
+    assert len(table.groupby(who)) == 2 * 3 * 2
+    assert not table["diverged"].any()
+    assert table["rho"].notna().eq(table["test"] == "seen").all()
+
+
+def test_the_music_note_can_be_heard(smoke):
+    sounds = sorted(smoke["music_note"][0].glob("*.wav"))
+    assert len(sounds) == 7
+    lengths = {wavfile.read(path)[1].size for path in sounds}
+    assert len(lengths) == 1
+    assert lengths.pop() > 4000
+
+
+def test_one_seed_more_changes_no_other_row_and_a_recording_adds_rows(smoke, tmp_path):
+    rng = np.random.default_rng(0)
+    wavfile.write(tmp_path / "own.wav", 11025, rng.normal(size=(22050, 2)).astype(np.float32))
+    few = pd.read_csv(smoke["music_note"][0] / "music_note.csv")
+    arguments = ["--preset", "smoke", "--seeds", 3, "--out", tmp_path]
+    assert script("music_note", *arguments).returncode == 0
+    more = (tmp_path / "music_note.csv").read_bytes()
+    assert more.startswith((smoke["music_note"][0] / "music_note.csv").read_bytes())
+    arguments = ["--preset", "smoke", "--seeds", 1, "--out", tmp_path]
+    done = script("music_note", *arguments, "--recording", tmp_path / "own.wav")
+    assert done.returncode == 0, done.stderr
+    assert "undecided" in done.stdout
+    heard = pd.read_csv(tmp_path / "music_note.csv")
+    assert (heard["test_content"] == "recording").sum() == 6
+    rest = heard[heard["test_content"] != "recording"].reset_index(drop=True)
+    first = few[few["seed"] == 0].reset_index(drop=True)
+    pd.testing.assert_frame_equal(rest, first, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--recording", "no_such.wav"], "no_such.wav"),
+        (["--tune", "ode_to_joi"], "did you mean 'ode_to_joy'"),
+        (["--networks", "convv"], "did you mean 'conv'"),
+        (["--pitch", "64"], "pitch: got 64"),
+        (["--high", "90"], "high: got 90"),
+        (["--steps", "0"], "steps: got 0"),
+        (["--shapes", "-1"], "shapes: got -1"),
+        (["--level", "inf"], "level: got inf"),
+        (["--loss", "l3"], "loss: got 'l3'"),
+    ],
+)
+def test_a_bad_value_is_refused_before_anything_is_trained(arguments, named, tmp_path):
+    done = script("music_note", *arguments, "--out", tmp_path / "new")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert named in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "new").exists()

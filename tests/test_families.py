@@ -1,0 +1,252 @@
+"""Properties that all content and degradation families share."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shortcut1d import content, degradation
+from shortcut1d.family import Content, Degradation, draw_pair, fingerprint, stack
+
+CONTENTS = {
+    "note": content.note(),
+    "chord": content.chord(),
+    "band": content.band(),
+    "melody": content.melody(),
+    "tune": content.tune(),
+    "pool": content.pool(content.melody(), 500),
+}
+DEGRADATIONS = {name: degradation.make(name) for name in degradation.DEGRADATIONS}
+LAYERS = ["clicks", "hiss", "hum"]
+ALL = CONTENTS | DEGRADATIONS
+PROTOCOLS = dict.fromkeys(CONTENTS, Content) | dict.fromkeys(DEGRADATIONS, Degradation)
+every_family = pytest.mark.parametrize("family", ALL.values(), ids=ALL)
+every_content = pytest.mark.parametrize("family", CONTENTS.values(), ids=CONTENTS)
+
+
+def spectrum(windows):
+    return np.mean(np.abs(np.fft.rfft(np.asarray(windows)[..., 0])) ** 2, axis=0)
+
+
+@every_family
+def test_draws_have_the_shape_that_was_asked_for(family, key):
+    draws = family.sample(key, 7)
+    assert draws.shape == (7, 128, 1)
+    assert draws.dtype == jnp.float32
+    assert bool(jnp.isfinite(draws).all())
+
+
+@every_family
+def test_the_same_key_draws_the_same_and_another_does_not(family, key):
+    first, again = family.sample(key, 4), family.sample(key, 4)
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, family.sample(jax.random.key(1), 4))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_unseen_twin_is_of_the_same_kind_but_other(name):
+    twin = ALL[name].unseen()
+    assert isinstance(twin, PROTOCOLS[name])
+    assert fingerprint(twin) != fingerprint(ALL[name])
+
+
+@pytest.mark.parametrize("name", ["note", "chord", "melody", "tune", "pool", "clicks", "hum"])
+def test_every_window_has_unit_rms(name, key):
+    power = np.mean(np.asarray(ALL[name].sample(key, 50)) ** 2, axis=(1, 2))
+    np.testing.assert_allclose(power, 1, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", [content.band(), degradation.hiss(), degradation.hiss(color=2)])
+def test_gaussian_families_have_unit_power_on_average(family, key):
+    power = np.mean(np.asarray(family.sample(key, 20_000)) ** 2)
+    assert abs(power - 1) < 0.03
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_level_is_in_decibels(name, key):
+    loud = np.mean(np.asarray(degradation.make(name, level=6.0).sample(key, 64)) ** 2)
+    quiet = np.mean(np.asarray(degradation.make(name, level=-14.0).sample(key, 64)) ** 2)
+    assert 10 * np.log10(loud / quiet) == pytest.approx(20, abs=0.01)
+
+
+@every_content
+def test_contents_are_periodic(family, key):
+    # Across the window's seam a sample differs from its neighbour as it does anywhere else.
+    draws = np.asarray(family.sample(key, 400))[..., 0]
+    inside = np.mean(np.diff(draws, axis=1) ** 2)
+    seam = np.mean((draws[:, 0] - draws[:, -1]) ** 2)
+    assert seam == pytest.approx(inside, rel=0.5)
+
+
+@pytest.mark.parametrize("pitch", [1, 8, 63])
+def test_a_note_has_its_energy_at_its_pitch(pitch, key):
+    assert np.argmax(spectrum(content.note(pitch).sample(key, 3))) == pitch
+
+
+def test_a_band_has_no_energy_outside(key):
+    power = spectrum(content.band(high=20, low=5).sample(key, 200))
+    inside = np.arange(65)[(np.arange(65) >= 5) & (np.arange(65) <= 20)]
+    outside = np.setdiff1d(np.arange(65), inside)
+    assert power[outside].max() < 1e-6 * power[inside].min()
+
+
+@given(notes=st.integers(1, 16))
+def test_a_melody_has_as_many_notes_as_it_says(notes):
+    melody = content.melody(notes, low=20, high=20, steps=1)
+    draws = np.asarray(melody.sample(jax.random.key(3), 20))[..., 0]
+    envelope = np.abs(draws) < 1e-6 + 0.02 * np.abs(draws).max(axis=1, keepdims=True)
+    quiet = np.mean(envelope)
+    # Every note fades out once and in once: more notes, more time near silence.
+    assert 0 < quiet < 0.25
+    one = content.melody(1, low=20, high=20, steps=1)
+    longest = [np.asarray(f.sample(jax.random.key(3), 20)) for f in (one, melody)]
+    peak = [np.max(np.abs(np.fft.rfft(x[..., 0])), axis=1).mean() for x in longest]
+    assert notes == 1 or peak[1] < peak[0]
+
+
+def test_melody_and_its_twin_share_no_pitch():
+    def pitches(melody):
+        steps = np.arange(24) + float(melody.offset)
+        return melody.low * (melody.high / melody.low) ** (steps / 24)
+
+    seen, unseen = pitches(content.melody()), pitches(content.melody().unseen())
+    assert np.abs(seen[:, None] - unseen).min() > 0.1
+    assert unseen.max() < 64
+
+
+def test_every_tune_stays_below_nyquist_and_has_sound_notes():
+    for name, score in content.TUNES.items():
+        family = content.tune(name)
+        assert len(score.semitones) == len(score.beats) > 10
+        assert min(score.semitones) == 0
+        assert min(score.beats) > 0
+        assert float(family.low) * 2 ** (max(score.semitones) / 12) < 64
+
+
+def test_a_tune_can_be_performed_at_listening_speed():
+    tune = content.tune("twinkle")
+    heard = np.asarray(tune.perform(8000, 4.0))
+    assert 3.0 < len(heard) / 8000 <= 4.0
+    # The first two notes are the same C: the lowest of the tune, 9 * 8000 / 128 Hz.
+    first = np.abs(np.fft.rfft(heard[:4000]))
+    assert np.argmax(first) * 8000 / 4000 == pytest.approx(9 * 8000 / 128, abs=3)
+
+
+def test_a_pool_holds_so_many_windows_and_no_more(key):
+    draws = np.asarray(content.pool(content.melody(), 3).sample(key, 200))
+    assert len(np.unique(draws, axis=0)) == 3
+    other = np.asarray(content.pool(content.melody(), 3, seed=1).sample(key, 200))
+    assert not np.isin(other[:, 0], draws[:, 0]).any()
+
+
+def test_a_bigger_pool_contains_the_smaller(key):
+    small = np.asarray(content.pool(content.melody(), 3).sample(key, 200))
+    large = np.asarray(content.pool(content.melody(), 6).sample(key, 400))
+    assert {tuple(w) for w in small[:, :4, 0]} < {tuple(w) for w in large[:, :4, 0]}
+
+
+def test_the_number_of_click_shapes_is_traced_and_really_limits_them():
+    def distinct(shapes):
+        bank = degradation.clicks(shapes=shapes, pulses=1, amplitude=(1, 1))
+        draws = np.asarray(bank.sample(jax.random.key(0), 300))[..., 0]
+        canonical = np.abs(np.fft.rfft(draws)).round(2)  # shifts leave it as it is
+        return len(np.unique(canonical, axis=0))
+
+    assert distinct(1) == 1
+    assert distinct(4) == 4
+
+
+def test_clicks_are_short_and_as_wide_as_asked(key):
+    for width in (5, 17, 40):
+        layer = np.asarray(degradation.clicks(pulses=1, width=(width, width)).sample(key, 50))
+        assert np.count_nonzero(np.abs(layer) > 1e-6, axis=1).max() <= width
+
+
+def test_banks_of_clicks_and_their_twins_do_not_share_a_shape():
+    bank = degradation.clicks(shapes=50)
+    seen = np.asarray(jax.vmap(bank.shape)(jnp.arange(50)))
+    unseen = np.asarray(jax.vmap(bank.unseen().shape)(jnp.arange(50)))
+    assert np.abs(seen @ unseen.T).max() < 0.95
+    assert fingerprint(bank.unseen().unseen()) == fingerprint(bank)
+
+
+def test_hiss_is_coloured(key):
+    power = spectrum(degradation.hiss(color=2, low=1).sample(key, 4000))
+    assert power[4] / power[16] == pytest.approx(16, rel=0.15)
+    assert power[0] < 1e-6
+
+
+def test_dropout_leaves_the_rest_alone(key):
+    clean, degraded = draw_pair(key, content.melody(), degradation.dropout(), 50)
+    same = np.asarray(degraded == clean)
+    assert set(np.unique(np.asarray(degraded)[~same])) == {0.0}
+    assert 8 / 128 < 1 - same.mean() < 48 / 128
+
+
+def test_blur_keeps_the_mean_and_smooths(key):
+    clean = 1.0 + content.band(high=40).sample(key, 20)
+    for motion in (False, True):
+        blur = degradation.blur(motion=motion)
+        blurred = blur.apply(clean, blur.sample(key, 20))
+        np.testing.assert_allclose(blurred.mean(axis=1), clean.mean(axis=1), atol=1e-5)
+        assert spectrum(blurred)[30] < 0.2 * spectrum(clean)[30]
+
+
+def test_one_layer_falls_on_two_contents(key):
+    clicks = degradation.clicks()
+    layer = clicks.sample(key, 3)
+    for family in (content.note(), content.melody()):
+        clean = family.sample(key, 3)
+        np.testing.assert_allclose(clicks.apply(clean, layer) - clean, layer, atol=1e-6)
+
+
+def test_stacked_families_of_different_kinds_draw_what_each_draws_alone(key):
+    members = [content.note(), content.melody(), content.note(12), content.tune()]
+    stacked = stack(members)
+    drawn = jax.lax.map(lambda family: family.sample(key, 3), stacked)
+    for alone, among_others in zip(members, drawn, strict=True):
+        np.testing.assert_allclose(among_others, alone.sample(key, 3), atol=1e-5)
+    twins = jax.lax.map(lambda family: family.unseen().sample(key, 3), stack(members[:2]))
+    np.testing.assert_allclose(twins[1], members[1].unseen().sample(key, 3), atol=1e-5)
+
+
+def test_stacked_degradations_are_applied_each_in_its_way(key):
+    members = [degradation.hiss(), degradation.dropout(), degradation.blur()]
+    clean = content.melody().sample(key, 3)
+    drawn = jax.lax.map(lambda d: d.apply(clean, d.sample(key, 3)), stack(members))
+    for alone, among_others in zip(members, drawn, strict=True):
+        expected = alone.apply(clean, alone.sample(key, 3))
+        np.testing.assert_allclose(among_others, expected, atol=1e-5)
+
+
+def test_one_compilation_serves_every_complexity(key):
+    traces = 0
+
+    @jax.jit
+    def draw(family):
+        nonlocal traces
+        traces += 1
+        return family.sample(key, 2)
+
+    for pitch in (3, 8, 20):
+        draw(content.note(pitch))
+    assert traces == 1
+    for shapes in (1, 8, 64):
+        draw(degradation.clicks(shapes))
+    assert traces == 2
+
+
+@given(st.integers(1, 63), st.integers(1, 63))
+def test_fingerprints_tell_families_apart_and_are_stable(one, other):
+    same = fingerprint(content.note(one)) == fingerprint(content.note(other))
+    assert same == (one == other)
+    assert fingerprint("train", content.note(8)) == 1001015450
+
+
+def test_families_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        content.note().length = 3

@@ -1,0 +1,118 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from shortcut1d import networks
+from shortcut1d.networks import MLP, ConvNet, unfold
+
+PAD = {"circular": "wrap", "reflect": "reflect"}
+
+
+def library_convolution(x, weight, dilation, edges):
+    rank = x.ndim - 2
+    reach = dilation * (weight.shape[0] // 2)
+    padded = jnp.pad(x, [(0, 0), *[(reach, reach)] * rank, (0, 0)], mode=PAD[edges])
+    space = "HWD"[:rank]
+    layout = (f"N{space}C", f"{space}IO", f"N{space}C")
+    return lax.conv_general_dilated(
+        padded,
+        weight,
+        window_strides=(1,) * rank,
+        padding="VALID",
+        rhs_dilation=(dilation,) * rank,
+        dimension_numbers=layout,
+        precision=lax.Precision.HIGHEST,
+    )
+
+
+def our_convolution(x, weight, dilation, edges):
+    patches = unfold(x, weight.shape[0], dilation, edges)
+    return patches @ weight.reshape(-1, weight.shape[-1])
+
+
+@pytest.mark.parametrize("edges", ["circular", "reflect"])
+@pytest.mark.parametrize("dilation", [1, 3])
+@pytest.mark.parametrize("space", [(32,), (12, 14), (8, 9, 10)], ids=["1d", "2d", "3d"])
+def test_unfolded_convolution_is_the_library_s_in_value_and_gradient(space, dilation, edges, key):
+    kernel = 3 if len(space) == 3 else 5
+    keys = jax.random.split(key, 3)
+    x = jax.random.normal(keys[0], (2, *space, 3))
+    weight = jax.random.normal(keys[1], (kernel,) * len(space) + (3, 4)) / kernel ** len(space)
+    probe = jax.random.normal(keys[2], (2, *space, 4))
+    if edges == "reflect" and dilation * (kernel // 2) >= min(space):
+        pytest.skip("reflection reaches over the whole axis")
+    values, slopes = [], []
+    for convolve in (our_convolution, library_convolution):
+        values.append(convolve(x, weight, dilation, edges))
+
+        def loss(x, weight, convolve=convolve):
+            return jnp.mean(probe * convolve(x, weight, dilation, edges))
+
+        slopes.append(jax.grad(loss, argnums=(0, 1))(x, weight))
+    np.testing.assert_allclose(values[0], values[1], atol=1e-5)
+    for ours, theirs in zip(*slopes, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("network", [ConvNet(width=4, depth=3), MLP(width=8)], ids=["conv", "mlp"])
+@pytest.mark.parametrize("space", [(16,), (8, 8)], ids=["1d", "2d"])
+def test_a_network_keeps_the_shape_of_its_input(network, space, key):
+    params = networks.init(network, key, space, 2)
+    x = jax.random.normal(key, (3, *space, 2))
+    assert networks.apply(network, params, x).shape == x.shape
+
+
+def test_weights_are_a_plain_pytree_of_arrays(key):
+    params = networks.init(ConvNet(width=4), key, (16,), 1)
+    assert isinstance(params, dict)
+    assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(params))
+
+
+def test_two_keys_give_different_weights(key):
+    one, other = (networks.init(MLP(), jax.random.key(seed), (16,), 1) for seed in (0, 1))
+    kernels = [jax.tree.leaves(p)[1] for p in (one, other)]
+    assert not np.allclose(kernels[0], kernels[1])
+
+
+@pytest.mark.parametrize("maker", [ConvNet, MLP])
+def test_the_skip_adds_the_input(maker, key):
+    plain, skip = maker(width=8, skip=False), maker(width=8, skip=True)
+    params = networks.init(plain, key, (16,), 1)
+    x = jax.random.normal(key, (3, 16, 1))
+    np.testing.assert_allclose(
+        networks.apply(skip, params, x), x + networks.apply(plain, params, x), atol=1e-6
+    )
+
+
+def test_a_conv_net_runs_on_any_length_and_is_shift_equivariant(key):
+    network = ConvNet(width=4)
+    denoise = networks.denoiser(network, networks.init(network, key, (32,), 1))
+    x = jax.random.normal(key, (1, 200, 1))
+    np.testing.assert_allclose(
+        denoise(jnp.roll(x, 37, axis=1)), jnp.roll(denoise(x), 37, axis=1), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("network", [ConvNet(width=3), ConvNet(width=3, depth=4, kernel=5)])
+def test_the_receptive_field_is_what_the_net_really_sees(network, key):
+    length = 257
+    params = networks.init(network, key, (length,), 1)
+
+    def centre(x):
+        return networks.apply(network, params, x[None, :, None])[0, length // 2, 0]
+
+    slopes = jax.jit(jax.vmap(jax.grad(centre)))(jax.random.normal(key, (20, length)))
+    seen = np.flatnonzero(np.any(np.asarray(slopes) != 0, axis=0))
+    assert seen[-1] - seen[0] + 1 == network.receptive_field()
+
+
+def test_the_default_conv_net_sees_a_whole_note():
+    assert ConvNet().receptive_field() == 113
+
+
+def test_an_mlp_refuses_another_window():
+    params = networks.init(MLP(), jax.random.key(0), (16,), 1)
+    with pytest.raises(TypeError):
+        networks.apply(MLP(), params, jnp.zeros((1, 20, 1)))

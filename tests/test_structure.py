@@ -1,0 +1,84 @@
+"""The rules of the house: who may import whom, and a README that tells the truth."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "shortcut1d"
+# Each module may import from those before it only.
+ORDER = [
+    "errors", "audio", "tunes", "synthesis", "family", "content", "degradation", "networks",
+    "training", "grid", "analysis", "panel", "claims", "plotting", "store", "options", "study",
+]  # fmt: skip
+ALONE = {"errors"}  # all that the analysis may know of the package
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.module
+            and node.module.startswith("shortcut1d")
+        ):
+            parts = node.module.split(".")[1:]
+            yield from [parts[0]] if parts else [alias.name for alias in node.names]
+        elif isinstance(node, ast.Import):
+            yield from [
+                a.name.split(".")[1] for a in node.names if a.name.startswith("shortcut1d.")
+            ]
+
+
+def place(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+MODULES = sorted(
+    path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem[0] != "_"
+)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_run_one_way(path):
+    own = place(path)
+    for other in set(imports(path)) - {own}:
+        assert ORDER.index(other) < ORDER.index(own)
+        if own == "analysis":
+            assert other in ALONE
+
+
+def test_experiments_leave_files_clocks_and_options_to_the_driver():
+    for path in (ROOT / "experiments").glob("*.py"):
+        text = path.read_text()
+        for forbidden in ("argparse", "savefig", "open(", "import time", "pyplot", "to_csv"):
+            assert forbidden not in text, f"{path.name}: {forbidden}"
+
+
+def test_importing_an_experiment_starts_no_back_end():
+    # The driver gives JAX a device for each core, which it can do only before JAX has started.
+    scripts = [path.stem for path in (ROOT / "experiments").glob("*.py")]
+    code = (
+        f"import sys; sys.path.insert(0, 'experiments'); import {', '.join(scripts)}, jax;"
+        "jax.config.update('jax_num_cpu_devices', 3); assert len(jax.local_devices()) == 3"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
+    environment |= {"JAX_PLATFORMS": "cpu"}
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, env=environment)
+
+
+def test_the_readme_s_python_runs_as_written():
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
+
+
+def test_the_readme_names_only_files_that_exist():
+    text = (ROOT / "README.md").read_text()
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (ROOT / target).exists(), target

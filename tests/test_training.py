@@ -1,0 +1,169 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from shortcut1d import content, degradation, training
+from shortcut1d.family import draw_pair
+from shortcut1d.grid import Cell, map_cells, stack_cells, train
+from shortcut1d.networks import MLP, ConvNet, apply
+from shortcut1d.training import Schedule
+
+SHORT = Schedule(steps=20, batch=8, segments=4)
+CONV = ConvNet(width=4, depth=3)
+
+
+def cells(seeds=2, network=CONV):
+    return [
+        Cell(c, d, network, seed)
+        for seed in range(seeds)
+        for c in (content.note(), content.melody())
+        for d in (degradation.clicks(bank=seed), degradation.hiss())
+    ]
+
+
+def same(one, other):
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def at(tree, position):
+    return jax.tree.map(lambda leaf: leaf[position], tree)
+
+
+def test_training_lowers_the_error(key):
+    families = content.note(), degradation.hiss()
+    trained = training.train(key, *families, MLP(width=64, depth=2), Schedule(1000, 32, segments=4))
+    clean, degraded = draw_pair(jax.random.key(1), *families, 200)
+    output = apply(MLP(width=64, depth=2), trained.params, degraded)
+    assert jnp.mean((output - clean) ** 2) < 0.1 * jnp.mean((degraded - clean) ** 2)
+    assert trained.history[-1] < 0.5 * trained.history[0]
+
+
+@pytest.mark.parametrize("loss", ["mse", "l1"])
+def test_the_loss_is_the_one_that_was_asked_for(loss, key):
+    network = MLP(width=4, depth=1)
+    schedule = Schedule(steps=1, batch=500, loss=loss, segments=1)
+    families = content.note(), degradation.hum(level=-60)
+    state = training.start(key, families[0], network, schedule)
+    _, measured = training.advance(state, *families, network, schedule)
+    pair = draw_pair(jax.random.key(3), *families, 2000)
+    error = np.asarray(apply(network, state.params, pair[1]) - pair[0])
+    expected = np.mean(error**2) if loss == "mse" else np.mean(np.abs(error))
+    assert measured == pytest.approx(expected, rel=0.05)
+
+
+def test_a_grid_cell_equals_its_solo_run():
+    # To the last bit where the grid holds one kind of family. With several, the compiled program
+    # has a switch in it and rounds differently: last bits differ, nothing else.
+    alike = [cell for cell in cells(3) if isinstance(cell.degradation, degradation.Hiss)][::2]
+    together = train(alike, SHORT)
+    for position in range(3):
+        same(at(together, position), at(train([alike[position]], SHORT), 0))
+    solo, among = at(train([cells()[3]], SHORT), 0), at(train(cells(), SHORT), 3)
+    for one, other in zip(jax.tree.leaves(solo), jax.tree.leaves(among), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_a_grid_cell_is_the_pure_function_of_its_key():
+    cell = cells()[1]
+    alone = jax.jit(training.train, static_argnums=(3, 4))(
+        cell.key(), cell.content, cell.degradation, CONV, SHORT
+    )
+    among = at(train(cells(), SHORT), 1)
+    np.testing.assert_allclose(alone.history, among.history, rtol=1e-4)
+
+
+def test_another_seed_or_another_order_changes_no_cell():
+    few, more = train(cells(seeds=2), SHORT), train(cells(seeds=3), SHORT)
+    same(few, jax.tree.map(lambda leaf: leaf[: len(cells(2))], more))
+    same(train(cells()[::-1], SHORT), jax.tree.map(lambda leaf: leaf[::-1], few))
+
+
+def test_seeds_differ_in_weights_and_data():
+    trained = train([c for c in cells() if isinstance(c.degradation, degradation.Hiss)], SHORT)
+    firsts = jax.tree.leaves(trained.params)[1]
+    assert not np.allclose(firsts[0], firsts[2])
+    assert trained.history[0, 0] != trained.history[2, 0]
+
+
+def test_a_diverged_cell_is_frozen_and_marked_and_the_others_go_on():
+    # 700 dB overflow float32 in the first loss; the factory would refuse such a level.
+    absurd = degradation.hiss().replace(level=np.float32(700))
+    sound = Cell(content.note(), degradation.hiss(), CONV, 0)
+    trained = train([Cell(content.note(), absurd, CONV, 0), sound], SHORT)
+    assert trained.diverged.tolist() == [True, False]
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(trained.params))
+    same(at(trained, 1), at(train([sound], SHORT), 0))
+
+
+def test_a_cell_that_diverges_midway_keeps_its_last_finite_weights(key):
+    schedule = dataclasses.replace(SHORT, learning_rate=1e-3)
+    families = content.note(), degradation.hiss()
+    state = training.start(key, families[0], CONV, schedule)
+    state, _ = training.advance(state, *families, CONV, schedule)
+    absurd = families[1].replace(level=np.float32(700))
+    frozen, _ = training.advance(state, families[0], absurd, CONV, schedule)
+    assert bool(frozen.diverged)
+    same(frozen.params, state.params)
+    # Once diverged it stays so, even if the data are sound again.
+    later, _ = training.advance(frozen, *families, CONV, schedule)
+    assert bool(later.diverged)
+    same(later.params, state.params)
+
+
+def test_progress_is_reported_up_to_the_end():
+    reports = []
+    train(cells(), SHORT, lambda done, total: reports.append((done, total)))
+    assert [done for done, _ in reports] == sorted(done for done, _ in reports)
+    assert reports[-1] == (8 * 20, 8 * 20)
+
+
+def test_one_compilation_serves_two_cells_and_two_hundred(caplog):
+    def grid(count):
+        return [
+            Cell(content.note(1 + i % 60), degradation.clicks(1 + i), MLP(width=2), i)
+            for i in range(count)
+        ]
+
+    def compiled():
+        return sum("Compiling jit(of_device)" in record.message for record in caplog.records)
+
+    with jax.log_compiles():
+        train(grid(2), SHORT)
+        after_two = compiled()
+        train(grid(200), SHORT)
+    assert after_two == 2  # one program to start cells, one to advance them
+    assert compiled() == after_two
+
+
+def test_cells_of_two_networks_are_refused():
+    with pytest.raises(ValueError, match="one network"):
+        train([*cells(1), *cells(1, MLP())], SHORT)
+
+
+def test_training_and_test_draws_are_disjoint():
+    cell = cells()[0]
+    keys = jax.random.key_data(jnp.stack([cell.key("train"), cell.key("test")]))
+    assert not np.array_equal(*keys)
+    state = training.start(cell.key(), cell.content, CONV, SHORT)
+    steps = [jax.random.fold_in(state.key, step) for step in range(SHORT.steps)]
+    seen = np.concatenate([draw_pair(k, cell.content, cell.degradation, 8)[1] for k in steps])
+    fresh = np.asarray(draw_pair(cell.key("test"), cell.content, cell.degradation, 50)[1])
+    nearest = np.abs(fresh[:, None] - seen[None]).max(axis=(2, 3)).min()
+    assert nearest > 0.01
+
+
+def test_map_cells_gives_every_cell_its_own_answer_whatever_the_chunks():
+    many = cells(seeds=5)
+    keys, contents, degradations = stack_cells(many)
+
+    def power(key, content, degradation, samples):
+        return jnp.mean(degradation.sample(key, samples) ** 2) + content.sample(key, 1)[0, 0, 0]
+
+    values = map_cells(power, (keys, contents, degradations), len(many), 4)
+    assert values.shape == (20,)
+    expected = [power(c.key(), c.content, c.degradation, 4) for c in many]
+    np.testing.assert_allclose(values, expected, atol=1e-5)

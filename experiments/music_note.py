@@ -80,6 +80,7 @@ class Config:
 
 def schedule(config: Config) -> Schedule:
     """How every network is trained."""
+    errors.whole("steps", config.steps)
     segments = next(n for n in range(min(10, config.steps), 0, -1) if config.steps % n == 0)
     return Schedule(config.steps, config.batch, config.learning_rate, config.loss, segments)
 
@@ -201,7 +202,8 @@ def performance(
         for number, name in enumerate(layers, start=2):
             heard = denoise(signals[f"{number}_{name}_input"])
             signals[f"{number}_{name}_output_{kind}_trained"] = heard
-    loudest = float(max(np.max(np.abs(signal)) for signal in signals.values()))
+    # One scale for all, so that loudness can be compared; set by the music, so that clicks clip.
+    loudest = 2 * float(np.max(np.abs(clean)))
     return {n: Sound(np.asarray(s)[0, :, 0], RATE, loudest) for n, s in signals.items()}
 
 

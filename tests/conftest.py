@@ -1,4 +1,8 @@
+import contextlib
+import importlib.util
+import io
 import os
+from pathlib import Path
 
 import pytest
 
@@ -8,11 +12,47 @@ os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
 import jax
 from hypothesis import settings
 
+from shortcut1d import study
+
 # Compilation makes first examples slow; the same examples every time make a red run mean something.
 settings.register_profile("shortcut1d", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("shortcut1d")
+
+EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
 
 
 @pytest.fixture
 def key():
     return jax.random.key(0)
+
+
+@pytest.fixture(scope="session")
+def experiment():
+    """The experiment of a script, by its name."""
+    loaded = {}
+
+    def load(name):
+        if name not in loaded:
+            spec = importlib.util.spec_from_file_location(name, EXPERIMENTS / f"{name}.py")
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            loaded[name] = module.experiment
+        return loaded[name]
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def command(experiment):
+    """Run a script's command line in this process: exit status, standard output, standard error."""
+
+    def run(name, *arguments):
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                status = study.main(experiment(name), [str(a) for a in arguments])
+            except SystemExit as leaving:
+                status = leaving.code
+        return status, out.getvalue(), err.getvalue()
+
+    return run

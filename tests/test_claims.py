@@ -1,7 +1,6 @@
 """The claims reproduce: trained anew, and as printed beside the figures that are kept."""
 
 import dataclasses
-import importlib.util
 import json
 from pathlib import Path
 
@@ -14,16 +13,9 @@ ROOT = Path(__file__).resolve().parent.parent
 KEPT = sorted(path.stem for path in (ROOT / "figures").glob("*.json"))
 
 
-def experiment(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "experiments" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.experiment
-
-
-def test_the_music_note_s_claims_hold_at_half_the_training():
+def test_the_music_note_s_claims_hold_at_half_the_training(experiment):
     music_note = experiment("music_note")
-    config = dataclasses.replace(music_note.presets["quick"], steps=250, samples=64, seconds=1.0)
+    config = dataclasses.replace(music_note.presets["quick"], steps=200, samples=64, seconds=1.0)
     verdicts = {c.statement: c for c in music_note.claims(music_note.run(config, silent).table)}
     for words in (
         "conv trained on a note under clicks fits the content",
@@ -34,7 +26,7 @@ def test_the_music_note_s_claims_hold_at_half_the_training():
 
 
 @pytest.mark.parametrize("name", KEPT)
-def test_the_kept_table_supports_the_claims_as_printed(name):
+def test_the_kept_table_supports_the_claims_as_printed(name, experiment):
     table, table_data = store.read_table(ROOT / "figures" / f"{name}.csv")
     _, arrays_data = store.read_arrays(ROOT / "figures" / f"{name}.npz")
     record = json.loads((ROOT / "figures" / f"{name}.json").read_text())

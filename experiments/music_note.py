@@ -46,7 +46,7 @@ class Config:
     networks: tuple[str, ...] = option(("conv",), f"which of {', '.join(NETWORKS)}")
     width: int = option(16, "channels of the convolutional nets")
     mlp_width: int = option(256, "hidden units of the MLPs")
-    steps: int = option(400, "training steps")
+    steps: int = option(300, "training steps")
     batch: int = option(32, "fresh samples a step")
     learning_rate: float = option(3e-3, "Adam's, at the start of its cosine decay")
     loss: str = option("mse", "mse or l1")

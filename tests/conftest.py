@@ -8,6 +8,8 @@ import pytest
 
 # Two devices, as the driver gives itself on two cores: what is sharded must be tested sharded.
 os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
+# Most of a test's time is XLA compiling; `optimised` gives the optimisations back.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import jax
 from hypothesis import settings
@@ -24,6 +26,15 @@ EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
 @pytest.fixture
 def key():
     return jax.random.key(0)
+
+
+@pytest.fixture
+def optimised():
+    """XLA as users have it, for a test whose time goes into training rather than compiling."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from shortcut1d.errors import InvalidInput, choice, number, span, whole
 from shortcut1d.grid import train
 from shortcut1d.training import Schedule
 
-NOT_NUMBERS = [None, "8", b"8", True, [1], np.ones(2), object(), math.nan, math.inf, -math.inf, 1j]
+NOT_NUMBERS = [None, "8", b"8", True, [1], np.ones(2), {}, math.nan, math.inf, -math.inf, 1j]
 BAD_FAMILIES = [
     (content.note, {"pitch": 64}, "pitch"),
     (content.note, {"pitch": 0}, "pitch"),

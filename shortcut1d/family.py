@@ -124,9 +124,7 @@ def stack(families: Sequence[Any]) -> Any:
         which[positions] = index
         # A cell that uses another option still needs values here; any valid ones do.
         rows = [families[i if i in set(positions) else positions[0]] for i in range(len(families))]
-        options.append(
-            jax.tree.map(lambda *leaves: np.stack([np.asarray(v) for v in leaves]), *rows)
-        )
+        options.append(jax.tree.map(_stack_leaves, *rows))
     return options[0] if len(options) == 1 else OneOf(tuple(options), traced(which, np.int32))
 
 
@@ -178,6 +176,13 @@ def unit_rms(signal: Float[Array, "n *space channels"]) -> Float[Array, "n *spac
     axes = tuple(range(1, signal.ndim))
     power = jnp.mean(signal**2, axis=axes, keepdims=True)
     return signal * jax.lax.rsqrt(jnp.where(power > 0, power, 1.0))
+
+
+def _stack_leaves(*leaves: Any) -> np.ndarray:
+    if all(leaf is leaves[0] for leaf in leaves):
+        # One recording in a thousand cells is a view of one array, not a thousand copies.
+        return np.broadcast_to(leaves[0], (len(leaves), *np.shape(leaves[0])))
+    return np.stack([np.asarray(leaf) for leaf in leaves])
 
 
 def _kind(member: Any) -> Any:

@@ -259,3 +259,9 @@ def test_fingerprints_tell_families_apart_and_are_stable(one, other):
 def test_families_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         content.note().length = 3
+
+
+def test_a_recording_in_a_thousand_cells_is_held_once():
+    windows = np.ones((1000, 128, 1), np.float32)
+    stacked = stack([content.Recording(windows, windows[:1]), content.note(8)] * 500)
+    assert all(0 in leaf.strides for leaf in jax.tree.leaves(stacked.options[0]))

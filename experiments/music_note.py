@@ -17,14 +17,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from shortcut1d import analysis, content, degradation, errors, grid, networks, panel, plotting
+from shortcut1d import analysis, content, degradation, errors, networks, panel, plotting
 from shortcut1d.analysis import Interval, bootstrap
 from shortcut1d.claims import Claim, claim_mean, claim_ratio
 from shortcut1d.grid import Cell
 from shortcut1d.options import option
-from shortcut1d.panel import SEEN, UNSEEN_CONTENT, UNSEEN_DEGRADATION, Subject, Trial
+from shortcut1d.panel import SEEN, UNSEEN_CONTENT, UNSEEN_DEGRADATION, Exam, Subject, Trial
 from shortcut1d.study import Experiment, Outcome, Sound, main
-from shortcut1d.training import Schedule, Trained
+from shortcut1d.sweep import Session, sweep
+from shortcut1d.training import Schedule
 
 RATE = 8000  # Hz of what is heard and of recordings: a note of 8 cycles a window is 500 Hz
 CONTENTS = ("note", "melody")
@@ -128,62 +129,54 @@ def subject(
     return Subject(cell, network, kind, layer, tests)
 
 
-def run(config: Config, progress: grid.Progress) -> Outcome:
+def run(config: Config, session: Session) -> Outcome:
     """Train every network, give each its tests, and keep a few waveforms and sounds."""
     unseen = unseen_contents(config)
     own_note = content.note(config.pitch)
     span = analysis.oracles.basis_of(own_note.sample(jax.random.key(0), 16))
-    plan = schedule(config)
-    total = len(config.networks) * config.seeds * len(CONTENTS) * len(DEGRADATIONS) * plan.steps
-    tables, arrays, sounds, done = [], {}, {}, 0
-    for name in config.networks:
-        subjects = [
-            subject(config, unseen, name, kind, layer, seed)
-            for seed in range(config.seeds)
-            for kind in CONTENTS
-            for layer in DEGRADATIONS
-        ]
-        before = done
-        trained = grid.train(
-            [s.cell for s in subjects],
-            plan,
-            lambda d, _, before=before: progress(before + d, total),
-        )
-        done += len(subjects) * plan.steps
-        tables.append(panel.examine(subjects, trained, config.samples, span))
-        listeners = {
-            who.content: position
-            for position, who in enumerate(subjects)
-            if who.cell.seed == 0 and who.degradation == SHOWN
-        }
-        if not arrays:
-            arrays = waveforms(config, trained, subjects[0].cell.network, listeners)
-        if name.startswith("conv") and not sounds:
-            sounds = performance(config, trained, subjects[0].cell.network, listeners)
-    return Outcome(pd.concat(tables, ignore_index=True), arrays, sounds)
+    subjects = [
+        subject(config, unseen, name, kind, layer, seed)
+        for name in config.networks
+        for seed in range(config.seeds)
+        for kind in CONTENTS
+        for layer in DEGRADATIONS
+    ]
+
+    def shown(who: Subject) -> bool:
+        return who.cell.seed == 0 and who.degradation == SHOWN
+
+    swept = sweep(subjects, schedule(config), Exam(config.samples, span), session, keep=shown)
+    listeners: dict[str, dict[str, Any]] = {name: {} for name in config.networks}
+    for position, params in swept.weights.items():
+        listeners[subjects[position].network][subjects[position].content] = params
+    first = config.networks[0]
+    arrays = waveforms(config, NETWORKS[first](config), listeners[first])
+    heard = next((name for name in config.networks if name.startswith("conv")), None)
+    sounds = performance(config, NETWORKS[heard](config), listeners[heard]) if heard else {}
+    return Outcome(swept.table, arrays, sounds)
 
 
 def waveforms(
-    config: Config, trained: Trained, network: networks.Network, listeners: dict[str, int]
+    config: Config, network: networks.Network, listeners: dict[str, Any]
 ) -> dict[str, np.ndarray]:
     """Input, target and output of one window a situation, `(3, length)`."""
     contents, degradations = families(config, seed=0)
     tune = content.tune(config.tune, config.notes)
     shown = {}
-    for kind, position in listeners.items():
+    for kind, params in listeners.items():
         own, layer = contents[kind], degradations[SHOWN]
         for name, test in (
             ("tune", Trial(UNSEEN_CONTENT, "tune", SHOWN, tune, layer)),
             ("hiss", Trial(UNSEEN_DEGRADATION, kind, "hiss", own, degradations["hiss"])),
             ("hum", Trial(UNSEEN_DEGRADATION, kind, "hum", own, degradations["hum"])),
         ):
-            shown[f"{kind}, {name}"] = (position, test)
-    drawn = panel.windows(trained, network, list(shown.values()))
+            shown[f"{kind}, {name}"] = (params, test)
+    drawn = panel.windows(network, list(shown.values()))
     return dict(zip(shown, drawn[..., 0], strict=True))
 
 
 def performance(
-    config: Config, trained: Trained, network: networks.Network, listeners: dict[str, int]
+    config: Config, network: networks.Network, listeners: dict[str, Any]
 ) -> dict[str, Sound]:
     """The tune, degraded, and what each network makes of it; a conv net runs on any length."""
     clean = content.tune(config.tune, config.notes).perform(RATE, config.seconds)[None, :, None]
@@ -196,8 +189,7 @@ def performance(
     for number, (name, family) in enumerate(layers.items(), start=2):
         layer = degradation.over_length(family, jax.random.key(1), clean.shape[1])
         signals[f"{number}_{name}_input"] = family.apply(clean, layer)
-    for kind, position in listeners.items():
-        params = jax.tree.map(lambda leaf, i=position: leaf[i], trained.params)
+    for kind, params in listeners.items():
         denoise = networks.denoiser(network, params)
         for number, name in enumerate(layers, start=2):
             heard = denoise(signals[f"{number}_{name}_input"])

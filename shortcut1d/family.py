@@ -134,10 +134,19 @@ def fingerprint(*things: Any) -> int:
     Random keys are folded with it, so that a cell's draws depend on what the cell is and
     on nothing else. Equal things give equal numbers in any process on any machine.
     """
+    return int.from_bytes(_hashed(things)[:4], "little")
+
+
+def identity(*things: Any) -> str:
+    """What `things` are in 64 hexadecimal digits: a `fingerprint` never shared by chance."""
+    return _hashed(things).hex()
+
+
+def _hashed(things: tuple[Any, ...]) -> bytes:
     digest = hashlib.sha256()
     for part in _describe(things):
         digest.update(part + b";")
-    return int.from_bytes(digest.digest()[:4], "little")
+    return digest.digest()
 
 
 def _describe(thing: Any) -> Iterator[bytes]:

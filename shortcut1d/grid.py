@@ -5,9 +5,9 @@ cache, and a cell cannot depend on its neighbours. Elsewhere they run side by si
 """
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,10 +20,22 @@ from shortcut1d.family import Content, Degradation, fingerprint, stack
 from shortcut1d.networks import Network
 from shortcut1d.training import Schedule, Trained
 
-Progress = Callable[[int, int], None]
+
+class Done(NamedTuple):
+    """How far a grid is. cells: finished, of `of`, those of an earlier run among them.
+    steps: model-steps (a step of one network) trained by this run.
+    """
+
+    cells: float
+    of: int
+    steps: int
 
 
-def silent(done: int, total: int) -> None:
+Progress = Callable[[Done], None]
+Inputs = tuple[PRNGKeyArray, Any, Any]  # keys, contents, degradations; a leading axis over cells
+
+
+def silent(done: Done) -> None:
     """A progress report that says nothing."""
 
 
@@ -42,13 +54,20 @@ class Cell:
         return jax.random.fold_in(jax.random.key(self.seed), identity)
 
 
-def train(cells: Sequence[Cell], schedule: Schedule, progress: Progress = silent) -> Trained:
-    """Train every cell; all must have the same network.
+def train(
+    cells: Sequence[Cell],
+    schedule: Schedule,
+    progress: Progress = silent,
+    inputs: Inputs | None = None,
+) -> Trained:
+    """Train the cells, side by side over the local devices; all must have the same network.
 
     Args:
-        cells: at least one.
+        cells: at least one; `sweep` cuts a large grid into chunks that fit the device.
         schedule: shared by all.
-        progress: called with (model-steps done, model-steps in all) after each segment.
+        progress: called after each segment.
+        inputs: rows of `stack_cells` of a larger grid, where these cells are a part of one. The
+            compiled program is then the larger grid's.
 
     Returns:
         weights, history and divergence, on the host, with a leading axis over cells.
@@ -61,62 +80,67 @@ def train(cells: Sequence[Cell], schedule: Schedule, progress: Progress = silent
     network = networks.pop()
     start = over_cells(training.start, network, schedule)
     advance = over_cells(training.advance, network, schedule)
-    total = len(cells) * schedule.steps
-    finished: list[Trained] = []
-    done = 0
-    for count, (keys, contents, degradations) in chunks(
-        stack_cells(cells), len(cells), len(jax.devices())
-    ):
-        state = start(keys, contents)
-        history = []
-        for segment in range(schedule.segments):
-            state, loss = advance(state, contents, degradations)
-            history.append(loss)
-            jax.block_until_ready(loss)
-            steps = schedule.steps * (segment + 1) // schedule.segments
-            progress(done + count * steps, total)
-        done += count * schedule.steps
-        trained = Trained(state.params, jnp.stack(history, axis=-1), state.diverged)
-        finished.append(_to_host(trained, count))
-    return _joined(finished)
+    count = len(cells)
+    keys, contents, degradations = _spread(stack_cells(cells) if inputs is None else inputs, count)
+    state = start(keys, contents)
+    history = []
+    for segment in range(1, schedule.segments + 1):
+        state, loss = advance(state, contents, degradations)
+        history.append(loss)
+        jax.block_until_ready(loss)
+        share = segment / schedule.segments
+        progress(Done(share * count, count, round(share * schedule.steps) * count))
+    return _to_host(Trained(state.params, jnp.stack(history, axis=-1), state.diverged), count)
 
 
-def stack_cells(cells: Sequence[Cell], purpose: str = "train") -> tuple[Any, Any, Any]:
+def chunk_size(count: int, network: Network, schedule: Schedule, shape: tuple[int, ...]) -> int:
+    """How many of `count` cells, on samples of `shape`, to train at once.
+
+    On a CPU, where cells train one after the other, up to four a device: little is lost when the
+    run is killed. Elsewhere as many as fit into half of the device's memory. Either way a multiple
+    of the devices, and such that the last chunk is nearly full.
+    """
+    devices = jax.local_devices()
+    most = 4
+    if devices[0].platform != "cpu":
+        memory = (devices[0].memory_stats() or {}).get("bytes_limit", 2**33)
+        most = max(1, int(0.5 * memory / training.footprint(network, schedule, shape)))
+    per_device = -(-count // len(devices))
+    rounds = -(-per_device // most)
+    return -(-per_device // rounds) * len(devices)
+
+
+def stack_cells(cells: Sequence[Cell]) -> Inputs:
     """Keys, contents and degradations of the cells, each with a leading axis over cells."""
     return (
-        jnp.stack([cell.key(purpose) for cell in cells]),
+        jnp.stack([cell.key() for cell in cells]),
         stack([cell.content for cell in cells]),
         stack([cell.degradation for cell in cells]),
     )
+
+
+def rows(inputs: Any, chosen: Sequence[int] | np.ndarray) -> Any:
+    """Rows of pytrees with a leading axis over cells."""
+    return jax.tree.map(lambda leaf: leaf[np.asarray(chosen)], inputs)
 
 
 def map_cells(function: Callable[..., Any], inputs: tuple, count: int, *static: Any) -> Any:
     """`function(*inputs[i], *static)` for each of `count` cells, on the host, stacked.
 
     Args:
-        function: pure and traceable; compiled once.
+        function: pure and traceable; compiled once for all grids of one size.
         inputs: pytrees with a leading axis over cells.
         count: cells.
         static: further arguments, hashable, the same for all cells.
     """
-    run = over_cells(function, *static)
-    size = 8 * len(jax.devices())
-    return _joined([_to_host(run(*chunk), real) for real, chunk in chunks(inputs, count, size)])
+    return _to_host(over_cells(function, *static)(*_spread(inputs, count)), count)
 
 
-def chunks(inputs: Any, count: int, size: int) -> Iterator[tuple[int, Any]]:
-    """Cut the leading axis into chunks of exactly `size`, spread over the local devices.
-
-    The last chunk is filled up with its last cell, so that one compiled program fits all.
-
-    Yields:
-        how many cells of the chunk are real, and the chunk.
-    """
-    placement = NamedSharding(_mesh(), PartitionSpec("cells"))
-    for first in range(0, count, size):
-        rows = np.minimum(np.arange(first, first + size), count - 1)
-        chunk = jax.tree.map(lambda leaf: leaf[rows], inputs)  # noqa: B023
-        yield min(size, count - first), jax.device_put(chunk, placement)
+def _spread(inputs: Any, count: int) -> Any:
+    """The cells spread over the local devices, the last one repeated until they come out even."""
+    devices = len(jax.local_devices())
+    filled = np.minimum(np.arange(-(-count // devices) * devices), count - 1)
+    return jax.device_put(rows(inputs, filled), NamedSharding(_mesh(), PartitionSpec("cells")))
 
 
 @functools.lru_cache(maxsize=64)
@@ -139,10 +163,6 @@ def _to_host(chunk: Any, count: int) -> Any:
     return jax.tree.map(lambda leaf: np.asarray(leaf)[:count], chunk)
 
 
-def _joined(parts: list[Any]) -> Any:
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
-
-
 @functools.cache
 def _mesh() -> Mesh:
-    return Mesh(np.asarray(jax.devices()), ("cells",))
+    return Mesh(np.asarray(jax.local_devices()), ("cells",))

@@ -60,6 +60,24 @@ def parser(
         action="store_true",
         help="train nothing: draw the figure again from the table saved in --out",
     )
+    made.add_argument(
+        "--fresh", action="store_true", help="train all cells, those finished earlier too"
+    )
+    made.add_argument(
+        "--chunk",
+        type=int,
+        metavar="N",
+        help="cells trained at once, and lost at most when the run is killed "
+        "(default: as the device's memory allows)",
+    )
+    made.add_argument(
+        "--distributed",
+        nargs="*",
+        metavar="ARG",
+        help="share the cells among the processes of a job that JAX finds by itself (SLURM, Open "
+        "MPI, Kubernetes, TPU pods), or give HOST:PORT of the first process, this one's number "
+        "from 0, and their count",
+    )
     hints = typing.get_type_hints(config)
     group = made.add_argument_group("the experiment (defaults by preset: smoke / quick / full)")
     for field in dataclasses.fields(config):

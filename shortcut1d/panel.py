@@ -1,15 +1,15 @@
 """The panel of tests: what a trained network is given, what is measured, and the table of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from shortcut1d import analysis, grid, networks
+from shortcut1d import analysis, errors, grid, networks
 from shortcut1d.family import Content, Degradation, draw_pair, fingerprint, stack
 from shortcut1d.grid import Cell
 from shortcut1d.networks import Network, Params
@@ -43,64 +43,120 @@ class Subject(NamedTuple):
     tests: list[Trial]
 
 
+class Exam(NamedTuple):
+    """How trained networks are tested.
+
+    samples: windows a test. span: `(size, rank)`, orthonormal basis of a subspace whose share of
+    the output is measured. probes: white directions at each input for the novelty response.
+    """
+
+    samples: int
+    span: Float[np.ndarray, "size rank"]
+    probes: int = 4
+
+
+class Paper(NamedTuple):
+    """The tests of many subjects, stacked with a leading axis over (subject, test)."""
+
+    tests: int  # a subject's
+    keys: PRNGKeyArray
+    contents: Any
+    degradations: Any
+
+    def rows(self, chosen: Sequence[int]) -> "Paper":
+        """The tests of the chosen subjects."""
+        wanted = np.asarray(chosen)[:, None] * self.tests + np.arange(self.tests)
+        return Paper(self.tests, *grid.rows(tuple(self[1:]), wanted.ravel()))
+
+
+def paper(subjects: Sequence[Subject]) -> Paper:
+    """What the subjects are given, ready for `examine`.
+
+    Raises:
+        InvalidInput: some subjects have more tests than others.
+    """
+    counts = {len(subject.tests) for subject in subjects}
+    if len(counts) != 1:
+        raise errors.refuse("tests", sorted(counts), "the same number for every subject")
+    keys = [
+        jax.random.fold_in(
+            subject.cell.key("test"), fingerprint(test.role, test.content, test.degradation)
+        )
+        for subject in subjects
+        for test in subject.tests
+    ]
+    tests = [test for subject in subjects for test in subject.tests]
+    return Paper(
+        counts.pop(),
+        jnp.stack(keys),
+        stack([test.content for test in tests]),
+        stack([test.degradation for test in tests]),
+    )
+
+
 def examine(
-    subjects: Sequence[Subject],
-    trained: Trained,
-    samples: int,
-    span: Float[np.ndarray, "size rank"],
-    probes: int = 4,
-) -> pd.DataFrame:
+    subjects: Sequence[Subject], trained: Trained, exam: Exam, given: Paper | None = None
+) -> dict[str, Float[np.ndarray, "subjects tests"]]:
     """Give every trained network its tests.
 
     Args:
         subjects: one a trained network, in the order of `trained`; all of one kind of network.
         trained: what `grid.train` made of their cells.
-        samples: windows a test.
-        span: orthonormal basis of a subspace whose share of the output is measured.
-        probes: white directions at each input for the novelty response.
+        exam: how they are tested.
+        given: rows of the `paper` of a larger set, where these subjects are a part of one.
 
     Returns:
-        one row per trained network and test: who (`network, content, degradation, seed,
-        diverged`), the test (`test, test_content, test_degradation`), and the measures of
-        `analysis`, each a mean over samples. The novelty response is measured at training
-        inputs, so it stands in the row of the test "seen". A diverged network's are NaN.
+        the measures of `analysis`, each a mean over samples. The novelty response is measured at
+        training inputs, so it is NaN but in the test "seen". A diverged network's are all NaN.
     """
-    rows, positions, keys = [], [], []
-    for position, subject in enumerate(subjects):
-        for test in subject.tests:
-            identity = fingerprint(test.role, test.content, test.degradation)
-            keys.append(jax.random.fold_in(subject.cell.key("test"), identity))
-            positions.append(position)
+    given = paper(subjects) if given is None else given
+    network, shape = subjects[0].cell.network, (len(subjects), given.tests)
+    positions = np.repeat(np.arange(len(subjects)), given.tests)
+    tested = (network, exam.samples)
+    measured = _on_grid(_measure, trained.params, positions, given, tested, exam.span)
+    columns = {name: values.reshape(shape) for name, values in measured.items()}
+    seen = np.flatnonzero([test.role == SEEN for who in subjects for test in who.tests])
+    inputs = Paper(1, *grid.rows(tuple(given[1:]), seen))
+    static = (network, exam.samples, exam.probes)
+    for name, values in _on_grid(_novelty, trained.params, positions[seen], inputs, static).items():
+        columns[name] = np.full(shape, np.nan)
+        columns[name].flat[seen] = values
+    for values in columns.values():
+        values[trained.diverged] = np.nan
+    return columns
+
+
+def tabulate(
+    subjects: Sequence[Subject], records: Sequence[Mapping[str, np.ndarray]]
+) -> pd.DataFrame:
+    """One row per trained network and test.
+
+    Args:
+        subjects: who was tested.
+        records: for each its `diverged` and, by name, its measures, one a test.
+
+    Returns:
+        who (`network, content, degradation, seed, diverged`), the test (`test, test_content,
+        test_degradation`), and the measures.
+    """
+    rows = []
+    for subject, record in zip(subjects, records, strict=True):
+        measures = [name for name in record if name != "diverged"]
+        for number, test in enumerate(subject.tests):
             rows.append(
                 {
                     "network": subject.network,
                     "content": subject.content,
                     "degradation": subject.degradation,
                     "seed": subject.cell.seed,
-                    "diverged": bool(trained.diverged[position]),
+                    "diverged": bool(record["diverged"]),
                     "test": test.role,
                     "test_content": test.content_name,
                     "test_degradation": test.degradation_name,
                 }
+                | {name: float(record[name][number]) for name in measures}
             )
-    tests = [test for subject in subjects for test in subject.tests]
-    network = subjects[0].cell.network
-    measured = _on_grid(_measure, trained, positions, keys, tests, (network, samples), span)
-    table = pd.concat([pd.DataFrame(rows), pd.DataFrame(measured)], axis=1)
-    seen = [i for i, test in enumerate(tests) if test.role == SEEN]
-    responses = _on_grid(
-        _novelty,
-        trained,
-        [positions[i] for i in seen],
-        [keys[i] for i in seen],
-        [tests[i] for i in seen],
-        (network, samples, probes),
-    )
-    for name, values in responses.items():
-        table.loc[seen, name] = values
-    measures = [*measured, *responses]
-    table.loc[table["diverged"], measures] = np.nan
-    return table
+    return pd.DataFrame(rows)
 
 
 def indices(table: pd.DataFrame) -> pd.DataFrame:
@@ -137,22 +193,28 @@ def indices(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def windows(
-    trained: Trained, network: Network, shown: Sequence[tuple[int, Trial]]
+    network: Network, shown: Sequence[tuple[Params, Trial]]
 ) -> Float[np.ndarray, "shown signals *space channels"]:
     """One window a test, to look at: what the network was given, the target, its output.
 
     Args:
-        trained: weights with a leading axis over trained networks.
-        network: their kind.
-        shown: places on that axis, and what is given there. The window is the first of a draw
-            that depends on the test alone: two networks given the same test get the same window.
+        network: the kind of the trained networks.
+        shown: weights, and what is given to them. The window is the first of a draw that depends
+            on the test alone: two networks given the same test get the same window.
     """
-    positions, tests = [position for position, _ in shown], [test for _, test in shown]
+    tests = [test for _, test in shown]
     keys = [
         jax.random.fold_in(jax.random.key(0), fingerprint(test.content, test.degradation))
         for test in tests
     ]
-    return _on_grid(_window, trained, positions, keys, tests, (network,))["window"]
+    params = jax.tree.map(lambda *leaves: np.stack(leaves), *[params for params, _ in shown])
+    given = Paper(
+        1,
+        jnp.stack(keys),
+        stack([test.content for test in tests]),
+        stack([test.degradation for test in tests]),
+    )
+    return _on_grid(_window, params, np.arange(len(tests)), given, (network,))["window"]
 
 
 def _window(
@@ -210,21 +272,18 @@ def _novelty(
 
 def _on_grid(
     function: Callable[..., dict[str, Array]],
-    trained: Trained,
-    positions: list[int],
-    keys: list[PRNGKeyArray],
-    tests: list[Trial],
+    params: Params,
+    positions: Int[np.ndarray, " tests"],
+    given: Paper,
     static: tuple[Any, ...],
     *shared: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """`function` on every (trained network, test), as columns."""
-    params = jax.tree.map(lambda leaf: leaf[np.asarray(positions)], trained.params)
+    count = len(positions)
     inputs = (
-        params,
-        jnp.stack(keys),
-        stack([test.content for test in tests]),
-        stack([test.degradation for test in tests]),
-        *(np.broadcast_to(array, (len(tests), *array.shape)) for array in shared),
+        grid.rows(params, positions),
+        *given[1:],
+        *(np.broadcast_to(array, (count, *array.shape)) for array in shared),
     )
-    columns = grid.map_cells(function, inputs, len(tests), *static)
+    columns = grid.map_cells(function, inputs, count, *static)
     return {name: values.astype(np.float64) for name, values in columns.items()}

@@ -5,13 +5,14 @@ in print: 7 inches for two columns.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
 from shortcut1d.analysis import Interval
 from shortcut1d.analysis.transfer import HALF
@@ -25,6 +26,7 @@ BLUE, ORANGE, GREEN, PINK, SKY, RED = (
     "#56B4E9",
     "#D55E00",
 )
+SEQUENTIAL, DIVERGING = "cividis", "RdBu"  # readable without red or green
 INK, GREY, PALE = "#222222", "#8C8C8C", "#C4C4C4"
 
 
@@ -47,6 +49,7 @@ def style() -> Iterator[None]:
         "ytick.major.width": 0.6,
         "legend.frameon": False,
         "savefig.dpi": 300,
+        "hatch.linewidth": 0.6,
         "pdf.fonttype": 42,  # text stays text
         "svg.hashsalt": "shortcut1d",
     }
@@ -100,3 +103,62 @@ def bar(axes: Axes, x: Interval, y: float, color: str, marker: str) -> None:
     """A point with its interval along the horizontal axis."""
     axes.plot([x.low, x.high], [y] * 2, color=color, linewidth=1.2)
     axes.plot(x.estimate, y, marker, color=color, markersize=5, markeredgewidth=0, zorder=3)
+
+
+def heat_map(
+    axes: Axes,
+    values: Float[np.ndarray, "rows columns"],
+    across: Sequence[float],
+    up: Sequence[float],
+    colors: str,
+    limits: tuple[float, float],
+) -> Any:
+    """A map with a square a cell, ticks named by the cells' values; blank where it is NaN.
+
+    Args:
+        axes: where.
+        values: row 0 at the bottom.
+        across: what the columns stand for.
+        up: what the rows stand for.
+        colors: name of a colour map.
+        limits: values at its two ends.
+    """
+    drawn = axes.imshow(
+        np.ma.masked_invalid(values),
+        cmap=colors,
+        vmin=limits[0],
+        vmax=limits[1],
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+    )
+    axes.set_xticks(range(len(across)), [f"{value:g}" for value in across], fontsize=6)
+    axes.set_yticks(range(len(up)), [f"{value:g}" for value in up], fontsize=6)
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return drawn
+
+
+def zero_line(
+    axes: Axes,
+    estimate: Float[np.ndarray, "rows columns"],
+    low: Float[np.ndarray, "rows columns"],
+    high: Float[np.ndarray, "rows columns"],
+) -> None:
+    """Where a map is zero, and dotted round it the band where its interval has zero in it."""
+    if min(estimate.shape) < 2:
+        return
+    bound, line = (0.7, "dotted"), (1.4, "solid")
+    for values, (width, dashes) in ((low, bound), (high, bound), (estimate, line)):
+        finite = values[np.isfinite(values)]
+        if finite.size and finite.min() < 0 < finite.max():
+            masked = np.ma.masked_invalid(values)
+            axes.contour(masked, [0.0], colors=INK, linewidths=width, linestyles=dashes)
+
+
+def hatch_cells(axes: Axes, chosen: Bool[np.ndarray, "rows columns"]) -> None:
+    """Hatch some cells of a heat map."""
+    look: Any = {"fill": False, "hatch": "////", "edgecolor": PALE, "linewidth": 0}
+    for row, column in np.argwhere(chosen):
+        axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **look))

@@ -64,6 +64,31 @@ def arrays_bytes(arrays: dict[str, np.ndarray]) -> bytes:
     return file.getvalue()
 
 
+Records = dict[str, dict[str, np.ndarray]]  # named arrays of named things
+
+
+def pack(records: Records) -> bytes:
+    """Records as one npz file; no name may have a slash in it."""
+    return arrays_bytes(
+        {f"{who}/{what}": a for who, record in records.items() for what, a in record.items()}
+    )
+
+
+def unpack(data: bytes) -> Records:
+    """Records packed by `pack`.
+
+    Raises:
+        ValueError: they are not.
+    """
+    records: Records = {}
+    for name, array in _arrays(data).items():
+        who, slash, what = name.partition("/")
+        if not slash:
+            raise ValueError("an npz file of something else")
+        records.setdefault(who, {})[what] = array
+    return records
+
+
 def json_bytes(record: dict[str, Any]) -> bytes:
     """A record as JSON, readable."""
     return (json.dumps(record, indent=2, allow_nan=False) + "\n").encode()
@@ -95,9 +120,8 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], bytes]:
     """
     data = _read(path)
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}, data
-    except Exception as error:  # zipfile and numpy raise half a dozen kinds on damaged files
+        return _arrays(data), data
+    except ValueError as error:
         raise InvalidInput(f"{path}: damaged ({error})") from error
 
 
@@ -114,6 +138,14 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise InvalidInput(f"{path}: not a provenance record")
     return record
+
+
+def _arrays(data: bytes) -> dict[str, np.ndarray]:
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except Exception as error:  # zipfile and numpy raise half a dozen kinds on damaged files
+        raise ValueError(str(error)) from error
 
 
 def _read(path: Path) -> bytes:

@@ -1,9 +1,10 @@
 """The experiment driver: command line, progress, saving and provenance for every script.
 
-An experiment is a config, `run(config, progress) -> Outcome`, `plot(table, arrays) -> Figure` and
+An experiment is a config, `run(config, session) -> Outcome`, `plot(table, arrays) -> Figure` and
 `claims(table) -> list[Claim]`, all of them pure; everything that touches a file or a clock is here.
 """
 
+import argparse
 import contextlib
 import dataclasses
 import importlib.metadata
@@ -13,10 +14,10 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import jax
 import numpy as np
@@ -25,12 +26,16 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from shortcut1d import audio, options, plotting, store
+from shortcut1d import audio, errors, options, plotting, store
+from shortcut1d.archive import Archive
 from shortcut1d.claims import Claim
 from shortcut1d.errors import InvalidInput, Shortcut1dError
-from shortcut1d.grid import Progress as Report
+from shortcut1d.family import identity
+from shortcut1d.grid import Done
+from shortcut1d.sweep import Session
 
 ROOT = Path(__file__).resolve().parent.parent
+EDGE = {"options", "study", "plotting", "claims", "store", "archive"}  # no cell depends on these
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "pandas", "matplotlib")
 
 
@@ -68,7 +73,7 @@ class Experiment:
     name: str
     summary: str
     presets: dict[str, Any]
-    run: Callable[[Any, Report], Outcome]
+    run: Callable[[Any, Session], Outcome]
     plot: Callable[[pd.DataFrame, dict[str, np.ndarray]], Figure]
     claims: Callable[[pd.DataFrame], list[Claim]]
 
@@ -79,7 +84,6 @@ def main(experiment: Experiment, argv: Sequence[str] | None = None) -> int:
     0 when it ran (whatever its claims came to), 2 for a bad option, file or folder, 130 when
     interrupted.
     """
-    use_all_cores()
     parser = options.parser(
         experiment.summary,
         type(experiment.presets["quick"]),
@@ -90,38 +94,53 @@ def main(experiment: Experiment, argv: Sequence[str] | None = None) -> int:
     try:
         if chosen.only_plot:
             redraw(experiment, chosen.out)
-        else:
-            preset = experiment.presets[chosen.preset]
-            changed = options.given(chosen, type(preset))
-            config = dataclasses.replace(preset, **changed)
-            carry_out(experiment, config, chosen.preset, chosen.out)
+            return 0
+        preset = experiment.presets[chosen.preset]
+        if chosen.chunk is not None:
+            errors.whole("chunk", chosen.chunk)
+        join_processes(chosen.distributed)
+        use_all_cores()
+        changed = options.given(chosen, type(preset))
+        config = dataclasses.replace(preset, **changed)
+        carry_out(experiment, config, chosen)
     except Shortcut1dError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"{parser.prog}: interrupted; {chosen.out} is as it was before", file=sys.stderr)
+        print(
+            f"{parser.prog}: interrupted; the same command goes on from the cells that are "
+            f"finished ({cells_folder(experiment, chosen.out)})",
+            file=sys.stderr,
+        )
         return 130
     return 0
 
 
-def carry_out(experiment: Experiment, config: Any, preset: str, out: Path) -> None:
+def carry_out(experiment: Experiment, config: Any, chosen: argparse.Namespace) -> None:
     """Run, save everything atomically, print the claims.
 
     Raises:
         InvalidInput: a folder that cannot be written to (before anything is trained), a full disk.
     """
+    out = chosen.out
     store.writable_folder(out)
     began = time.perf_counter()
-    with progress_bar(experiment.name) as report:
-        outcome = experiment.run(config, report)
+    stamp = stamp_of_code_and_device()
+    record = provenance(config, chosen.preset)  # before the run: the code may be edited meanwhile
+    archive = Archive(cells_folder(experiment, out) / stamp[:16], complain, read=not chosen.fresh)
+    with Bar(experiment.name) as bar:
+        outcome = experiment.run(config, Session(archive, bar.report, chosen.chunk, stamp))
+    if jax.process_index() > 0:
+        return  # every process has the table; the first one saves it
     # What is drawn and claimed is what was saved, so that --only-plot gives the same again.
     table = store.table_bytes(outcome.table)
     saved = pd.read_csv(io.BytesIO(table))
     claims = experiment.claims(saved)
     arrays = store.arrays_bytes(outcome.arrays)
     drawings = draw(experiment.plot(saved, outcome.arrays))
-    record = provenance(config, preset) | {
+    record |= {
         "wall_time_seconds": round(time.perf_counter() - began, 1),
+        "cells_from_earlier_runs": bar.earlier,
         "table_sha256": store.checksum(table, arrays),
         "claims": [claim.record() for claim in claims],
     }
@@ -171,7 +190,7 @@ def provenance(config: Any, preset: str) -> dict[str, Any]:
         "config": {"preset": preset} | _plain(dataclasses.asdict(config)),
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in PACKAGES},
-        "device": f"{len(jax.devices())} x {jax.devices()[0].device_kind} ({platform.machine()})",
+        "device": f"{len(jax.devices())} x {_device()}",
         "commit": _commit(),
     }
 
@@ -196,21 +215,102 @@ def use_all_cores() -> None:
         jax.config.update("jax_num_cpu_devices", cores)
 
 
-@contextlib.contextmanager
-def progress_bar(name: str) -> Iterator[Report]:
-    """A bar with the time left, on a terminal; nothing elsewhere."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn(name),
-        BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f} model-steps"),
-        TimeElapsedColumn(),
-        TextColumn("left:"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(name, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+class Bar:
+    """Cells done, model-steps a second and the time left, on a terminal; nothing elsewhere."""
+
+    def __init__(self, name: str) -> None:
+        """`name`: what is running."""
+        self.earlier = 0  # cells that an earlier run had finished
+        console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn(name),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} cells"),
+            TextColumn("{task.fields[speed]}"),
+            TimeElapsedColumn(),
+            TextColumn("left:"),
+            TimeRemainingColumn(),
+            console=console,
+            speed_estimate_period=120,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task(name, total=None, speed="")
+        self._began: float | None = None
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def report(self, done: Done) -> None:
+        """Show how far it is."""
+        if self._began is None:
+            self._began = time.perf_counter()
+            self.earlier = round(done.cells)
+            # What is there already says nothing about how fast the rest will go.
+            self._bar.reset(self._task, total=done.of, completed=self.earlier)
+            if self.earlier:
+                complain(f"{self.earlier} of {done.of} cells are finished from an earlier run")
+        seconds = time.perf_counter() - self._began
+        speed = f"{done.steps / seconds:,.0f} model-steps/s" if done.steps else ""
+        self._bar.update(self._task, completed=done.cells, total=done.of, speed=speed)
+
+
+def complain(line: str) -> None:
+    """Say something that does not stop the run."""
+    print(line, file=sys.stderr)
+
+
+def join_processes(address: Sequence[str] | None) -> None:
+    """Become one process of a job.
+
+    Args:
+        address: None for a job of one process. Empty: JAX finds the others by itself under SLURM,
+            Open MPI, Kubernetes and on TPU pods. Else the coordinator (host:port), this process's
+            number, how many there are.
+
+    Raises:
+        InvalidInput: no such job was found.
+    """
+    if address is None:
+        return
+    if len(address) not in (0, 3):
+        raise errors.refuse(
+            "distributed", " ".join(address), "nothing, or HOST:PORT NUMBER COUNT of this process"
+        )
+    try:
+        if address:
+            jax.distributed.initialize(address[0], int(address[2]), int(address[1]))
+        else:
+            jax.distributed.initialize()
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidInput(f"distributed: no job of several processes here ({reason})") from error
+
+
+def cells_folder(experiment: Experiment, out: Path) -> Path:
+    """Where the finished cells of an experiment are kept."""
+    return out / "cells" / experiment.name
+
+
+def stamp_of_code_and_device() -> str:
+    """64 digits that change with the code, the libraries and the kind of device.
+
+    A cell that other code has trained is not this code's cell.
+    """
+    code = [
+        (path.name, path.read_bytes())
+        for path in sorted((ROOT / "shortcut1d").rglob("*.py"))
+        if path.stem not in EDGE
+    ]
+    versions = [importlib.metadata.version(name) for name in PACKAGES[:5]]
+    return identity(code, versions, _device())
+
+
+def _device() -> str:
+    return f"{jax.devices()[0].device_kind} ({platform.machine()})"
 
 
 def _plain(value: Any) -> Any:

@@ -115,6 +115,26 @@ def advance(
     return state, jnp.mean(losses)
 
 
+def footprint(network: Network, schedule: Schedule, shape: tuple[int, ...]) -> int:
+    """Bytes that one run needs on a device, about: weights, moments, what backpropagation keeps.
+
+    shape: of one sample, `(*space, channels)`. Found by tracing shapes alone.
+    """
+    *space, channels = shape
+
+    def kept(key: PRNGKeyArray, degraded: Array) -> Any:
+        params = networks.init(network, key, tuple(space), channels)
+        output, back = jax.vjp(lambda p: networks.apply(network, p, degraded), params)
+        return params, output, back
+
+    batch = jax.ShapeDtypeStruct((schedule.batch, *shape), jnp.float32)
+    parts = jax.eval_shape(kept, jax.eval_shape(jax.random.key, 0), batch)
+    params, output, back = (
+        sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(part)) for part in parts
+    )
+    return 4 * params + 2 * (output + back)  # twice, since temporaries of a layer come on top
+
+
 def train(
     key: PRNGKeyArray,
     content: Content,

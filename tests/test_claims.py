@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shortcut1d import store
-from shortcut1d.grid import silent
+from shortcut1d.sweep import Session
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = sorted(path.stem for path in (ROOT / "figures").glob("*.json"))
@@ -16,7 +16,7 @@ KEPT = sorted(path.stem for path in (ROOT / "figures").glob("*.json"))
 def test_the_music_note_s_claims_hold_at_half_the_training(experiment, optimised):
     music_note = experiment("music_note")
     config = dataclasses.replace(music_note.presets["quick"], steps=150, samples=64, seconds=1.0)
-    verdicts = {c.statement: c for c in music_note.claims(music_note.run(config, silent).table)}
+    verdicts = {c.statement: c for c in music_note.claims(music_note.run(config, Session()).table)}
     for words in (
         "conv trained on a note under clicks fits the content",
         "conv trained on melodies under clicks fits the degradation",

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from shortcut1d import errors, options, store, study
 from shortcut1d.analysis import Interval
 from shortcut1d.claims import Claim, claim_mean, claim_ratio
+from shortcut1d.grid import Done
 from shortcut1d.study import Experiment, Outcome, Sound
 
 
@@ -28,8 +29,8 @@ class Config:
         errors.number("slope", self.slope)
 
 
-def run(config, progress):
-    progress(1, 1)
+def run(config, session):
+    session.progress(Done(1, 1, 10))
     rng = np.random.default_rng(0)
     table = pd.DataFrame(
         {"seed": range(config.seeds), "value": config.slope + rng.normal(size=config.seeds)}
@@ -160,7 +161,7 @@ def test_options_reach_the_config(capsys, tmp_path):
 
 
 def test_an_interrupted_run_leaves_everything_as_it_was(tmp_path, capsys):
-    def interrupted(config, progress):
+    def interrupted(config, session):
         raise KeyboardInterrupt
 
     status_of(["--out", str(tmp_path)], capsys)

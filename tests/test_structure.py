@@ -13,8 +13,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "shortcut1d"
 # Each module may import from those before it only.
 ORDER = [
-    "errors", "audio", "tunes", "synthesis", "family", "content", "degradation", "networks",
-    "training", "grid", "analysis", "panel", "claims", "plotting", "store", "options", "study",
+    "errors", "store", "audio", "tunes", "synthesis", "family", "content", "degradation",
+    "networks", "training", "grid", "analysis", "panel", "processes", "sweep", "claims",
+    "plotting", "archive", "options", "study",
 ]  # fmt: skip
 ALONE = {"errors"}  # all that the analysis may know of the package
 

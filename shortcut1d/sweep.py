@@ -1,0 +1,190 @@
+"""A grid of any size: trained and tested in chunks, each kept as soon as it is finished."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import jax
+import numpy as np
+import pandas as pd
+
+from shortcut1d import grid, networks, panel, processes
+from shortcut1d.family import identity
+from shortcut1d.grid import Cell, Done, Progress
+from shortcut1d.networks import Params
+from shortcut1d.panel import Exam, Subject
+from shortcut1d.store import Records
+from shortcut1d.training import Schedule, Trained
+
+Record = dict[str, np.ndarray]  # what is kept of one cell, by name
+
+
+class Archive(Protocol):
+    """Where finished cells are kept, by identity."""
+
+    def __contains__(self, name: object, /) -> bool:
+        """Whether the cell is finished."""
+        ...
+
+    def __getitem__(self, name: str, /) -> Record:
+        """What is kept of it."""
+        ...
+
+    def update(self, finished: Records, /) -> None:
+        """Keep these cells: all of them, or none where it fails."""
+        ...
+
+
+class Memory(dict[str, Record]):
+    """An archive that lasts as long as the process; the driver has one on disk."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the outside world lends a run; the default is nothing.
+
+    archive: cells that are finished. progress: called as cells are trained. chunk: cells trained
+    at once (None: `grid.chunk_size`). stamp: names code and device, so that cells of others are
+    not taken for this run's.
+    """
+
+    archive: Archive = field(default_factory=Memory)
+    progress: Progress = grid.silent
+    chunk: int | None = None
+    stamp: str = ""
+
+
+class Swept(NamedTuple):
+    """table: `panel.tabulate`'s. weights: of the subjects that were to be kept, by position."""
+
+    table: pd.DataFrame
+    weights: dict[int, Params]
+
+
+def sweep(
+    subjects: Sequence[Subject],
+    schedule: Schedule,
+    exam: Exam,
+    session: Session,
+    keep: Callable[[Subject], bool] = lambda subject: False,
+) -> Swept:
+    """Train and test every subject, of whatever networks, that the archive does not hold.
+
+    A cell's result depends on what the cell is, on the code and on the kind of device; not on the
+    chunk it was in, on its neighbours, or on what was finished before. Where the job has several
+    processes, each takes its share of the cells and all of them get the whole table.
+
+    Args:
+        subjects: any number; memory on the device does not grow with it.
+        schedule: shared by all.
+        exam: shared by all.
+        session: archive, progress, chunk.
+        keep: whose weights are wanted afterwards.
+    """
+    kept = {position for position, subject in enumerate(subjects) if keep(subject)}
+    groups = _groups(subjects, schedule, exam, session.stamp)
+    names = {
+        p: identity(group.program, subjects[p].cell, subjects[p].tests, p in kept)
+        for group in groups
+        for p in group.positions
+    }
+    ready = processes.agreed([names[p] in session.archive for p in range(len(subjects))])
+    shares = [
+        processes.share_of([n for n, p in enumerate(group.positions) if not ready[p]])
+        for group in groups
+    ]
+    done, steps = sum(ready), 0
+    total = done + sum(map(len, shares))
+    session.progress(Done(done, total, 0))
+    for group, share in zip(groups, shares, strict=True):
+        size = min(session.chunk or group.chunk_size(len(share), schedule), len(share))
+        for first in range(0, len(share), max(size, 1)):
+            chosen = share[first : first + size]
+
+            def report(now: Done, real: int = len(chosen), d: int = done, s: int = steps) -> None:
+                cells = real * now.cells / now.of
+                session.progress(Done(d + cells, total, s + round(cells * schedule.steps)))
+
+            finished = group.finish(chosen, size, schedule, exam, report)
+            places = [group.positions[n] for n in chosen]
+            session.archive.update(
+                {names[p]: _record(*finished, row, p in kept) for row, p in enumerate(places)}
+            )
+            done, steps = done + len(chosen), steps + len(chosen) * schedule.steps
+    records = processes.gathered(
+        {name: session.archive[name] for name in names.values() if name in session.archive}
+    )
+    in_order = [records[names[p]] for p in range(len(subjects))]
+    measures = [
+        {n: v for n, v in record.items() if not n.startswith(WEIGHT)} for record in in_order
+    ]
+    weights = {p: _weights(in_order[p], subjects[p].cell) for p in sorted(kept)}
+    return Swept(panel.tabulate(subjects, measures), weights)
+
+
+class _Group(NamedTuple):
+    """All subjects of one network. Stacked as a whole, whichever of them are still to be trained:
+    which kinds of family there are decides what the compiled program is, and so its last bits.
+    """
+
+    positions: list[int]
+    subjects: list[Subject]
+    inputs: grid.Inputs
+    given: panel.Paper
+    program: str  # identity of what else a result depends on
+
+    def chunk_size(self, count: int, schedule: Schedule) -> int:
+        """How many of `count` cells to train at once."""
+        cell = self.subjects[0].cell
+        return grid.chunk_size(max(count, 1), cell.network, schedule, _sample_shape(cell)[1:])
+
+    def finish(
+        self, chosen: list[int], size: int, schedule: Schedule, exam: Exam, progress: Progress
+    ) -> tuple[Trained, dict[str, np.ndarray]]:
+        """Train and test one chunk, filled up with its last cell so that one program fits all."""
+        rows = [chosen[min(row, len(chosen) - 1)] for row in range(size)]
+        subjects = [self.subjects[n] for n in rows]
+        cells = [subject.cell for subject in subjects]
+        trained = grid.train(cells, schedule, progress, grid.rows(self.inputs, rows))
+        return trained, panel.examine(subjects, trained, exam, self.given.rows(rows))
+
+
+def _groups(
+    subjects: Sequence[Subject], schedule: Schedule, exam: Exam, stamp: str
+) -> list[_Group]:
+    places: dict[networks.Network, list[int]] = {}
+    for position, subject in enumerate(subjects):
+        places.setdefault(subject.cell.network, []).append(position)
+    made = []
+    for positions in places.values():
+        members = [subjects[p] for p in positions]
+        inputs, given = grid.stack_cells([s.cell for s in members]), panel.paper(members)
+        kinds = [str(jax.tree.structure(part)) for part in (*inputs[1:], *given[2:])]
+        program = identity(stamp, schedule, exam, kinds)
+        made.append(_Group(positions, members, inputs, given, program))
+    return made
+
+
+def _sample_shape(cell: Cell) -> tuple[int, ...]:
+    return jax.eval_shape(lambda k: cell.content.sample(k, 1), jax.random.key(0)).shape
+
+
+WEIGHT = "weight "  # what the names of kept weights begin with
+
+
+def _record(trained: Trained, measures: dict[str, np.ndarray], row: int, keep: bool) -> Record:
+    record = {"diverged": trained.diverged[row]} | {n: v[row] for n, v in measures.items()}
+    if keep:
+        leaves = jax.tree.leaves(trained.params)
+        record |= {f"{WEIGHT}{n}": leaf[row] for n, leaf in enumerate(leaves)}
+    return {name: np.asarray(value) for name, value in record.items()}
+
+
+def _weights(record: Record, cell: Cell) -> Params:
+    _, *space, channels = _sample_shape(cell)
+    abstract = jax.eval_shape(
+        lambda k: networks.init(cell.network, k, tuple(space), channels), jax.random.key(0)
+    )
+    structure = jax.tree.structure(abstract)
+    leaves = [record[f"{WEIGHT}{n}"] for n in range(len(jax.tree.leaves(abstract)))]
+    return jax.tree.unflatten(structure, leaves)

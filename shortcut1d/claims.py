@@ -12,7 +12,7 @@ class Claim(NamedTuple):
     """Something that a table supports, or does not.
 
     statement: in words. statistic: what was computed. interval: its value and 95% interval.
-    side, threshold: it should lie "above" or "below" this.
+    side, threshold: it should lie "above" or "below" this. over: what the interval is over.
     """
 
     statement: str
@@ -20,6 +20,7 @@ class Claim(NamedTuple):
     interval: Interval
     side: Literal["above", "below"]
     threshold: float
+    over: str = "seeds"
 
     @property
     def verdict(self) -> str:
@@ -33,7 +34,7 @@ class Claim(NamedTuple):
     def __str__(self) -> str:
         return (
             f"{self.verdict:9} {self.statement}: {self.statistic} = {self.interval} "
-            f"({self.interval.seeds} seeds; to be {self.side} {self.threshold:g})"
+            f"({self.interval.seeds} {self.over}; to be {self.side} {self.threshold:g})"
         )
 
     def record(self) -> dict[str, object]:
@@ -47,7 +48,7 @@ class Claim(NamedTuple):
             "statistic": self.statistic,
             "value": value,
             "interval_95": [low, high],
-            "seeds": self.interval.seeds,
+            self.over: self.interval.seeds,
             "side": self.side,
             "threshold": self.threshold,
             "verdict": self.verdict,

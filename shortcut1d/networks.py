@@ -42,14 +42,20 @@ def unfold(
     Returns:
         patches of `kernel ** rank * channels` values, taps in row-major order.
     """
+    return jnp.concatenate(shifted(x, kernel, dilation, edges), axis=-1)
+
+
+def shifted(
+    x: Float[Array, "batch *space channels"], kernel: int, dilation: int, edges: str
+) -> list[Float[Array, "batch *space channels"]]:
+    """`x` as each tap of a kernel sees it, taps in row-major order."""
     space = x.shape[1:-1]
     reach = dilation * (kernel // 2)
     padded = jnp.pad(x, [(0, 0), *[(reach, reach)] * len(space), (0, 0)], mode=_EDGES[edges])
-    taps = []
-    for tap in itertools.product(range(kernel), repeat=len(space)):
-        window = tuple(slice(t * dilation, t * dilation + size) for t, size in zip(tap, space))
-        taps.append(padded[(slice(None), *window)])
-    return jnp.concatenate(taps, axis=-1)
+    return [
+        padded[(slice(None), *(slice(t * dilation, t * dilation + n) for t, n in zip(tap, space)))]
+        for tap in itertools.product(range(kernel), repeat=len(space))
+    ]
 
 
 def he_normal(
@@ -84,10 +90,20 @@ class Conv(nnx.Module):
 
     def __call__(self, x: Float[Array, "batch *space cin"]) -> Float[Array, "batch *space cout"]:
         """The convolution of `x`, of the same spatial size."""
-        patches = unfold(x, self.kernel, self.dilation, self.edges)
-        # One tall product instead of a batched one: XLA's CPU back end is quicker at it.
-        flat = patches.reshape(-1, patches.shape[-1]) @ self.weight[...] + self.bias[...]
-        return flat.reshape(*x.shape[:-1], -1)
+        channels_in, weight = x.shape[-1], self.weight[...]
+        channels_out = weight.shape[-1]
+        if channels_out >= channels_in:
+            patches = unfold(x, self.kernel, self.dilation, self.edges)
+            # One tall product instead of a batched one: XLA's CPU back end is quicker at it.
+            flat = patches.reshape(-1, patches.shape[-1]) @ weight
+            return flat.reshape(*x.shape[:-1], channels_out) + self.bias[...]
+        # Where there are fewer channels after the layer than before, shift those instead.
+        by_tap = weight.reshape(-1, channels_in, channels_out).transpose(1, 0, 2)
+        flat = x.reshape(-1, channels_in) @ by_tap.reshape(channels_in, -1)
+        products = flat.reshape(*x.shape[:-1], -1)
+        taps = shifted(products, self.kernel, self.dilation, self.edges)
+        parts = [tap[..., n * channels_out :][..., :channels_out] for n, tap in enumerate(taps)]
+        return sum(parts[1:], parts[0]) + self.bias[...]
 
 
 class _Stack(nnx.Module):

@@ -2,14 +2,20 @@ import contextlib
 import importlib.util
 import io
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 # Two devices, as the driver gives itself on two cores: what is sharded must be tested sharded.
 os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
-# Most of a test's time is XLA compiling; `optimised` gives the optimisations back.
+# Most of a test's time is XLA compiling: less of it (`optimised` gives the optimisations back), and
+# each program once for all workers and for the processes that tests start.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    programs = tempfile.TemporaryDirectory(prefix="shortcut1d-tests-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = programs.name
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 
 import jax
 from hypothesis import settings

@@ -121,25 +121,6 @@ def test_progress_is_reported_up_to_the_end():
     assert reports[-1] == (8, 8, 8 * 20)
 
 
-def test_one_compilation_serves_two_cells_and_two_hundred(caplog):
-    def grid(count):
-        return [
-            Cell(content.note(1 + i % 60), degradation.clicks(1 + i), MLP(width=2), i)
-            for i in range(count)
-        ]
-
-    def compiled():
-        return sum("Compiling jit(of_device)" in record.message for record in caplog.records)
-
-    with jax.log_compiles():
-        train(grid(2), SHORT)
-        after_two = compiled()
-        for first in range(0, 200, 2):
-            train(grid(200)[first : first + 2], SHORT)
-    assert after_two == 2  # one program to start cells, one to advance them
-    assert compiled() == after_two
-
-
 def test_cells_of_two_networks_are_refused():
     with pytest.raises(ValueError, match="one network"):
         train([*cells(1), *cells(1, MLP())], SHORT)

@@ -1,0 +1,345 @@
+"""How fast the grid trains, against the same networks one after the other, here and in PyTorch.
+
+All rivals run in turns in one process, so that ratios hold whatever else the machine does. PyTorch
+is given batches that are already drawn; the grid draws its own. Without PyTorch
+(pip install -e ".[torch]") its rows are left out.
+"""
+
+import importlib.util
+import itertools
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from shortcut1d import content, degradation, errors, grid, networks, plotting, training
+from shortcut1d.analysis import Interval, bootstrap
+from shortcut1d.claims import Claim, ratio_of_means
+from shortcut1d.grid import Cell, Done
+from shortcut1d.networks import Network
+from shortcut1d.options import option
+from shortcut1d.panel import SEEN, Exam, Subject, Trial
+from shortcut1d.study import Experiment, Outcome, main
+from shortcut1d.sweep import Session, sweep
+from shortcut1d.timing import in_turns, peak_memory
+from shortcut1d.training import Schedule
+
+LENGTH = 128
+GRID, ALONE, EAGER, VMAP, PRODUCT = (
+    "grid", "one by one", "PyTorch, one by one", "PyTorch, torch.func.vmap", "matrix product",
+)  # fmt: skip
+BARS = {  # at least so many times PyTorch's loop; share of the matrix product's rate
+    "cpu": {"mlp": (6.0, 0.45), "conv": (1.5, 0.45)},
+    "gpu": {"mlp": (1000.0, 0.30), "conv": (300.0, 0.30)},
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """What is timed."""
+
+    rounds: int = option(7, "times each rival is timed")
+    cells: int = option(32, "cells of the grid")
+    steps: int = option(20, "training steps of a cell in the grid")
+    batch: int = option(64, "samples a step")
+    mlp_width: int = option(128, "hidden units of the MLP")
+    mlp_depth: int = option(4, "layers of the MLP")
+    conv_width: int = option(32, "channels of the convolutional net")
+    conv_depth: int = option(5, "layers of the convolutional net")
+    product: int = option(2048, "rows and columns of the matrix product")
+    sizes: tuple[int, ...] = option((1, 4, 16, 64, 256, 1024, 4096), "grids whose cost is compared")
+
+    def __post_init__(self) -> None:
+        for field in ("cells", "product"):
+            errors.whole(field, getattr(self, field))
+        errors.whole("rounds", self.rounds, low=2)
+        for size in self.sizes:
+            errors.whole("sizes", size)
+        Schedule(self.steps, self.batch, segments=1)
+        shapes(self)
+
+
+def shapes(config: Config) -> dict[str, Network]:
+    """The networks that are timed."""
+    return {
+        "mlp": networks.MLP(config.mlp_width, config.mlp_depth),
+        "conv": networks.ConvNet(config.conv_width, config.conv_depth, kernel=9),
+    }
+
+
+def useful_flops(network: Network, batch: int) -> int:
+    """Floating-point operations of one training step that no rival can do without.
+
+    A layer's product goes forwards, backwards to its weights and backwards to its input; the
+    first layer's input needs no gradient. Biases, rectifiers and Adam are not counted.
+    """
+    weights = jax.eval_shape(lambda k: networks.init(network, k, (LENGTH,), 1), jax.random.key(0))
+    kernels = [leaf.size for leaf in jax.tree.leaves(weights) if leaf.ndim == 2]
+    places = batch if isinstance(network, networks.MLP) else batch * LENGTH
+    first = min(kernels[0], kernels[-1]) if isinstance(network, networks.ConvNet) else kernels[0]
+    return 2 * places * (3 * sum(kernels) - first)
+
+
+def cells_of(config: Config, network: Network, count: int) -> list[Cell]:
+    """Cells that differ in content, degradation and seed."""
+    return [
+        Cell(content.band(1 + i % 60), degradation.clicks(1 + i % 256), network, i)
+        for i in range(count)
+    ]
+
+
+def run(config: Config, session: Session) -> Outcome:
+    """Time every rival on every network, then grids of every size."""
+    schedule = Schedule(config.steps, config.batch, segments=1)
+    total = len(shapes(config)) + len(config.sizes)
+    tables = []
+    for number, (name, network) in enumerate(shapes(config).items()):
+        session.progress(Done(number, total, 0))
+        tables.append(_rivals(config, name, network, schedule))
+    for number, size in enumerate(sorted(config.sizes)):
+        session.progress(Done(len(tables) + number, total, 0))
+        tables.append(_of_size(config, size))
+    session.progress(Done(total, total, 0))
+    return Outcome(pd.concat(tables, ignore_index=True).assign(device=jax.default_backend()))
+
+
+def _rivals(config: Config, name: str, network: Network, schedule: Schedule) -> pd.DataFrame:
+    cells = cells_of(config, network, config.cells)
+    alone = jax.jit(training.train, static_argnums=(3, 4))
+    some = cells[: max(1, config.cells // 8)]
+    square = jax.random.normal(jax.random.key(0), (config.product, config.product))
+    multiply = jax.jit(lambda a: a @ a)
+    work: dict[str, tuple[Callable[[], object], int]] = {  # what, and its model-steps
+        GRID: (lambda: grid.train(cells, schedule), len(cells) * schedule.steps),
+        ALONE: (
+            lambda: [
+                jax.block_until_ready(
+                    alone(cell.key(), cell.content, cell.degradation, network, schedule)
+                )
+                for cell in some
+            ],
+            len(some) * schedule.steps,
+        ),
+        PRODUCT: (lambda: jax.block_until_ready(multiply(square)), 0),
+    }
+    if importlib.util.find_spec("torch"):
+        work[EAGER] = _eager(config, network), config.steps
+        work[VMAP] = _vmapped(config, network, 8), 8 * config.steps
+    table = in_turns({rival: function for rival, (function, _) in work.items()}, config.rounds)
+    steps = table["rival"].map({rival: count for rival, (_, count) in work.items()})
+    flops = np.where(
+        table["rival"] == PRODUCT,
+        2 * config.product**3,
+        steps * useful_flops(network, config.batch),
+    )
+    return table.assign(
+        part="rivals",
+        network=name,
+        cells=config.cells,
+        model_steps_per_second=steps / table["seconds"],
+        gflops=flops / table["seconds"] / 1e9,
+    )
+
+
+def _of_size(config: Config, size: int) -> pd.DataFrame:
+    """A whole sweep of so many small MLPs, tests and all: what a cell costs, and the memory."""
+    network = networks.MLP(width=16, depth=2)
+    schedule = Schedule(config.steps, batch=16, segments=1)
+    exam = Exam(samples=16, span=np.eye(LENGTH, 1, dtype=np.float32))
+    subjects = [
+        Subject(c, "mlp", str(i), str(i), [Trial(SEEN, "band", "clicks", c.content, c.degradation)])
+        for i, c in enumerate(cells_of(config, network, size))
+    ]
+    table = in_turns({GRID: lambda: sweep(subjects, schedule, exam, Session())}, 2)
+    return table.assign(
+        part="sizes",
+        network="small mlp",
+        cells=size,
+        model_steps_per_second=size * config.steps / table["seconds"],
+        memory=peak_memory(),
+    )
+
+
+def _torch_network(network: Network) -> Any:
+    import torch  # optional
+
+    layers: list[Any] = []
+    if isinstance(network, networks.MLP):
+        sizes = [LENGTH, *[network.width] * (network.depth - 1), LENGTH]
+        for a, b in itertools.pairwise(sizes):
+            layers += [torch.nn.Linear(a, b), torch.nn.ReLU()]
+    else:
+        assert isinstance(network, networks.ConvNet)
+        widths = [1, *[network.width] * (network.depth - 1), 1]
+        for (a, b), d in zip(itertools.pairwise(widths), network.spacing(), strict=True):
+            layers += [
+                torch.nn.Conv1d(
+                    a, b, network.kernel, padding=d * (network.kernel // 2), dilation=d,
+                    padding_mode="circular",
+                ),
+                torch.nn.ReLU(),
+            ]  # fmt: skip
+    return torch.nn.Sequential(*layers[:-1])
+
+
+def _torch_batch(config: Config, network: Network, *models: int) -> tuple[Any, Any]:
+    import torch  # optional
+
+    middle = () if isinstance(network, networks.MLP) else (1,)
+    clean = torch.randn(*models, config.batch, *middle, LENGTH)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return clean.to(device), (clean + torch.randn_like(clean)).to(device)
+
+
+def _eager(config: Config, network: Network) -> Callable[[], object]:
+    """PyTorch's ordinary training loop, of one network."""
+    import torch  # optional
+
+    clean, degraded = _torch_batch(config, network)
+    model = _torch_network(network).to(clean.device)
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+
+    def train() -> None:
+        for _ in range(config.steps):
+            optimiser.zero_grad()
+            loss = torch.nn.functional.mse_loss(model(degraded), clean)
+            loss.backward()
+            optimiser.step()
+        if clean.is_cuda:
+            torch.cuda.synchronize()
+
+    return train
+
+
+def _vmapped(config: Config, network: Network, models: int) -> Callable[[], object]:
+    """Several networks at once with `torch.func.vmap`, Adam over all of their weights."""
+    import torch  # optional
+
+    clean, degraded = _torch_batch(config, network, models)
+    members = [_torch_network(network).to(clean.device) for _ in range(models)]
+    params, _ = torch.func.stack_module_state(members)
+    skeleton = members[0].to("meta")
+
+    def loss_of(weights: Any, given: Any, wanted: Any) -> Any:
+        return torch.nn.functional.mse_loss(
+            torch.func.functional_call(skeleton, weights, (given,)), wanted
+        )
+
+    slopes = torch.func.vmap(torch.func.grad(loss_of))
+    optimiser = torch.optim.Adam(params.values(), lr=1e-3)
+
+    def train() -> None:
+        for _ in range(config.steps):
+            with torch.no_grad():
+                found = slopes(params, degraded, clean)
+            for name, weight in params.items():
+                weight.grad = found[name]
+            optimiser.step()
+        if clean.is_cuda:
+            torch.cuda.synchronize()
+
+    return train
+
+
+def claims(table: pd.DataFrame) -> list[Claim]:
+    """The bars, as ratios of rates taken in the same round."""
+    bars = BARS["cpu" if table["device"].iloc[0] == "cpu" else "gpu"]
+    made = []
+    for name, (times, share) in bars.items():
+        rates = _by_round(table, name, "model_steps_per_second")
+        flops = _by_round(table, name, "gflops")
+        for statement, statistic, pairs, bar in (
+            (f"{name} grid against PyTorch's loop", "rate / rate", (rates, EAGER), times),
+            (f"{name} grid against a matrix product", "useful FLOP/s", (flops, PRODUCT), share),
+        ):
+            values, rival = pairs
+            interval = (
+                bootstrap(values[[GRID, rival]].to_numpy(), ratio_of_means)
+                if rival in values
+                else Interval(np.nan, np.nan, np.nan, 0)
+            )
+            made.append(Claim(statement, statistic, interval, "above", bar, "rounds"))
+    return made
+
+
+def _by_round(table: pd.DataFrame, network: str, column: str) -> pd.DataFrame:
+    chosen = table[(table["part"] == "rivals") & (table["network"] == network)]
+    return chosen.pivot_table(index="round", columns="rival", values=column)
+
+
+COLORS = {
+    GRID: plotting.BLUE, ALONE: plotting.SKY, VMAP: plotting.ORANGE, EAGER: plotting.RED,
+}  # fmt: skip
+
+
+def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
+    """Rates of all rivals, and what a cell costs in grids of different sizes."""
+    with plotting.style():
+        figure = Figure(figsize=(plotting.TWO_COLUMNS, 2.6), layout="constrained")
+        speeds, sizes = figure.subplots(1, 2, width_ratios=[1.5, 1])
+        _draw_rates(speeds, table)
+        part = table[table["part"] == "sizes"]
+        best = part.groupby("cells")["seconds"].agg(["min", "max"])
+        cells = best.index.to_numpy(float)
+        sizes.vlines(cells, best["min"] / cells, best["max"] / cells, color=plotting.BLUE)
+        sizes.plot(cells, best["min"] / cells, "o-", color=plotting.BLUE, markersize=3)
+        sizes.set_xscale("log", base=4)
+        sizes.set_yscale("log")
+        sizes.set_xlabel("cells of the grid (small MLPs)")
+        sizes.set_ylabel("seconds a cell", color=plotting.BLUE)
+        memory = sizes.twinx()
+        peaks = part.groupby("cells")["memory"].max()
+        memory.plot(peaks.index, peaks, "s--", color=plotting.ORANGE, markersize=3)
+        memory.set_ylim(0, 1.3 * peaks.max())
+        memory.set_ylabel("peak memory of the process (MiB)", color=plotting.ORANGE)
+        return figure
+
+
+def _draw_rates(axes: Any, table: pd.DataFrame) -> None:
+    row = 0
+    ticks = []
+    for name in ("conv", "mlp"):
+        rates = _by_round(table, name, "model_steps_per_second")
+        flops = _by_round(table, name, "gflops")
+        for rival in (EAGER, VMAP, ALONE, GRID):
+            if rival not in rates:
+                continue
+            rate = bootstrap(rates[rival].to_numpy())
+            share = bootstrap(flops[[rival, PRODUCT]].to_numpy(), ratio_of_means)
+            plotting.bar(axes, rate, row, COLORS[rival], "o")
+            axes.annotate(
+                f"{share.estimate:.0%} of a matrix product", (rate.high, row), (5, 0),
+                textcoords="offset points", va="center", fontsize=6, color=plotting.GREY,
+            )  # fmt: skip
+            ticks.append((row, f"{name}: {rival}"))
+            row += 1
+        row += 0.6
+    axes.set_yticks(*zip(*ticks, strict=True))
+    axes.set_xscale("log")
+    axes.set_xlabel("model-steps a second (mean of rounds, 95% interval)")
+    low, high = axes.get_xlim()
+    axes.set_xlim(low, high * 6)
+
+
+experiment = Experiment(
+    name="benchmark",
+    summary=__doc__,
+    presets={
+        "smoke": Config(
+            rounds=2, cells=4, steps=2, batch=4, mlp_width=4, conv_width=2, product=64, sizes=(1, 8)
+        ),
+        "quick": Config(),
+        "full": Config(rounds=15, cells=1024, steps=200, product=8192),
+    },
+    run=run,
+    plot=plot,
+    claims=claims,
+)
+
+if __name__ == "__main__":
+    sys.exit(main(experiment))

@@ -44,7 +44,8 @@ class Config:
     """What is timed."""
 
     rounds: int = option(7, "times each rival is timed")
-    cells: int = option(32, "cells of the grid")
+    cells: int = option(32, "cells of the grid of MLPs")
+    conv_cells: int = option(8, "cells of the grid of convolutional nets")
     steps: int = option(20, "training steps of a cell in the grid")
     batch: int = option(64, "samples a step")
     mlp_width: int = option(128, "hidden units of the MLP")
@@ -55,7 +56,7 @@ class Config:
     sizes: tuple[int, ...] = option((1, 4, 16, 64, 256, 1024, 4096), "grids whose cost is compared")
 
     def __post_init__(self) -> None:
-        for field in ("cells", "product"):
+        for field in ("cells", "conv_cells", "product"):
             errors.whole(field, getattr(self, field))
         errors.whole("rounds", self.rounds, low=2)
         for size in self.sizes:
@@ -109,9 +110,10 @@ def run(config: Config, session: Session) -> Outcome:
 
 
 def _rivals(config: Config, name: str, network: Network, schedule: Schedule) -> pd.DataFrame:
-    cells = cells_of(config, network, config.cells)
+    count = config.conv_cells if name == "conv" else config.cells
+    cells = cells_of(config, network, count)
     alone = jax.jit(training.train, static_argnums=(3, 4))
-    some = cells[: max(1, config.cells // 8)]
+    some = cells[: max(1, count // 8)]
     square = jax.random.normal(jax.random.key(0), (config.product, config.product))
     multiply = jax.jit(lambda a: a @ a)
     work: dict[str, tuple[Callable[[], object], int]] = {  # what, and its model-steps
@@ -140,7 +142,7 @@ def _rivals(config: Config, name: str, network: Network, schedule: Schedule) -> 
     return table.assign(
         part="rivals",
         network=name,
-        cells=config.cells,
+        cells=count,
         model_steps_per_second=steps / table["seconds"],
         gflops=flops / table["seconds"] / 1e9,
     )
@@ -149,7 +151,7 @@ def _rivals(config: Config, name: str, network: Network, schedule: Schedule) -> 
 def _of_size(config: Config, size: int) -> pd.DataFrame:
     """A whole sweep of so many small MLPs, tests and all: what a cell costs, and the memory."""
     network = networks.MLP(width=16, depth=2)
-    schedule = Schedule(config.steps, batch=16, segments=1)
+    schedule = Schedule(steps=5, batch=16, segments=1)
     exam = Exam(samples=16, span=np.eye(LENGTH, 1, dtype=np.float32))
     subjects = [
         Subject(c, "mlp", str(i), str(i), [Trial(SEEN, "band", "clicks", c.content, c.degradation)])
@@ -160,7 +162,7 @@ def _of_size(config: Config, size: int) -> pd.DataFrame:
         part="sizes",
         network="small mlp",
         cells=size,
-        model_steps_per_second=size * config.steps / table["seconds"],
+        model_steps_per_second=size * schedule.steps / table["seconds"],
         memory=peak_memory(),
     )
 
@@ -331,15 +333,16 @@ experiment = Experiment(
     summary=__doc__,
     presets={
         "smoke": Config(
-            rounds=2, cells=4, steps=2, batch=4, mlp_width=4, conv_width=2, product=64, sizes=(1, 8)
+            rounds=2, cells=4, conv_cells=2, steps=2, batch=4, mlp_width=4, conv_width=2,
+            product=64, sizes=(2,),
         ),
         "quick": Config(),
-        "full": Config(rounds=15, cells=1024, steps=200, product=8192),
+        "full": Config(rounds=15, cells=1024, conv_cells=256, steps=200, product=8192),
     },
     run=run,
     plot=plot,
     claims=claims,
-)
+)  # fmt: skip
 
 if __name__ == "__main__":
     sys.exit(main(experiment))

@@ -1,7 +1,8 @@
 """Many runs at once: cells, spread over the local devices, reported on as they go.
 
 On a CPU a device takes its cells one after the other (`lax.map`): small matrix products stay in
-cache, and a cell cannot depend on its neighbours. Elsewhere they run side by side (`vmap`).
+cache, and a cell cannot depend on its neighbours. Elsewhere they run side by side (`vmap`), as many
+as memory allows.
 """
 
 import functools
@@ -47,6 +48,11 @@ class Cell:
     degradation: Degradation
     network: Network
     seed: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample, `(*space, channels)`."""
+        return jax.eval_shape(lambda k: self.content.sample(k, 1), jax.random.key(0)).shape[1:]
 
     def key(self, purpose: str = "train") -> PRNGKeyArray:
         """The cell's random key: a function of what the cell is, never of where it stands."""
@@ -124,7 +130,9 @@ def rows(inputs: Any, chosen: Sequence[int] | np.ndarray) -> Any:
     return jax.tree.map(lambda leaf: leaf[np.asarray(chosen)], inputs)
 
 
-def map_cells(function: Callable[..., Any], inputs: tuple, count: int, *static: Any) -> Any:
+def map_cells(
+    function: Callable[..., Any], inputs: tuple, count: int, *static: Any, abreast: int = 1
+) -> Any:
     """`function(*inputs[i], *static)` for each of `count` cells, on the host, stacked.
 
     Args:
@@ -132,8 +140,9 @@ def map_cells(function: Callable[..., Any], inputs: tuple, count: int, *static: 
         inputs: pytrees with a leading axis over cells.
         count: cells.
         static: further arguments, hashable, the same for all cells.
+        abreast: at most so many side by side on a device, where cells run side by side.
     """
-    return _to_host(over_cells(function, *static)(*_spread(inputs, count)), count)
+    return _to_host(over_cells(function, *static, abreast=abreast)(*_spread(inputs, count)), count)
 
 
 def _spread(inputs: Any, count: int) -> Any:
@@ -144,8 +153,13 @@ def _spread(inputs: Any, count: int) -> Any:
 
 
 @functools.lru_cache(maxsize=64)
-def over_cells(function: Callable[..., Any], *static: Any) -> Callable[..., Any]:
-    """`function`, compiled to run on every cell of a chunk, on all local devices."""
+def over_cells(
+    function: Callable[..., Any], *static: Any, abreast: int | None = None
+) -> Callable[..., Any]:
+    """`function`, compiled to run on every cell of a chunk, on all local devices.
+
+    abreast: at most so many side by side on a device; None for all of them.
+    """
 
     def one(arguments: tuple) -> Any:
         return function(*arguments, *static)
@@ -153,7 +167,9 @@ def over_cells(function: Callable[..., Any], *static: Any) -> Callable[..., Any]
     def of_device(*arguments: Any) -> Any:
         if jax.default_backend() == "cpu":
             return jax.lax.map(one, arguments)
-        return jax.vmap(one)(arguments)
+        if abreast is None:
+            return jax.vmap(one)(arguments)
+        return jax.lax.map(one, arguments, batch_size=abreast)
 
     along = PartitionSpec("cells")
     return jax.jit(jax.shard_map(of_device, mesh=_mesh(), in_specs=along, out_specs=along))

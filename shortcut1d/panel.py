@@ -1,5 +1,6 @@
 """The panel of tests: what a trained network is given, what is measured, and the table of it."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -41,6 +42,9 @@ class Subject(NamedTuple):
     content: str
     degradation: str
     tests: list[Trial]
+
+
+ABREAST = 2**20  # values of a signal that a device is given at once, where cells run side by side
 
 
 class Exam(NamedTuple):
@@ -112,13 +116,20 @@ def examine(
     given = paper(subjects) if given is None else given
     network, shape = subjects[0].cell.network, (len(subjects), given.tests)
     positions = np.repeat(np.arange(len(subjects)), given.tests)
-    tested = (network, exam.samples)
-    measured = _on_grid(_measure, trained.params, positions, given, tested, exam.span)
+    abreast = max(1, ABREAST // (exam.samples * math.prod(subjects[0].cell.shape)))
+    static: tuple[Any, ...] = (network, exam.samples)
+    measured = _on_grid(
+        _measure, trained.params, positions, given, static, exam.span, abreast=abreast
+    )
     columns = {name: values.reshape(shape) for name, values in measured.items()}
     seen = np.flatnonzero([test.role == SEEN for who in subjects for test in who.tests])
     inputs = Paper(1, *grid.rows(tuple(given[1:]), seen))
-    static = (network, exam.samples, exam.probes)
-    for name, values in _on_grid(_novelty, trained.params, positions[seen], inputs, static).items():
+    static = (*static, exam.probes)
+    responses = _on_grid(
+        _novelty, trained.params, positions[seen], inputs, static,
+        abreast=max(1, abreast // exam.probes),
+    )  # fmt: skip
+    for name, values in responses.items():
         columns[name] = np.full(shape, np.nan)
         columns[name].flat[seen] = values
     for values in columns.values():
@@ -277,6 +288,7 @@ def _on_grid(
     given: Paper,
     static: tuple[Any, ...],
     *shared: np.ndarray,
+    abreast: int = 1,
 ) -> dict[str, np.ndarray]:
     """`function` on every (trained network, test), as columns."""
     count = len(positions)
@@ -285,5 +297,5 @@ def _on_grid(
         *given[1:],
         *(np.broadcast_to(array, (count, *array.shape)) for array in shared),
     )
-    columns = grid.map_cells(function, inputs, count, *static)
+    columns = grid.map_cells(function, inputs, count, *static, abreast=abreast)
     return {name: values.astype(np.float64) for name, values in columns.items()}

@@ -98,10 +98,9 @@ def main(experiment: Experiment, argv: Sequence[str] | None = None) -> int:
         preset = experiment.presets[chosen.preset]
         if chosen.chunk is not None:
             errors.whole("chunk", chosen.chunk)
+        config = dataclasses.replace(preset, **options.given(chosen, type(preset)))
         join_processes(chosen.distributed)
         use_all_cores()
-        changed = options.given(chosen, type(preset))
-        config = dataclasses.replace(preset, **changed)
         carry_out(experiment, config, chosen)
     except Shortcut1dError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)

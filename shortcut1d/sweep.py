@@ -136,7 +136,7 @@ class _Group(NamedTuple):
     def chunk_size(self, count: int, schedule: Schedule) -> int:
         """How many of `count` cells to train at once."""
         cell = self.subjects[0].cell
-        return grid.chunk_size(max(count, 1), cell.network, schedule, _sample_shape(cell)[1:])
+        return grid.chunk_size(max(count, 1), cell.network, schedule, cell.shape)
 
     def finish(
         self, chosen: list[int], size: int, schedule: Schedule, exam: Exam, progress: Progress
@@ -165,10 +165,6 @@ def _groups(
     return made
 
 
-def _sample_shape(cell: Cell) -> tuple[int, ...]:
-    return jax.eval_shape(lambda k: cell.content.sample(k, 1), jax.random.key(0)).shape
-
-
 WEIGHT = "weight "  # what the names of kept weights begin with
 
 
@@ -181,7 +177,7 @@ def _record(trained: Trained, measures: dict[str, np.ndarray], row: int, keep: b
 
 
 def _weights(record: Record, cell: Cell) -> Params:
-    _, *space, channels = _sample_shape(cell)
+    *space, channels = cell.shape
     abstract = jax.eval_shape(
         lambda k: networks.init(cell.network, k, tuple(space), channels), jax.random.key(0)
     )

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "shortcut1d"
 # Each module may import from those before it only.
 ORDER = [
-    "errors", "store", "audio", "tunes", "synthesis", "family", "content", "degradation",
+    "errors", "timing", "store", "audio", "tunes", "synthesis", "family", "content", "degradation",
     "networks", "training", "grid", "analysis", "panel", "processes", "sweep", "claims",
     "plotting", "archive", "options", "study",
 ]  # fmt: skip

@@ -237,10 +237,11 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
                     )  # fmt: skip
                     bar.set_label(READ[column], fontsize=6)
                     bar.ax.tick_params(labelsize=6)
-            phi = shown["phi"]
-            plotting.zero_line(row[0], phi.estimate, phi.low, phi.high)
             neither = (shown["kept"].estimate < HALF) & (shown["removed"].estimate < HALF)
             plotting.hatch_cells(row[0], neither)
+            # Where it fits neither, phi is nothing less nothing: its sign says nothing.
+            phi = [np.where(neither, np.nan, part) for part in shown["phi"][:3]]
+            plotting.zero_line(row[0], *phi)
             row[0].set_ylabel(f"{name}\ncontent frequency\n(cycles per window)")
         figure.supxlabel(
             "line: $\\varphi = 0$, dotted: its 95% band; hatched: fits neither ($R_C, R_D < 0.5$)",

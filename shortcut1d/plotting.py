@@ -132,7 +132,9 @@ def heat_map(
         aspect="auto",
         interpolation="nearest",
     )
-    axes.set_xticks(range(len(across)), [f"{value:g}" for value in across], fontsize=6)
+    every = 1 if len(across) <= 8 else 2  # room for three digits at column width
+    places = range(0, len(across), every)
+    axes.set_xticks(places, [f"{across[place]:g}" for place in places], fontsize=6)
     axes.set_yticks(range(len(up)), [f"{value:g}" for value in up], fontsize=6)
     axes.tick_params(length=0)
     for spine in axes.spines.values():
@@ -159,6 +161,6 @@ def zero_line(
 
 def hatch_cells(axes: Axes, chosen: Bool[np.ndarray, "rows columns"]) -> None:
     """Hatch some cells of a heat map."""
-    look: Any = {"fill": False, "hatch": "////", "edgecolor": PALE, "linewidth": 0}
+    look: Any = {"fill": False, "hatch": "////", "edgecolor": GREY, "linewidth": 0}
     for row, column in np.argwhere(chosen):
         axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **look))

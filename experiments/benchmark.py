@@ -86,7 +86,7 @@ def useful_flops(network: Network, batch: int) -> int:
     return 2 * places * (3 * sum(kernels) - first)
 
 
-def cells_of(config: Config, network: Network, count: int) -> list[Cell]:
+def cells_of(network: Network, count: int) -> list[Cell]:
     """Cells that differ in content, degradation and seed."""
     return [
         Cell(content.band(1 + i % 60), degradation.clicks(1 + i % 256), network, i)
@@ -95,23 +95,23 @@ def cells_of(config: Config, network: Network, count: int) -> list[Cell]:
 
 
 def run(config: Config, session: Session) -> Outcome:
-    """Time every rival on every network, then grids of every size."""
+    """Time grids of every size, small ones first for the peak of memory; then all rivals."""
     schedule = Schedule(config.steps, config.batch, segments=1)
     total = len(shapes(config)) + len(config.sizes)
     tables = []
-    for number, (name, network) in enumerate(shapes(config).items()):
-        session.progress(Done(number, total, 0))
+    for size in sorted(config.sizes):
+        session.progress(Done(len(tables), total, 0))
+        tables.append(_of_size(size))
+    for name, network in shapes(config).items():
+        session.progress(Done(len(tables), total, 0))
         tables.append(_rivals(config, name, network, schedule))
-    for number, size in enumerate(sorted(config.sizes)):
-        session.progress(Done(len(tables) + number, total, 0))
-        tables.append(_of_size(config, size))
     session.progress(Done(total, total, 0))
     return Outcome(pd.concat(tables, ignore_index=True).assign(device=jax.default_backend()))
 
 
 def _rivals(config: Config, name: str, network: Network, schedule: Schedule) -> pd.DataFrame:
     count = config.conv_cells if name == "conv" else config.cells
-    cells = cells_of(config, network, count)
+    cells = cells_of(network, count)
     alone = jax.jit(training.train, static_argnums=(3, 4))
     some = cells[: max(1, count // 8)]
     square = jax.random.normal(jax.random.key(0), (config.product, config.product))
@@ -148,14 +148,14 @@ def _rivals(config: Config, name: str, network: Network, schedule: Schedule) -> 
     )
 
 
-def _of_size(config: Config, size: int) -> pd.DataFrame:
+def _of_size(size: int) -> pd.DataFrame:
     """A whole sweep of so many small MLPs, tests and all: what a cell costs, and the memory."""
     network = networks.MLP(width=16, depth=2)
     schedule = Schedule(steps=5, batch=16, segments=1)
     exam = Exam(samples=16, span=np.eye(LENGTH, 1, dtype=np.float32))
     subjects = [
         Subject(c, "mlp", str(i), str(i), [Trial(SEEN, "band", "clicks", c.content, c.degradation)])
-        for i, c in enumerate(cells_of(config, network, size))
+        for i, c in enumerate(cells_of(network, size))
     ]
     table = in_turns({GRID: lambda: sweep(subjects, schedule, exam, Session())}, 2)
     return table.assign(
@@ -286,14 +286,17 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
         speeds, sizes = figure.subplots(1, 2, width_ratios=[1.5, 1])
         _draw_rates(speeds, table)
         part = table[table["part"] == "sizes"]
-        best = part.groupby("cells")["seconds"].agg(["min", "max"])
-        cells = best.index.to_numpy(float)
-        sizes.vlines(cells, best["min"] / cells, best["max"] / cells, color=plotting.BLUE)
-        sizes.plot(cells, best["min"] / cells, "o-", color=plotting.BLUE, markersize=3)
+        best = part.assign(each=1e3 * part["seconds"] / part["cells"]).groupby("cells")["each"]
+        cells = list(best.groups)
+        sizes.vlines(cells, best.min(), best.max(), color=plotting.BLUE)
+        sizes.plot(cells, best.min(), "o-", color=plotting.BLUE, markersize=3)
         sizes.set_xscale("log", base=4)
+        sizes.set_xticks(cells, [f"{count}" for count in cells], fontsize=6)
         sizes.set_yscale("log")
+        sizes.set_ylim(1, 100)
+        sizes.set_yticks([1, 10, 100], ["1", "10", "100"])
         sizes.set_xlabel("cells of the grid (small MLPs)")
-        sizes.set_ylabel("seconds a cell", color=plotting.BLUE)
+        sizes.set_ylabel("milliseconds a cell", color=plotting.BLUE)
         memory = sizes.twinx()
         peaks = part.groupby("cells")["memory"].max()
         memory.plot(peaks.index, peaks, "s--", color=plotting.ORANGE, markersize=3)

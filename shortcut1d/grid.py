@@ -56,8 +56,11 @@ class Cell:
 
     def key(self, purpose: str = "train") -> PRNGKeyArray:
         """The cell's random key: a function of what the cell is, never of where it stands."""
-        identity = fingerprint(purpose, self.content, self.degradation, self.network)
-        return jax.random.fold_in(jax.random.key(self.seed), identity)
+        return jax.random.fold_in(jax.random.key(self.seed), self.fingerprint(purpose))
+
+    def fingerprint(self, purpose: str) -> int:
+        """What the cell is, its seed apart, in 32 bits."""
+        return fingerprint(purpose, self.content, self.degradation, self.network)
 
 
 def train(
@@ -119,10 +122,21 @@ def chunk_size(count: int, network: Network, schedule: Schedule, shape: tuple[in
 def stack_cells(cells: Sequence[Cell]) -> Inputs:
     """Keys, contents and degradations of the cells, each with a leading axis over cells."""
     return (
-        jnp.stack([cell.key() for cell in cells]),
+        keys_of(cells, "train"),
         stack([cell.content for cell in cells]),
         stack([cell.degradation for cell in cells]),
     )
+
+
+def keys_of(cells: Sequence[Cell], purpose: str) -> PRNGKeyArray:
+    """`[cell.key(purpose) for cell in cells]` as one array, in one program for any number."""
+    seeds = np.array([cell.seed for cell in cells], np.uint32)
+    return fold_all(jax.vmap(jax.random.key)(seeds), [cell.fingerprint(purpose) for cell in cells])
+
+
+def fold_all(keys: PRNGKeyArray, numbers: Sequence[int]) -> PRNGKeyArray:
+    """`jax.random.fold_in` of each key with its number."""
+    return jax.vmap(jax.random.fold_in)(keys, np.array(numbers, np.uint32))
 
 
 def rows(inputs: Any, chosen: Sequence[int] | np.ndarray) -> Any:

@@ -82,17 +82,13 @@ def paper(subjects: Sequence[Subject]) -> Paper:
     counts = {len(subject.tests) for subject in subjects}
     if len(counts) != 1:
         raise errors.refuse("tests", sorted(counts), "the same number for every subject")
-    keys = [
-        jax.random.fold_in(
-            subject.cell.key("test"), fingerprint(test.role, test.content, test.degradation)
-        )
-        for subject in subjects
-        for test in subject.tests
-    ]
+    count = counts.pop()
     tests = [test for subject in subjects for test in subject.tests]
+    keys = jnp.repeat(grid.keys_of([subject.cell for subject in subjects], "test"), count)
+    numbers = [fingerprint(test.role, test.content, test.degradation) for test in tests]
     return Paper(
-        counts.pop(),
-        jnp.stack(keys),
+        count,
+        grid.fold_all(keys, numbers),
         stack([test.content for test in tests]),
         stack([test.degradation for test in tests]),
     )

@@ -7,7 +7,7 @@ import pytest
 
 from shortcut1d import content, degradation, training
 from shortcut1d.family import draw_pair
-from shortcut1d.grid import Cell, map_cells, stack_cells, train
+from shortcut1d.grid import Cell, keys_of, map_cells, stack_cells, train
 from shortcut1d.networks import MLP, ConvNet, apply
 from shortcut1d.training import Schedule
 
@@ -124,6 +124,12 @@ def test_progress_is_reported_up_to_the_end():
 def test_cells_of_two_networks_are_refused():
     with pytest.raises(ValueError, match="one network"):
         train([*cells(1), *cells(1, MLP())], SHORT)
+
+
+def test_the_keys_of_many_cells_are_those_of_each():
+    together = keys_of(cells(), "test")
+    for position, cell in enumerate(cells()):
+        assert together[position] == cell.key("test")
 
 
 def test_training_and_test_draws_are_disjoint():

@@ -1,8 +1,8 @@
 """How fast the grid trains, against the same networks one after the other, here and in PyTorch.
 
 All rivals run in turns in one process, so that ratios hold whatever else the machine does. PyTorch
-is given batches that are already drawn; the grid draws its own. Without PyTorch
-(pip install -e ".[torch]") its rows are left out.
+is given batches that are already drawn; the grid draws its own. A profile says what a step of the
+grid is made of. Without PyTorch (pip install -e ".[torch]") its rows are left out.
 """
 
 import importlib.util
@@ -13,13 +13,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 import pandas as pd
+from jaxtyping import Array
 from matplotlib.figure import Figure
 
 from shortcut1d import content, degradation, errors, grid, networks, plotting, training
 from shortcut1d.analysis import Interval, bootstrap
 from shortcut1d.claims import Claim, ratio_of_means
+from shortcut1d.family import draw_pair
+from shortcut1d.gradient import loss_and_gradient
 from shortcut1d.grid import Cell, Done
 from shortcut1d.networks import Network
 from shortcut1d.options import option
@@ -33,6 +38,7 @@ LENGTH = 128
 GRID, ALONE, EAGER, VMAP, PRODUCT = (
     "grid", "one by one", "PyTorch, one by one", "PyTorch, torch.func.vmap", "matrix product",
 )  # fmt: skip
+DATA, GRADIENT, WHOLE = "drawing the data", "gradient", "whole step"
 BARS = {  # at least so many times PyTorch's loop; share of the matrix product's rate
     "cpu": {"mlp": (6.0, 0.45), "conv": (1.5, 0.45)},
     "gpu": {"mlp": (1000.0, 0.30), "conv": (300.0, 0.30)},
@@ -44,9 +50,9 @@ class Config:
     """What is timed."""
 
     rounds: int = option(7, "times each rival is timed")
-    cells: int = option(32, "cells of the grid of MLPs")
-    conv_cells: int = option(8, "cells of the grid of convolutional nets")
-    steps: int = option(20, "training steps of a cell in the grid")
+    cells: int = option(16, "cells of the grid of MLPs")
+    conv_cells: int = option(4, "cells of the grid of convolutional nets")
+    steps: int = option(60, "training steps of a cell in the grid")
     batch: int = option(64, "samples a step")
     mlp_width: int = option(128, "hidden units of the MLP")
     mlp_depth: int = option(4, "layers of the MLP")
@@ -97,14 +103,17 @@ def cells_of(network: Network, count: int) -> list[Cell]:
 def run(config: Config, session: Session) -> Outcome:
     """Time grids of every size, small ones first for the peak of memory; then all rivals."""
     schedule = Schedule(config.steps, config.batch, segments=1)
-    total = len(shapes(config)) + len(config.sizes)
+    total = 2 * len(shapes(config)) + len(config.sizes)
     tables = []
     for size in sorted(config.sizes):
         session.progress(Done(len(tables), total, 0))
         tables.append(_of_size(size))
     for name, network in shapes(config).items():
         session.progress(Done(len(tables), total, 0))
-        tables.append(_rivals(config, name, network, schedule))
+        tables += [
+            _rivals(config, name, network, schedule),
+            _profile(config, name, network, schedule),
+        ]
     session.progress(Done(total, total, 0))
     return Outcome(pd.concat(tables, ignore_index=True).assign(device=jax.default_backend()))
 
@@ -145,6 +154,48 @@ def _rivals(config: Config, name: str, network: Network, schedule: Schedule) -> 
         cells=count,
         model_steps_per_second=steps / table["seconds"],
         gflops=flops / table["seconds"] / 1e9,
+    )
+
+
+def _profile(config: Config, name: str, network: Network, schedule: Schedule) -> pd.DataFrame:
+    """A step of one network on one device taken apart: drawing the data, the gradient, the rest."""
+    cell = cells_of(network, 1)[0]
+    key, families = cell.key(), (cell.content, cell.degradation)
+    state = training.start(key, cell.content, network, schedule)
+    pair = draw_pair(key, *families, config.batch)
+
+    def many(function: Callable[[Array], Array]) -> Callable[[], object]:
+        def body(total: Array, step: Array) -> tuple[Array, None]:
+            return total + function(jax.random.fold_in(key, step)), None
+
+        looped = jax.jit(lambda: jax.lax.scan(body, 0.0, jnp.arange(config.steps))[0])
+        return lambda: jax.block_until_ready(looped())
+
+    def data(key: Array) -> Array:
+        return sum(jnp.sum(part) for part in draw_pair(key, *families, config.batch))
+
+    def gradient(key: Array) -> Array:
+        # Another batch at every step, or it would be computed once and for all.
+        moved = 1 + 1e-6 * jax.random.uniform(key)
+        loss, slope = loss_and_gradient(
+            state.params, pair[0], moved * pair[1], network, schedule.loss
+        )
+        return loss + optax.tree.sum(slope)
+
+    alone = jax.jit(training.train, static_argnums=(3, 4))
+    table = in_turns(
+        {
+            DATA: many(data),
+            GRADIENT: many(gradient),
+            WHOLE: lambda: jax.block_until_ready(alone(key, *families, network, schedule)),
+        },
+        config.rounds,
+    )
+    return table.assign(
+        part="profile",
+        network=name,
+        cells=1,
+        model_steps_per_second=config.steps / table["seconds"],
     )
 
 
@@ -274,6 +325,7 @@ def _by_round(table: pd.DataFrame, network: str, column: str) -> pd.DataFrame:
     return chosen.pivot_table(index="round", columns="rival", values=column)
 
 
+PROFILE = (plotting.ORANGE, plotting.SKY, plotting.GREY)
 COLORS = {
     GRID: plotting.BLUE, ALONE: plotting.SKY, VMAP: plotting.ORANGE, EAGER: plotting.RED,
 }  # fmt: skip
@@ -282,9 +334,11 @@ COLORS = {
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     """Rates of all rivals, and what a cell costs in grids of different sizes."""
     with plotting.style():
-        figure = Figure(figsize=(plotting.TWO_COLUMNS, 2.6), layout="constrained")
-        speeds, sizes = figure.subplots(1, 2, width_ratios=[1.5, 1])
-        _draw_rates(speeds, table)
+        figure = Figure(figsize=(plotting.TWO_COLUMNS, 4.2), layout="constrained")
+        above, below = figure.subfigures(2, 1, height_ratios=[1.5, 1])
+        _draw_rates(above.subplots(), table)
+        profile, sizes = below.subplots(1, 2, width_ratios=[1.2, 1])
+        _draw_profile(profile, table)
         part = table[table["part"] == "sizes"]
         best = part.assign(each=1e3 * part["seconds"] / part["cells"]).groupby("cells")["each"]
         cells = list(best.groups)
@@ -303,6 +357,30 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
         memory.set_ylim(0, 1.3 * peaks.max())
         memory.set_ylabel("peak memory of the process (MiB)", color=plotting.ORANGE)
         return figure
+
+
+def _draw_profile(axes: Any, table: pd.DataFrame) -> None:
+    """What share of a step goes where; what is neither data nor gradient is Adam and the rest."""
+    chosen = table[table["part"] == "profile"]
+    seconds = chosen.pivot_table(index=["network", "round"], columns="rival", values="seconds")
+    for row, name in enumerate(("conv", "mlp")):
+        mean = seconds.loc[name].mean()
+        shares = {part: mean[part] / mean[WHOLE] for part in (DATA, GRADIENT)}
+        shares["Adam and the rest"] = max(0.0, 1 - sum(shares.values()))
+        left = 0.0
+        for (part, share), color in zip(shares.items(), PROFILE, strict=True):
+            axes.barh(row, share, left=left, color=color, height=0.6, label=part if row else None)
+            if share > 0.08:
+                axes.text(left + share / 2, row, f"{share:.0%}", ha="center", va="center")
+            left += share
+    steps = (
+        1e3 / chosen[chosen["rival"] == WHOLE].groupby("network")["model_steps_per_second"].mean()
+    )
+    axes.set_yticks([0, 1], [f"{name}\n{steps[name]:.2g} ms" for name in ("conv", "mlp")])
+    axes.set_xlim(0, 1)
+    axes.set_ylim(-0.5, 2.1)
+    axes.set_xlabel("share of a step of one network on one device")
+    axes.legend(loc="upper center", ncols=3, fontsize=6, handlelength=1)
 
 
 def _draw_rates(axes: Any, table: pd.DataFrame) -> None:

@@ -19,6 +19,7 @@ from shortcut1d.content import WINDOW, Chord, a_fifth_away, pitch_below_nyquist,
 from shortcut1d.family import Additive, index_below, traced, unit_rms
 
 TAPS = 17  # samples a click shape is defined on
+DRAWN_AHEAD = 256  # a bank of up to so many shapes is drawn as a whole
 OTHER_BANK = np.uint32(0x5EED0000)  # seen and unseen banks differ in these bits
 
 
@@ -30,6 +31,8 @@ class Clicks(Additive):
     width: range of widths, samples, drawn per pulse; traced `(2,)`.
     amplitude: range of amplitudes, drawn per pulse before the window is scaled; traced `(2,)`.
     level: RMS of the layer, dB; traced. pulses: a window; static. length: static.
+    reach: samples that the widest pulse may cover; static. drawn_ahead: shapes drawn once a call
+    (and, inside a training loop, once a loop); 0 to draw each pulse's own, for large banks; static.
     """
 
     shapes: Int[Array, "..."]
@@ -39,6 +42,8 @@ class Clicks(Additive):
     level: Float[Array, "..."]
     pulses: int = struct.field(pytree_node=False, default=6)
     length: int = struct.field(pytree_node=False, default=WINDOW)
+    reach: int = struct.field(pytree_node=False, default=TAPS)
+    drawn_ahead: int = struct.field(pytree_node=False, default=0)
 
     def shape(self, index: Int[Array, ""]) -> Float[Array, " taps"]:
         """The bank's shape number `index`: white noise under a Hann taper, unit energy."""
@@ -50,22 +55,48 @@ class Clicks(Additive):
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n length 1"]:
         """`n` layers, each of RMS `level`."""
         shares = jnp.split(jax.random.uniform(key, (n, 4 * self.pulses)), 4, axis=1)
-        index = index_below(self.shapes, shares[0])
         onset = index_below(jnp.int32(self.length), shares[1])
-        width = _between(self.width, shares[2])
-        amplitude = _between(self.amplitude, shares[3])
-        taps = jax.vmap(self.shape)(index.ravel()).reshape(n, self.pulses, TAPS)
-        taps = jnp.pad(taps, ((0, 0), (0, 0), (0, 1)))
-        # Each sample reads its value off each pulse: a gather, deterministic on every device.
-        since_onset = (jnp.arange(self.length) - onset[..., None]) % self.length
-        position = since_onset * (TAPS - 1) / jnp.maximum(width[..., None] - 1, 1)
+        pulses = self._pulses(
+            index_below(self.shapes, shares[0]),
+            _between(self.width, shares[2]),
+            _between(self.amplitude, shares[3]),
+        )
+
+        @jax.vmap
+        def put(line: Array, pulse: Array, start: Array) -> Array:
+            there = jax.lax.dynamic_slice(line, (start,), (self.reach,))
+            return jax.lax.dynamic_update_slice(line, there + pulse, (start,))
+
+        # One pulse after the other, so that no two additions meet and every device gives the same.
+        line, _ = jax.lax.scan(
+            lambda line, one: (put(line, *one), None),
+            jnp.zeros((n, self.length + self.reach)),
+            (pulses.swapaxes(0, 1), onset.swapaxes(0, 1)),
+            unroll=min(self.pulses, 8),
+        )
+        beyond = line[:, self.length :]
+        layer = line[:, : self.length].at[:, : self.reach].add(beyond)  # the window is periodic
+        return _gain(self.level) * unit_rms(layer[..., None])
+
+    def _pulses(
+        self,
+        index: Int[Array, "n pulses"],
+        width: Float[Array, "n pulses"],
+        amplitude: Float[Array, "n pulses"],
+    ) -> Float[Array, "n pulses reach"]:
+        """Shapes of the bank stretched to `width` and scaled, from their first sample on."""
+        if self.drawn_ahead:
+            bank = jax.vmap(self.shape)(jnp.arange(self.drawn_ahead))
+        else:
+            bank = jax.vmap(self.shape)(index.ravel())
+            index = jnp.arange(index.size).reshape(index.shape)
+        flat = jnp.pad(bank, ((0, 0), (0, 1))).ravel()
+        position = jnp.arange(self.reach) * (TAPS - 1) / jnp.maximum(width[..., None] - 1, 1)
         whole = jnp.minimum(position.astype(jnp.int32), TAPS - 1)
         part = position - whole
-        value = jnp.take_along_axis(taps, whole, axis=-1) * (1 - part)
-        value = value + jnp.take_along_axis(taps, whole + 1, axis=-1) * part
-        value = jnp.where(position <= TAPS - 1, value, 0.0)
-        layer = jnp.sum(amplitude[..., None] * value, axis=1)
-        return _gain(self.level) * unit_rms(layer[..., None])
+        at = index[..., None] * (TAPS + 1) + whole
+        value = flat[at] * (1 - part) + flat[at + 1] * part
+        return amplitude[..., None] * jnp.where(position <= TAPS - 1, value, 0.0)
 
     def unseen(self) -> Self:
         """Clicks from another bank of as many shapes."""
@@ -202,14 +233,20 @@ def clicks(
 ) -> Clicks:
     """`pulses` clicks a window out of bank `bank` of `shapes` shapes, at `level` dB."""
     length = errors.whole("length", length)
+    shapes = errors.whole("shapes", shapes, high=2**20)
+    widths = errors.span("width", width, low=2, high=length, unit="samples")
+    # In steps, so that a grid over widths compiles few programs.
+    reach = next((r for r in (TAPS, 32, 64, 128, 256) if r >= max(widths)), length)
     return Clicks(
-        traced(errors.whole("shapes", shapes, high=2**20), np.int32),
+        traced(shapes, np.int32),
         traced(errors.whole("bank", bank, low=0, high=int(OTHER_BANK) - 1), np.uint32),
-        traced(errors.span("width", width, low=2, high=length, unit="samples")),
+        traced(widths),
         traced(errors.span("amplitude", amplitude, low=1e-6, high=1e6)),
         _level(level),
         errors.whole("pulses", pulses, high=10_000),
         length,
+        min(reach, length),
+        DRAWN_AHEAD if shapes <= DRAWN_AHEAD else 0,
     )
 
 

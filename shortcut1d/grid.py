@@ -18,6 +18,7 @@ from jaxtyping import PRNGKeyArray
 
 from shortcut1d import errors, training
 from shortcut1d.family import Content, Degradation, fingerprint, stack
+from shortcut1d.gradient import footprint
 from shortcut1d.networks import Network
 from shortcut1d.training import Schedule, Trained
 
@@ -113,7 +114,7 @@ def chunk_size(count: int, network: Network, schedule: Schedule, shape: tuple[in
     most = 4
     if devices[0].platform != "cpu":
         memory = (devices[0].memory_stats() or {}).get("bytes_limit", 2**33)
-        most = max(1, int(0.5 * memory / training.footprint(network, schedule, shape)))
+        most = max(1, int(0.5 * memory / footprint(network, schedule.batch, shape)))
     per_device = -(-count // len(devices))
     rounds = -(-per_device // most)
     return -(-per_device // rounds) * len(devices)
@@ -186,7 +187,10 @@ def over_cells(
         return jax.lax.map(one, arguments, batch_size=abreast)
 
     along = PartitionSpec("cells")
-    return jax.jit(jax.shard_map(of_device, mesh=_mesh(), in_specs=along, out_specs=along))
+    # Unchecked, so that a family or a network may scan from zeros, which no device owns.
+    return jax.jit(
+        jax.shard_map(of_device, mesh=_mesh(), in_specs=along, out_specs=along, check_vma=False)
+    )
 
 
 def _to_host(chunk: Any, count: int) -> Any:

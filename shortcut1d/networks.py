@@ -60,7 +60,7 @@ def shifted(
 
 def he_normal(
     key: PRNGKeyArray, shape: tuple[int, ...], dtype: Any = jnp.float32
-) -> Float[Array, "patch channels"]:
+) -> Float[Array, "fan_in channels"]:
     """Weights of variance `2 / fan_in`, for layers between rectifiers (He et al. 2015).
 
     Drawn flat: XLA's CPU back end takes seconds to compile a draw with a short last axis.
@@ -70,7 +70,11 @@ def he_normal(
 
 
 class Conv(nnx.Module):
-    """Convolution of stride 1 over any number of spatial axes, as a matrix product."""
+    """Convolution of stride 1 over any number of spatial axes, as a matrix product.
+
+    The weight is stored `(channels_out, patch)`: its gradient is then `dy.T @ patches`, which XLA's
+    CPU back end multiplies up to twice as fast as `patches.T @ dy`.
+    """
 
     def __init__(
         self,
@@ -84,26 +88,33 @@ class Conv(nnx.Module):
         rngs: nnx.Rngs,
     ) -> None:
         patch = kernel**rank * channels_in
-        self.weight = nnx.Param(he_normal(rngs.params(), (patch, channels_out)))
+        self.weight = nnx.Param(he_normal(rngs.params(), (patch, channels_out)).T)
         self.bias = nnx.Param(jnp.zeros(channels_out))
         self.kernel, self.dilation, self.edges = kernel, dilation, edges
 
     def __call__(self, x: Float[Array, "batch *space cin"]) -> Float[Array, "batch *space cout"]:
         """The convolution of `x`, of the same spatial size."""
         channels_in, weight = x.shape[-1], self.weight[...]
-        channels_out = weight.shape[-1]
+        channels_out = weight.shape[0]
         if channels_out >= channels_in:
             patches = unfold(x, self.kernel, self.dilation, self.edges)
             # One tall product instead of a batched one: XLA's CPU back end is quicker at it.
-            flat = patches.reshape(-1, patches.shape[-1]) @ weight
+            flat = _times_transposed(patches.reshape(-1, patches.shape[-1]), weight)
             return flat.reshape(*x.shape[:-1], channels_out) + self.bias[...]
         # Where there are fewer channels after the layer than before, shift those instead.
-        by_tap = weight.reshape(-1, channels_in, channels_out).transpose(1, 0, 2)
-        flat = x.reshape(-1, channels_in) @ by_tap.reshape(channels_in, -1)
+        by_tap = weight.reshape(channels_out, -1, channels_in).transpose(1, 0, 2)
+        flat = _times_transposed(x.reshape(-1, channels_in), by_tap.reshape(-1, channels_in))
         products = flat.reshape(*x.shape[:-1], -1)
         taps = shifted(products, self.kernel, self.dilation, self.edges)
         parts = [tap[..., n * channels_out :][..., :channels_out] for n, tap in enumerate(taps)]
         return sum(parts[1:], parts[0]) + self.bias[...]
+
+
+def _times_transposed(
+    rows: Float[Array, "n patch"], weight: Float[Array, "channels patch"]
+) -> Float[Array, "n channels"]:
+    """`rows @ weight.T`, and its gradients without a transposition."""
+    return jax.lax.dot_general(rows, weight, (((1,), (1,)), ((), ())))
 
 
 class _Stack(nnx.Module):

@@ -15,9 +15,8 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from shortcut1d import errors, networks
 from shortcut1d.family import Content, Degradation, draw_pair
+from shortcut1d.gradient import LOSSES, loss_and_gradient
 from shortcut1d.networks import Network, Params
-
-LOSSES = {"mse": jnp.square, "l1": jnp.abs}
 
 
 @dataclass(frozen=True)
@@ -91,48 +90,21 @@ def advance(
     """One segment of the run, on fresh samples at every step; and its mean loss."""
     optimiser = schedule.optimiser()
 
-    def loss_of(params: Params, clean: Array, degraded: Array) -> Float[Array, ""]:
-        error = networks.apply(network, params, degraded) - clean
-        return jnp.mean(LOSSES[schedule.loss](error))
-
     def step(state: State, _: None) -> tuple[State, Float[Array, ""]]:
         step_key = jax.random.fold_in(state.key, state.step)
-        pair = draw_pair(step_key, content, degradation, schedule.batch)
-        loss, slope = jax.value_and_grad(loss_of)(state.params, *pair)
+        clean, degraded = draw_pair(step_key, content, degradation, schedule.batch)
+        loss, slope = loss_and_gradient(state.params, clean, degraded, network, schedule.loss)
         sound = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(slope)) & ~state.diverged
+        # A diverged run is frozen, so that a thousand others can go on beside it. What goes into
+        # Adam and what comes out is masked: a choice between old and new state costs a tenth more.
+        slope = _where(sound, slope)
         update, moments = optimiser.update(slope, state.moments, state.params)
-        params = optax.apply_updates(state.params, update)
-        # A diverged run is frozen, so that a thousand others can go on beside it.
-        params, moments = jax.tree.map(
-            lambda new, old: jnp.where(sound, new, old),
-            (params, moments),
-            (state.params, state.moments),
-        )
+        params = optax.apply_updates(state.params, _where(sound, update))
         return State(params, moments, state.key, state.step + 1, ~sound), loss
 
     steps = schedule.steps // schedule.segments
     state, losses = jax.lax.scan(step, state, None, length=steps)
     return state, jnp.mean(losses)
-
-
-def footprint(network: Network, schedule: Schedule, shape: tuple[int, ...]) -> int:
-    """Bytes that one run needs on a device, about: weights, moments, what backpropagation keeps.
-
-    shape: of one sample, `(*space, channels)`. Found by tracing shapes alone.
-    """
-    *space, channels = shape
-
-    def kept(key: PRNGKeyArray, degraded: Array) -> Any:
-        params = networks.init(network, key, tuple(space), channels)
-        output, back = jax.vjp(lambda p: networks.apply(network, p, degraded), params)
-        return params, output, back
-
-    batch = jax.ShapeDtypeStruct((schedule.batch, *shape), jnp.float32)
-    parts = jax.eval_shape(kept, jax.eval_shape(jax.random.key, 0), batch)
-    params, output, back = (
-        sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(part)) for part in parts
-    )
-    return 4 * params + 2 * (output + back)  # twice, since temporaries of a layer come on top
 
 
 def train(
@@ -154,3 +126,8 @@ def train(
         length=schedule.segments,
     )
     return Trained(state.params, history, state.diverged)
+
+
+def _where(sound: Bool[Array, ""], tree: Any) -> Any:
+    """`tree`, or zeros."""
+    return jax.tree.map(lambda leaf: jnp.where(sound, leaf, 0), tree)

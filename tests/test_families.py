@@ -175,6 +175,31 @@ def test_clicks_are_short_and_as_wide_as_asked(key):
         assert np.count_nonzero(np.abs(layer) > 1e-6, axis=1).max() <= width
 
 
+@pytest.mark.parametrize("width", [(5, 17), (3, 128), (17, 40)])
+def test_clicks_are_the_sum_of_their_pulses_read_sample_by_sample(width, key):
+    bank = degradation.clicks(shapes=9, width=width, pulses=11)
+    shares = np.split(np.asarray(jax.random.uniform(key, (4, 44))), 4, axis=1)
+    shapes = np.asarray(jax.vmap(bank.shape)(jnp.arange(9)))
+    expected = np.zeros((4, 128))
+    for row, pulse in np.ndindex(4, 11):
+        index, onset, wide, loud = (part[row, pulse] for part in shares)
+        span = width[0] + (width[1] - width[0]) * wide
+        since = (np.arange(128) - int(onset * 128)) % 128
+        at = since * 16 / (span - 1)
+        value = np.interp(at, np.arange(17), shapes[int(index * 9)], right=0.0)
+        expected[row] += (0.5 + loud) * value
+    expected /= np.sqrt(np.mean(expected**2, axis=1, keepdims=True))
+    np.testing.assert_allclose(bank.sample(key, 4)[..., 0], expected, atol=2e-4)
+
+
+def test_a_bank_drawn_ahead_gives_the_same_clicks_as_one_that_is_not(key):
+    bank = degradation.clicks(shapes=256)
+    assert bank.drawn_ahead
+    assert not degradation.clicks(shapes=257).drawn_ahead
+    apart = bank.replace(drawn_ahead=0)
+    np.testing.assert_allclose(bank.sample(key, 9), apart.sample(key, 9), atol=1e-5)
+
+
 def test_banks_of_clicks_and_their_twins_do_not_share_a_shape():
     bank = degradation.clicks(shapes=50)
     seen = np.asarray(jax.vmap(bank.shape)(jnp.arange(50)))

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "shortcut1d"
 # Each module may import from those before it only.
 ORDER = [
     "errors", "timing", "store", "audio", "tunes", "synthesis", "family", "content", "degradation",
-    "networks", "training", "grid", "analysis", "panel", "processes", "sweep", "claims",
+    "networks", "gradient", "training", "grid", "analysis", "panel", "processes", "sweep", "claims",
     "plotting", "archive", "options", "study",
 ]  # fmt: skip
 ALONE = {"errors"}  # all that the analysis may know of the package

@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 
 from shortcut1d import content, degradation, grid
+from shortcut1d.gradient import footprint
 from shortcut1d.grid import Cell
 from shortcut1d.networks import MLP, ConvNet
 from shortcut1d.panel import SEEN, UNSEEN_CONTENT, UNSEEN_DEGRADATION, Exam, Subject, Trial
 from shortcut1d.store import pack, unpack
 from shortcut1d.sweep import Memory, Session, sweep
-from shortcut1d.training import Schedule, footprint
+from shortcut1d.training import Schedule
 
 SHORT = Schedule(steps=4, batch=4, segments=2)
 EXAM = Exam(samples=4, span=np.eye(128, 1, dtype=np.float32), probes=1)
@@ -175,9 +176,9 @@ def test_chunks_come_out_even_and_fit_the_device(count):
 
 
 def test_the_footprint_grows_with_what_backpropagation_keeps():
-    small = footprint(ConvNet(width=16), Schedule(batch=32), (128, 1))
+    small = footprint(ConvNet(width=16), 32, (128, 1))
     # Six layers of 9 shifted copies of (32, 128, 16) floats are the bulk of it.
     assert small > 5 * 9 * 32 * 128 * 16 * 4
     assert small < 10 * 5 * 9 * 32 * 128 * 16 * 4
-    assert 1.8 < footprint(ConvNet(width=16), Schedule(batch=64), (128, 1)) / small < 2.2
-    assert 1.8 < footprint(ConvNet(width=16), Schedule(batch=32), (256, 1)) / small < 2.2
+    assert 1.8 < footprint(ConvNet(width=16), 64, (128, 1)) / small < 2.2
+    assert 1.8 < footprint(ConvNet(width=16), 32, (256, 1)) / small < 2.2

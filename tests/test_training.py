@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from shortcut1d import content, degradation, training
+from shortcut1d import content, degradation, gradient, training
 from shortcut1d.family import draw_pair
 from shortcut1d.grid import Cell, keys_of, map_cells, stack_cells, train
-from shortcut1d.networks import MLP, ConvNet, apply
+from shortcut1d.networks import MLP, ConvNet, apply, init
 from shortcut1d.training import Schedule
 
 SHORT = Schedule(steps=20, batch=8, segments=4)
@@ -53,6 +53,26 @@ def test_the_loss_is_the_one_that_was_asked_for(loss, key):
     error = np.asarray(apply(network, state.params, pair[1]) - pair[0])
     expected = np.mean(error**2) if loss == "mse" else np.mean(np.abs(error))
     assert measured == pytest.approx(expected, rel=0.05)
+
+
+@pytest.mark.parametrize("loss", ["mse", "l1"])
+def test_a_gradient_in_pieces_is_the_gradient(loss, key, monkeypatch):
+    network = ConvNet(width=4, depth=3)
+    params = init(network, key, (128,), 1)
+    clean, degraded = draw_pair(key, content.melody(), degradation.hiss(), 12)
+    found = {}
+    for pieces in (1, 3, 12):
+        monkeypatch.setattr(gradient, "_pieces", lambda *_, n=pieces: n)
+        found[pieces] = gradient.loss_and_gradient(params, clean, degraded, network, loss)
+    for pieces in (3, 12):
+        for one, other in zip(*map(jax.tree.leaves, (found[1], found[pieces])), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_pieces_divide_the_batch_and_only_a_net_that_overflows_the_cache_is_cut():
+    assert gradient._pieces(MLP(width=128), 64, 128, 1) == 1
+    assert gradient._pieces(ConvNet(width=32, depth=5), 64, 128, 1) == 64 // 2
+    assert gradient._pieces(ConvNet(width=32, depth=5), 7, 128, 1) == 7
 
 
 def test_a_grid_cell_equals_its_solo_run():

@@ -1,10 +1,20 @@
 """What did a denoiser learn? Measures on arrays and callables; nothing here knows of training."""
 
-from shortcut1d.analysis import oracles
-from shortcut1d.analysis.decoupled import Gains, component_gains, share_in_span
+from shortcut1d.analysis import complexity, oracles
+from shortcut1d.analysis.complexity import Prediction, predict
+from shortcut1d.analysis.decoupled import (
+    Gains,
+    band_gains,
+    component_gains,
+    decoupled_errors,
+    hallucination,
+    share_in_span,
+)
 from shortcut1d.analysis.denoiser import Denoiser, output_of
-from shortcut1d.analysis.intervals import Interval, bootstrap
+from shortcut1d.analysis.intervals import Interval, bootstrap, nested_bootstrap
 from shortcut1d.analysis.novelty import Novelty, novelty_response
+from shortcut1d.analysis.portrait import Portrait, alignment, jacobian, portrait
+from shortcut1d.analysis.products import Products, products_of
 from shortcut1d.analysis.transfer import (
     Index,
     fitted_index,
@@ -23,16 +33,29 @@ __all__ = [
     "Index",
     "Interval",
     "Novelty",
+    "Portrait",
+    "Prediction",
+    "Products",
+    "alignment",
+    "band_gains",
     "bootstrap",
+    "complexity",
     "component_gains",
+    "decoupled_errors",
     "fitted_index",
     "generality",
+    "hallucination",
     "index_of",
+    "jacobian",
     "kept_content",
+    "nested_bootstrap",
     "nmse",
     "novelty_response",
     "oracles",
     "output_of",
+    "portrait",
+    "predict",
+    "products_of",
     "relative_residual",
     "removed_degradation",
     "share_in_span",

@@ -1,11 +1,13 @@
 """The output taken apart into content, degradation and the rest."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
+from shortcut1d import errors
 from shortcut1d.analysis.denoiser import Samples, per_sample
 
 
@@ -33,25 +35,121 @@ def component_gains(output: Samples, content: Samples, degraded: Samples) -> Gai
     """
     out, c = jnp.asarray(output), jnp.asarray(content)
     d = jnp.asarray(degraded) - c
-    cc, cd, dd = per_sample(c * c), per_sample(c * d), per_sample(d * d)
-    oc, od = per_sample(out * c), per_sample(out * d)
-    # Normal equations by hand: a 2 x 2 solve per sample, with parallel components guarded.
-    parallel = cc * dd - cd**2 <= 1e-6 * cc * dd
-    determinant = jnp.where(parallel, 1.0, cc * dd - cd**2)
-    of_content = jnp.where(
-        parallel, oc / jnp.where(cc > 0, cc, 1.0), (dd * oc - cd * od) / determinant
-    )
-    of_layer = jnp.where(
-        parallel,
-        jnp.where(cc > 0, 0.0, od / jnp.where(dd > 0, dd, 1.0)),
-        (cc * od - cd * oc) / determinant,
-    )
-    shape = (-1,) + (1,) * (out.ndim - 1)
-    rest = per_sample((out - of_content.reshape(shape) * c - of_layer.reshape(shape) * d) ** 2)
-    power = per_sample(out**2)
-    return Gains(
-        of_content, of_layer, jnp.where(power > 0, rest / jnp.where(power > 0, power, 1.0), 0.0)
-    )
+    of_content, of_layer = _least_squares(
+        per_sample(c * c), per_sample(c * d), per_sample(d * d), per_sample(out * c),
+        per_sample(out * d),
+    )  # fmt: skip
+    rest = _unexplained(out, c, d, of_content, of_layer)
+    return Gains(of_content, of_layer, _ratio(per_sample(rest**2), per_sample(out**2)))
+
+
+def band_gains(
+    output: Samples,
+    content: Samples,
+    degraded: Samples,
+    edges: Float[np.ndarray, " bands_and_one"] | Sequence[float],
+) -> Gains:
+    """`component_gains` frequency band by frequency band: which part of the spectrum leaks.
+
+    Frequency is the length of the wave vector, in cycles per window; least squares over all
+    samples together, since one sample may be silent in a band.
+
+    Args:
+        output: of the denoiser at `degraded`.
+        content: clean samples.
+        degraded: what the denoiser was given.
+        edges: rising; band `i` holds the frequencies from `edges[i]` up to below `edges[i + 1]`.
+
+    Returns:
+        one number a band, NaN where neither content nor layer has anything there.
+
+    Raises:
+        InvalidInput: edges that do not rise.
+    """
+    bounds = np.asarray(edges, np.float64)
+    if bounds.ndim != 1 or bounds.size < 2 or not np.all(np.diff(bounds) > 0):
+        raise errors.refuse("edges", tuple(bounds.ravel()), "at least two, each above the last")
+    out, c = jnp.asarray(output), jnp.asarray(content)
+    d = jnp.asarray(degraded) - c
+    space = out.shape[1:-1]
+    axes = tuple(range(1, out.ndim - 1))
+    waves = np.meshgrid(*[size * np.fft.fftfreq(size) for size in space], indexing="ij")
+    band = np.digitize(np.sqrt(sum(wave**2 for wave in waves)), bounds) - 1
+    inside = np.eye(bounds.size + 1)[band][..., : bounds.size - 1]  # the rest is in no band
+    spectra = [jnp.fft.fftn(part, axes=axes) for part in (out, c, d)]
+
+    def inner(one: Array, other: Array) -> Array:
+        products = jnp.sum(jnp.real(one * jnp.conj(other)), axis=(0, -1))
+        return jnp.tensordot(products, jnp.asarray(inside, products.dtype), axes=len(space))
+
+    o, c, d = spectra
+    oo, cc, cd, dd = inner(o, o), inner(c, c), inner(c, d), inner(d, d)
+    oc, od = inner(o, c), inner(o, d)
+    # Energies that are nothing but rounding are none.
+    floor = 1e-9 * (jnp.sum(cc) + jnp.sum(dd))
+    cc, dd = jnp.where(cc > floor, cc, 0.0), jnp.where(dd > floor, dd, 0.0)
+    a, b = _least_squares(cc, cd, dd, oc, od)
+    rest = oo - 2 * (a * oc + b * od) + a**2 * cc + 2 * a * b * cd + b**2 * dd
+    silent = (cc == 0) & (dd == 0)
+    parts = (a, b, _ratio(jnp.maximum(rest, 0.0), oo))
+    return Gains(*(jnp.where(silent, jnp.nan, part) for part in parts))
+
+
+def hallucination(
+    output: Samples, content: Samples, degraded: Samples, basis: Float[Array | np.ndarray, "..."]
+) -> Float[Array, " batch"]:
+    """Share of the output that is neither content nor layer, but lies in what was trained on.
+
+    The energy of `e` of `component_gains` within the span of the training content, over the energy
+    of the output; in [0, 1].
+
+    Args:
+        output: of the denoiser at `degraded`.
+        content: clean samples.
+        degraded: what the denoiser was given.
+        basis: `(size, rank)`, orthonormal, of the training content (see `oracles.basis_of`).
+    """
+    out, c = jnp.asarray(output), jnp.asarray(content)
+    gains = component_gains(out, c, degraded)
+    rest = _unexplained(out, c, jnp.asarray(degraded) - c, gains.content, gains.degradation)
+    inside = rest.reshape(len(rest), -1) @ jnp.asarray(basis, rest.dtype)
+    return _ratio(jnp.sum(inside**2, axis=1), jnp.sum(out**2, axis=tuple(range(1, out.ndim))))
+
+
+def decoupled_errors(
+    output: Samples,
+    content: Samples,
+    degraded: Samples,
+    mask: Bool[Array | np.ndarray, "batch *space channels"] | None = None,
+    threshold: float = 50 / 255,
+) -> tuple[Float[Array, " batch"], Float[Array, " batch"]]:
+    """`E_R` and `E_B`: root mean square error to the clean sample on and off the degradation.
+
+    A denoiser that ignores the rain has a large `E_R`, one that harms the background a large `E_B`
+    (Gu et al. 2023, section 3).
+
+    Args:
+        output: of the denoiser at `degraded`.
+        content: clean samples.
+        degraded: what the denoiser was given.
+        mask: where the degradation is; by default where `|y - c|` exceeds the threshold.
+        threshold: in the unit of the samples; the papers' for images in [0, 1].
+
+    Returns:
+        one pair a sample; NaN where the degradation is nowhere, or everywhere.
+    """
+    out, c = jnp.asarray(output), jnp.asarray(content)
+    if mask is None:
+        mask = jnp.abs(jnp.asarray(degraded) - c) > errors.number("threshold", threshold, low=0)
+    elif mask.shape != out.shape:
+        raise errors.refuse("mask", mask.shape, f"shape {out.shape}")
+    error = (out - c) ** 2
+
+    def over(where: Array) -> Array:
+        count = per_sample(1.0 * where)
+        return jnp.where(count > 0, jnp.sqrt(per_sample(where * error) / count), jnp.nan)
+
+    return over(jnp.asarray(mask)), over(~jnp.asarray(mask))
 
 
 def share_in_span(
@@ -66,3 +164,23 @@ def share_in_span(
     flat = jnp.asarray(samples).reshape(len(samples), -1)
     energy = jnp.sum(flat**2)
     return jnp.sum((flat @ jnp.asarray(basis)) ** 2) / jnp.where(energy > 0, energy, 1.0)
+
+
+def _least_squares(cc: Array, cd: Array, dd: Array, oc: Array, od: Array) -> tuple[Array, Array]:
+    """Gains of content and layer from inner products; parallel components are guarded."""
+    parallel = cc * dd - cd**2 <= 1e-6 * cc * dd
+    determinant = jnp.where(parallel, 1.0, cc * dd - cd**2)
+    alone_c = oc / jnp.where(cc > 0, cc, 1.0)
+    alone_d = jnp.where(cc > 0, 0.0, od / jnp.where(dd > 0, dd, 1.0))
+    of_content = jnp.where(parallel, alone_c, (dd * oc - cd * od) / determinant)
+    return of_content, jnp.where(parallel, alone_d, (cc * od - cd * oc) / determinant)
+
+
+def _unexplained(out: Array, c: Array, d: Array, of_content: Array, of_layer: Array) -> Array:
+    shape = (-1,) + (1,) * (out.ndim - 1)
+    return out - of_content.reshape(shape) * c - of_layer.reshape(shape) * d
+
+
+def _ratio(part: Array, whole: Array) -> Array:
+    """`part / whole`, and 0 of nothing."""
+    return jnp.where(whole > 0, part / jnp.where(whole > 0, whole, 1.0), 0.0)

@@ -10,6 +10,7 @@ from scipy.stats import norm, t
 from shortcut1d import errors
 
 RESAMPLES = 10_000
+NESTED = 1_000  # resamples of networks and of their samples
 
 
 class Interval(NamedTuple):
@@ -72,7 +73,52 @@ def bootstrap(
     # A generator of its own, always the same: equal tables give equal intervals.
     picks = np.random.default_rng(0).integers(0, count, (count, RESAMPLES))
     resampled = statistic(np.moveaxis(rows[picks], 1, -1))
+    low, high = np.quantile(resampled, _percentiles(count, confidence))
+    return Interval(estimate, float(low), float(high), count)
+
+
+def nested_bootstrap(
+    values: Float[np.ndarray, "seeds samples *columns"],
+    statistic: Callable[[np.ndarray], np.ndarray] = mean_over_seeds,
+    confidence: float = 0.95,
+) -> Interval:
+    """Interval over networks and the samples that each was given: both are resampled, nested.
+
+    With one network the interval is over its samples alone: it says how well *this* network is
+    known, not how another training of it would come out.
+
+    Args:
+        values: one row a network (seed), one entry a sample; further columns stay together.
+        statistic: `(means of the samples: seeds, *columns, resamples)` to `(resamples,)`.
+        confidence: between 0 and 1.
+
+    Returns:
+        the interval; its `seeds` counts networks. Networks with a NaN are left out.
+
+    Raises:
+        InvalidInput: fewer than two samples, no network, or a confidence outside (0, 1).
+    """
+    errors.number("confidence", confidence, above=0, below=1)
+    rows = np.asarray(values, np.float64)
+    if rows.ndim < 2 or rows.shape[0] == 0 or rows.shape[1] < 2:
+        raise errors.refuse("values", rows.shape, "shape (seeds, samples), two samples or more")
+    rows = rows[~np.isnan(rows).reshape(len(rows), -1).any(axis=1)]
+    seeds, samples = rows.shape[:2]
+    if seeds == 0:
+        return Interval(np.nan, np.nan, np.nan, 0)
+    estimate = float(np.squeeze(statistic(rows.mean(axis=1)[..., None])))
+    rng = np.random.default_rng(0)
+    which = rng.integers(0, seeds, (NESTED, seeds)) if seeds > 1 else np.zeros((NESTED, 1), int)
+    # Counts instead of copies: a resample's mean is a product with how often each sample is in it.
+    counts = rng.multinomial(samples, np.full(samples, 1 / samples), (NESTED, seeds)) / samples
+    means = np.einsum("rks,rks...->rk...", counts, rows[which])
+    resampled = statistic(np.moveaxis(means, 0, -1))
+    low, high = np.quantile(resampled, _percentiles(samples if seeds == 1 else seeds, confidence))
+    return Interval(estimate, float(low), float(high), seeds)
+
+
+def _percentiles(count: int, confidence: float) -> list[float]:
+    """The expanded percentiles of a sample of so many (see `bootstrap`)."""
     tail = (1 - confidence) / 2
     widened = norm.cdf(np.sqrt(count / (count - 1)) * t.ppf(tail, count - 1))
-    low, high = np.quantile(resampled, [widened, 1 - widened])
-    return Interval(estimate, float(low), float(high), count)
+    return [widened, 1 - widened]

@@ -3,8 +3,10 @@
 Each takes and gives `(batch, *space, channels)`; a basis is a matrix over the flattened samples.
 """
 
+import math
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -55,6 +57,78 @@ def mixture(alpha: float, one: Denoiser, other: Denoiser) -> Denoiser:
     return lambda x: alpha * one(x) + (1 - alpha) * other(x)
 
 
+def complement(*bases: Float[np.ndarray, "size rank"]) -> Float[np.ndarray, "size rest"]:
+    """Orthonormal basis of what none of the subspaces contains: where novelty lives.
+
+    Raises:
+        InvalidInput: together they are the whole space.
+    """
+    together = np.concatenate([np.asarray(basis, np.float64) for basis in bases], axis=1)
+    left, values, _ = np.linalg.svd(together)
+    rest = left[:, int(np.sum(values > 1e-5 * values[0])) :]
+    if not rest.size:
+        raise errors.refuse("bases", [b.shape for b in bases], "some direction outside of them")
+    return rest
+
+
+def wiener(
+    content: Float[np.ndarray, "*space channels"], layer: Float[np.ndarray, "*space channels"]
+) -> JaxDenoiser:
+    """The best denoiser of a stationary Gaussian content under a stationary Gaussian layer.
+
+    It multiplies each frequency by `S_c / (S_c + S_d)` (Wiener 1949). Periodic, channel by channel.
+
+    Args:
+        content: power spectrum over the frequencies of `jnp.fft.fftn`, as `power_spectrum` gives.
+        layer: likewise.
+
+    Raises:
+        InvalidInput: spectra of two shapes, or negative power.
+    """
+    gain = jnp.asarray(_wiener_gain(content, layer), jnp.float32)
+
+    def denoise(x: Array) -> Array:
+        axes = tuple(range(1, x.ndim - 1))
+        return jnp.real(jnp.fft.ifftn(gain * jnp.fft.fftn(x, axes=axes), axes=axes))
+
+    return denoise
+
+
+def wiener_risk(
+    content: Float[np.ndarray, "*space channels"], layer: Float[np.ndarray, "*space channels"]
+) -> float:
+    """Mean square error of `wiener`, the least that any denoiser of these families can have."""
+    return float(np.sum(_wiener_gain(content, layer) * np.asarray(layer, np.float64)))
+
+
+def power_spectrum(samples: Samples) -> Float[np.ndarray, "*space channels"]:
+    """Mean power at each frequency of `fftn`; over all frequencies it sums to the variance."""
+    values = np.asarray(samples, np.float64)
+    axes = tuple(range(1, values.ndim - 1))
+    size = math.prod(values.shape[1:-1])
+    return np.mean(np.abs(np.fft.fftn(values, axes=axes)) ** 2, axis=0) / size**2
+
+
+def posterior_mean(pool: Samples, sigma: float) -> JaxDenoiser:
+    """The best denoiser of a finite pool of contents in white noise, in closed form.
+
+    `E[c | y] = sum_i w_i c_i`, `w = softmax(-|y - c_i|^2 / (2 sigma^2))`.
+
+    Args:
+        pool: the contents, equally likely.
+        sigma: standard deviation of the noise.
+    """
+    errors.number("sigma", sigma, above=0)
+    members = jnp.asarray(pool, jnp.float32).reshape(len(pool), -1)
+    halves = 0.5 * jnp.sum(members**2, axis=1)
+
+    def denoise(x: Array) -> Array:
+        closeness = (x.reshape(len(x), -1) @ members.T - halves) / sigma**2
+        return (jax.nn.softmax(closeness, axis=1) @ members).reshape(x.shape)
+
+    return denoise
+
+
 def identity(x: Array) -> Array:
     """Does nothing."""
     return x
@@ -63,3 +137,13 @@ def identity(x: Array) -> Array:
 def zero(x: Array) -> Array:
     """Silence."""
     return 0 * x
+
+
+def _wiener_gain(content: np.ndarray, layer: np.ndarray) -> np.ndarray:
+    wanted, unwanted = np.asarray(content, np.float64), np.asarray(layer, np.float64)
+    if wanted.shape != unwanted.shape:
+        raise errors.refuse("spectra", (wanted.shape, unwanted.shape), "two of one shape")
+    if min(wanted.min(), unwanted.min()) < 0:
+        raise errors.refuse("spectra", min(wanted.min(), unwanted.min()), "no negative power")
+    total = wanted + unwanted
+    return np.divide(wanted, total, out=np.zeros_like(total), where=total > 0)

@@ -1,0 +1,205 @@
+"""How hard is a family, before any denoiser is trained; and which component one will fit.
+
+Measures of samples alone, the same for content and layer. The paper's rule, that a network fits the
+simpler of the two, becomes `predict`.
+"""
+
+import lzma
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, PRNGKeyArray
+from scipy.spatial import cKDTree
+
+from shortcut1d import errors
+from shortcut1d.analysis.denoiser import Samples, finite
+
+PROBE_WIDTH, PROBE_BATCH, PROBE_RATE = 128, 16, 3e-3
+
+
+def effective_dimension(samples: Samples) -> float:
+    """Participation ratio of the covariance, `(sum of eigenvalues)^2 / sum of their squares`.
+
+    1 for multiples of one pattern, `size` for white noise. Estimated without the bias that few
+    samples give it: `mean(|x|^2)^2 / mean((x_i . x_j)^2)` over different samples.
+
+    Args:
+        samples: draws of content or layer.
+
+    Returns:
+        from 1 up; an estimate may exceed the samples' size by a little.
+    """
+    flat = _checked(samples)
+    count = len(flat)
+    gram = (flat @ flat.T) ** 2
+    apart = (gram.sum() - np.trace(gram)) / (count * (count - 1))
+    power = np.mean(np.sum(flat**2, axis=1))
+    return float(power**2 / apart) if apart > 0 else math.inf
+
+
+def spectral_entropy(samples: Samples) -> float:
+    """How many frequencies the mean power is spread over, `exp(-sum p log p)`.
+
+    `p` is the share of each frequency of the discrete Fourier transform over the spatial axes,
+    channels together. From 1 (a constant) and 2 (a sine) up to the number of frequencies (white).
+    """
+    _checked(samples)
+    values = np.asarray(samples, np.float64)
+    axes = tuple(range(1, values.ndim - 1))
+    power = np.sum(np.mean(np.abs(np.fft.fftn(values, axes=axes)) ** 2, axis=0), axis=-1).ravel()
+    share = power[power > 0] / power.sum()
+    return float(np.exp(-np.sum(share * np.log(share))))
+
+
+def description_length(samples: Samples, levels: int = 32) -> float:
+    """Bits a value after a standard compressor (LZMA), quantised to levels over +-3 RMS.
+
+    An upper bound of what the samples can be told in (Kolmogorov's complexity, as computable as it
+    gets); a compressor sees repetition and an uneven histogram, and little else.
+
+    Args:
+        samples: draws of content or layer.
+        levels: of the quantiser.
+    """
+    flat = _checked(samples)
+    errors.whole("levels", levels, low=2, high=256)
+    scale = 3 * np.sqrt(np.mean(flat**2))
+    steps = np.clip((flat / scale + 1) / 2 * levels, 0, levels - 1).astype(np.uint8)
+    filters = [
+        {"id": lzma.FILTER_LZMA2, "preset": 6}
+    ]  # raw: no header, which few samples would pay
+    packed = lzma.compress(steps.tobytes(), lzma.FORMAT_RAW, filters=filters)
+    return 8 * len(packed) / flat.size
+
+
+def intrinsic_dimension(samples: Samples) -> float:
+    """Dimension of the manifold that the samples lie on, from two nearest neighbours.
+
+    `n / sum(log(r_2 / r_1))`, `r_k` the distance to the k-th neighbour (Facco et al. 2017, maximum
+    likelihood). Repeated samples count once; 0 where fewer than three are left. Biased downwards
+    for high dimensions, where no number of samples is enough.
+    """
+    flat = np.unique(_checked(samples).astype(np.float32), axis=0).astype(np.float64)
+    if len(flat) < 3:
+        return 0.0
+    distances, _ = cKDTree(flat).query(flat, k=3)
+    near, far = distances[:, 1], distances[:, 2]
+    apart = near > 1e-6 * far
+    logs = np.log(far[apart] / near[apart])
+    return float(apart.sum() / logs.sum()) if logs.sum() > 0 else 0.0
+
+
+def learnability(samples: Samples, key: PRNGKeyArray | None = None) -> float:
+    """How slowly a small network learns to reproduce the samples: their prequential code length.
+
+    A probe (two dense layers, 128 hidden units, Adam) sees each batch of 16 once, and is scored on
+    it *before* it learns from it; the score is the mean of these errors over the samples' power
+    (Dawid 1984; Blier and Ollivier 2018). 0 is known beforehand, 1 never learnt. Compare only equal
+    numbers of samples of one size: the more there are, the more can be learnt.
+
+    Args:
+        samples: at least 64, in random order; later ones of a family that is easy cost little.
+        key: of the probe's weights.
+    """
+    flat = _checked(samples, least=4 * PROBE_BATCH)
+    flat = flat / np.sqrt(np.mean(flat**2))
+    batches = len(flat) // PROBE_BATCH
+    cut = flat[: batches * PROBE_BATCH].reshape(batches, PROBE_BATCH, -1).astype(np.float32)
+    return float(_prequential(jax.random.key(0) if key is None else key, cut))
+
+
+@jax.jit
+def _prequential(key: PRNGKeyArray, batches: Float[Array, "steps batch size"]) -> Float[Array, ""]:
+    size = batches.shape[-1]
+    keys = jax.random.split(key)
+    shapes = ((size, PROBE_WIDTH), (PROBE_WIDTH, size))
+    params = [
+        jax.random.normal(k, (math.prod(shape),)).reshape(shape) * (2.0 / shape[0]) ** 0.5
+        for k, shape in zip(keys, shapes)
+    ]
+    params[1] = 0.1 * params[1]  # it starts by saying nothing
+    optimiser = optax.adam(PROBE_RATE)
+
+    def error(params: list[Array], batch: Array) -> Array:
+        return jnp.mean((jax.nn.relu(batch @ params[0]) @ params[1] - batch) ** 2)
+
+    def step(state: Any, batch: Array) -> tuple[Any, Array]:
+        params, moments = state
+        value, slope = jax.value_and_grad(error)(params, batch)
+        update, moments = optimiser.update(slope, moments, params)
+        return (optax.apply_updates(params, update), moments), value
+
+    _, errors_before = jax.lax.scan(step, (params, optimiser.init(params)), batches)
+    return jnp.mean(errors_before)
+
+
+MEASURES: dict[str, Callable[[Samples], float]] = {
+    "effective dimension": effective_dimension,
+    "spectral entropy": spectral_entropy,
+    "description length": description_length,
+    "intrinsic dimension": intrinsic_dimension,
+    "learnability": learnability,
+}
+DEFAULT = "learnability"
+
+
+class Prediction(NamedTuple):
+    """Which component a network is going to fit.
+
+    component: "content" or "degradation", the simpler one. balance: how many times as complex the
+    degradation is as the content, in doublings; above 0 the content is fitted, and 0 is balance,
+    where the networks of the paper generalise best. content, degradation: their complexities.
+    measure: which one.
+    """
+
+    component: str
+    balance: float
+    content: float
+    degradation: float
+    measure: str
+
+
+def predict(
+    content: Any, degradation: Any, measure: str = DEFAULT, samples: int = 1024
+) -> Prediction:
+    """Which component a network trained on this pair will fit: the simpler one (Hu et al. 2025).
+
+    Args:
+        content: clean samples, `(n, *space, channels)`, or a family to draw them from.
+        degradation: layers, `y - c`, or a family.
+        measure: a key of `MEASURES`; the default is the one that told best on the phase diagram.
+        samples: to draw of a family.
+
+    Raises:
+        InvalidInput: an unknown measure, samples that are not finite, silent, or too few.
+    """
+    errors.choice("measure", measure, MEASURES)
+    of_content, of_degradation = (
+        complexity_of(part, measure, errors.whole("samples", samples, low=64))
+        for part in (content, degradation)
+    )
+    balance = math.log2(max(of_degradation, 1e-12) / max(of_content, 1e-12))
+    component = "content" if balance > 0 else "degradation"
+    return Prediction(component, balance, of_content, of_degradation, measure)
+
+
+def complexity_of(family: Any, measure: str, samples: int = 1024) -> float:
+    """A measure of a family, or of samples as they are."""
+    if hasattr(family, "sample"):
+        family = np.asarray(family.sample(jax.random.key(0), samples))
+    return MEASURES[errors.choice("measure", measure, MEASURES)](family)
+
+
+def _checked(samples: Samples, least: int = 2) -> Float[np.ndarray, "batch size"]:
+    finite("samples", samples)
+    values = np.asarray(samples, np.float64)
+    if len(values) < least:
+        raise errors.refuse("samples", values.shape, f"at least {least} samples")
+    if not np.any(values):
+        raise errors.refuse("samples", "silence", "some signal")
+    return values.reshape(len(values), -1)

@@ -1,0 +1,120 @@
+"""Products with a denoiser's Jacobian, exact where they can be had."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from shortcut1d import errors
+from shortcut1d.analysis.denoiser import Denoiser, Samples, finite, output_of
+
+METHODS = ("auto", "jvp", "differences")
+Product = Callable[[Any], Any]
+
+
+@runtime_checkable
+class Differentiable(Protocol):
+    """A denoiser that brings its own exact products, as the PyTorch adapter does."""
+
+    def __call__(self, inputs: Any, /) -> Any:
+        """The denoised samples."""
+        ...
+
+    def products(self, inputs: Any, /) -> tuple[Product, Product]:
+        """`v -> J v` and `u -> J^T u` at each of the inputs, on arrays of the inputs' shape."""
+        ...
+
+
+class Products(NamedTuple):
+    """Products with the Jacobian `J` at each input, on arrays of the inputs' shape.
+
+    push: `v -> J v`. pull: `u -> J^T u`; None where it cannot be had. traceable: whether JAX can
+    trace them.
+    """
+
+    push: Product
+    pull: Product | None
+    traceable: bool
+
+    def push_all(
+        self, directions: Float[Array | np.ndarray, "many batch *space channels"]
+    ) -> Float[Array, "many batch *space channels"]:
+        """`J v` for each of many directions."""
+        return self._each(self.push, directions)
+
+    def pull_all(
+        self, directions: Float[Array | np.ndarray, "many batch *space channels"]
+    ) -> Float[Array, "many batch *space channels"]:
+        """`J^T u` for each of many directions.
+
+        Raises:
+            InvalidInput: there is no transposed product.
+        """
+        if self.pull is None:
+            raise errors.InvalidInput(
+                "denoiser: got a function that JAX cannot trace, expected one with a transposed "
+                "Jacobian product (a JAX function, or adapters.from_torch of a PyTorch module)"
+            )
+        return self._each(self.pull, directions)
+
+    def _each(self, product: Product, directions: Any) -> Any:
+        if self.traceable:
+            return jax.lax.map(product, jnp.asarray(directions))
+        return jnp.stack([jnp.asarray(product(v)) for v in directions])
+
+
+def products_of(
+    denoiser: Denoiser, inputs: Samples, method: str = "auto", step: float = 1e-3
+) -> Products:
+    """Products with the Jacobian of `denoiser` at each of `inputs`.
+
+    Args:
+        denoiser: any callable on arrays.
+        inputs: where the Jacobian is taken.
+        method: "jvp" for exact products (JAX callables, and denoisers that bring their own),
+            "differences" for symmetric finite differences (any callable, `J v` only); "auto" takes
+            the first where it can.
+        step: length of the finite difference, as a share of the inputs' RMS.
+
+    Raises:
+        InvalidInput: an unknown method, a step that is not positive, inputs that are not finite.
+    """
+    errors.choice("method", method, METHODS)
+    errors.number("step", step, above=0)
+    finite("inputs", inputs)
+    if method != "differences" and isinstance(denoiser, Differentiable):
+        return Products(*denoiser.products(inputs), traceable=False)
+    if method == "jvp" or (method == "auto" and _traceable(denoiser, inputs)):
+        point = jnp.asarray(inputs)
+        _, push = jax.linearize(denoiser, point)
+        transposed = jax.linear_transpose(push, point)
+        return Products(push, lambda u: transposed(u)[0], traceable=True)
+    return Products(
+        lambda v: _difference(denoiser, inputs, np.asarray(v), step), None, traceable=False
+    )
+
+
+def _traceable(denoiser: Denoiser, inputs: Samples) -> bool:
+    """Whether JAX can see through the denoiser; a NumPy function raises when handed a tracer."""
+    try:
+        traced = jax.eval_shape(denoiser, jax.ShapeDtypeStruct(inputs.shape, jnp.float32))
+    except Exception:  # whatever a foreign function raises: the finite differences will tell
+        return False
+    return isinstance(traced, jax.ShapeDtypeStruct)
+
+
+def _difference(
+    denoiser: Denoiser, inputs: Samples, direction: np.ndarray, step: float
+) -> Float[np.ndarray, "batch *space channels"]:
+    point = np.asarray(inputs)
+    if point.dtype.kind != "f":
+        point = point.astype(np.float32)
+    scale = np.sqrt(np.mean(np.square(point))) or 1.0
+    length = step * scale / (np.sqrt(np.mean(np.square(direction))) or 1.0)
+    move = (length * direction).astype(point.dtype)
+    ahead = np.asarray(output_of(denoiser, point + move), np.float64)
+    behind = np.asarray(output_of(denoiser, point - move), np.float64)
+    return (ahead - behind) / (2 * length)

@@ -10,7 +10,15 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from shortcut1d import analysis, errors, grid, networks
+from shortcut1d import errors, grid, networks
+from shortcut1d.analysis.decoupled import component_gains, share_in_span
+from shortcut1d.analysis.novelty import novelty_response
+from shortcut1d.analysis.transfer import (
+    kept_content,
+    nmse,
+    relative_residual,
+    removed_degradation,
+)
 from shortcut1d.family import Content, Degradation, draw_pair, fingerprint, stack
 from shortcut1d.grid import Cell
 from shortcut1d.networks import Network, Params
@@ -176,9 +184,9 @@ def indices(table: pd.DataFrame) -> pd.DataFrame:
         one row per trained network: `kept, removed, phi, generality, rho`, and `nmse` on what it
         has seen.
     """
-    kept = np.asarray(analysis.kept_content(jnp.asarray(table[["nmse"]].to_numpy())), np.float64)
+    kept = np.asarray(kept_content(jnp.asarray(table[["nmse"]].to_numpy())), np.float64)
     removed = np.asarray(
-        analysis.removed_degradation(jnp.asarray(table[["residual"]].to_numpy())), np.float64
+        removed_degradation(jnp.asarray(table[["residual"]].to_numpy())), np.float64
     )
     named = table.assign(kept=kept, removed=removed)
 
@@ -247,16 +255,16 @@ def _measure(
 ) -> dict[str, Float[Array, ""]]:
     clean, degraded = draw_pair(key, content, degradation, samples)
     output = networks.apply(network, params, degraded)
-    gains = analysis.component_gains(output, clean, degraded)
+    gains = component_gains(output, clean, degraded)
     return {
-        "nmse": jnp.mean(analysis.nmse(output, clean)),
-        "residual": jnp.mean(analysis.relative_residual(output, clean, degraded)),
+        "nmse": jnp.mean(nmse(output, clean)),
+        "residual": jnp.mean(relative_residual(output, clean, degraded)),
         "content_gain": jnp.mean(gains.content),
         "degradation_gain": jnp.mean(gains.degradation),
         "unexplained": jnp.mean(gains.unexplained),
         "output_power": jnp.mean(output**2) / jnp.mean(clean**2),
-        "output_in_span": analysis.share_in_span(output, span),
-        "input_in_span": analysis.share_in_span(degraded, span),
+        "output_in_span": share_in_span(output, span),
+        "input_in_span": share_in_span(degraded, span),
     }
 
 
@@ -271,7 +279,7 @@ def _novelty(
 ) -> dict[str, Float[Array, ""]]:
     draw_key, probe_key = jax.random.split(key)
     _, degraded = draw_pair(draw_key, content, degradation, samples)
-    response = analysis.novelty_response(
+    response = novelty_response(
         networks.denoiser(network, params), degraded, probe_key, probes=probes, method="jvp"
     )
     return {"rho": response.rho, "rho_error": response.error}

@@ -7,11 +7,8 @@ An experiment is a config, `run(config, session) -> Outcome`, `plot(table, array
 import argparse
 import contextlib
 import dataclasses
-import importlib.metadata
 import io
 import os
-import platform
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -30,13 +27,11 @@ from shortcut1d import audio, errors, options, plotting, store
 from shortcut1d.archive import Archive
 from shortcut1d.claims import Claim
 from shortcut1d.errors import InvalidInput, Shortcut1dError
-from shortcut1d.family import identity
 from shortcut1d.grid import Done
+from shortcut1d.provenance import provenance, stamp_of_code_and_device
 from shortcut1d.sweep import Session
 
 ROOT = Path(__file__).resolve().parent.parent
-EDGE = {"options", "study", "plotting", "claims", "store", "archive"}  # no cell depends on these
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "pandas", "matplotlib")
 
 
 class Sound(NamedTuple):
@@ -108,7 +103,7 @@ def main(experiment: Experiment, argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(
             f"{parser.prog}: interrupted; the same command goes on from the cells that are "
-            f"finished ({cells_folder(experiment, chosen.out)})",
+            f"finished ({cells_folder(chosen.out)})",
             file=sys.stderr,
         )
         return 130
@@ -126,7 +121,7 @@ def carry_out(experiment: Experiment, config: Any, chosen: argparse.Namespace) -
     began = time.perf_counter()
     stamp = stamp_of_code_and_device()
     record = provenance(config, chosen.preset)  # before the run: the code may be edited meanwhile
-    archive = Archive(cells_folder(experiment, out) / stamp[:16], complain, read=not chosen.fresh)
+    archive = Archive(cells_folder(out) / stamp[:16], complain, read=not chosen.fresh)
     with Bar(experiment.name) as bar:
         outcome = experiment.run(config, Session(archive, bar.report, chosen.chunk, stamp))
     if jax.process_index() > 0:
@@ -181,17 +176,6 @@ def draw(figure: Figure) -> dict[str, bytes]:
             figure.savefig(file, format=suffix, metadata=metadata)
         files[suffix] = file.getvalue()
     return files
-
-
-def provenance(config: Any, preset: str) -> dict[str, Any]:
-    """What it takes to make a figure again: config, versions, device, commit."""
-    return {
-        "config": {"preset": preset} | _plain(dataclasses.asdict(config)),
-        "versions": {"python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in PACKAGES},
-        "device": f"{len(jax.devices())} x {_device()}",
-        "commit": _commit(),
-    }
 
 
 def show(name: str, claims: list[Claim], out: Path, seconds: float | None) -> None:
@@ -289,48 +273,6 @@ def join_processes(address: Sequence[str] | None) -> None:
         raise InvalidInput(f"distributed: no job of several processes here ({reason})") from error
 
 
-def cells_folder(experiment: Experiment, out: Path) -> Path:
-    """Where the finished cells of an experiment are kept."""
-    return out / "cells" / experiment.name
-
-
-def stamp_of_code_and_device() -> str:
-    """64 digits that change with the code, the libraries and the kind of device.
-
-    A cell that other code has trained is not this code's cell.
-    """
-    code = [
-        (path.name, path.read_bytes())
-        for path in sorted((ROOT / "shortcut1d").rglob("*.py"))
-        if path.stem not in EDGE
-    ]
-    versions = [importlib.metadata.version(name) for name in PACKAGES[:5]]
-    return identity(code, versions, _device())
-
-
-def _device() -> str:
-    return f"{jax.devices()[0].device_kind} ({platform.machine()})"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(part) for part in value]
-    return str(value) if isinstance(value, Path) else value
-
-
-def _commit() -> str | None:
-    """The commit of the code that ran, with a mark if the code has changed since."""
-    git = ["git", "-C", str(ROOT)]
-    try:
-        head = subprocess.run(
-            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-        )
-        code = ["shortcut1d", "experiments", "pyproject.toml"]
-        changes = subprocess.run(
-            [*git, "status", "--porcelain", "--", *code], capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return head.stdout.strip() + (" (changed since)" if changes.stdout.strip() else "")
+def cells_folder(out: Path) -> Path:
+    """Where finished cells are kept; experiments that train the same cells share them."""
+    return out / "cells"

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from shortcut1d import provenance
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "shortcut1d"
 # Each module may import from those before it only.
 ORDER = [
     "errors", "timing", "store", "audio", "tunes", "synthesis", "family", "content", "degradation",
     "networks", "gradient", "training", "grid", "analysis", "panel", "processes", "sweep", "claims",
-    "plotting", "archive", "options", "study",
+    "plotting", "archive", "options", "provenance", "testbed", "study",
 ]  # fmt: skip
 ALONE = {"errors"}  # all that the analysis may know of the package
 
@@ -83,3 +85,10 @@ def test_the_readme_names_only_files_that_exist():
     text = (ROOT / "README.md").read_text()
     for target in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (ROOT / target).exists(), target
+
+
+def test_the_code_of_a_cell_is_what_trains_and_tests_it_and_nothing_else():
+    files = {str(path.relative_to(PACKAGE)) for path in provenance.code_of("sweep")}
+    assert {"sweep.py", "training.py", "networks.py", "family.py", "analysis/novelty.py"} <= files
+    assert not {"study.py", "plotting.py", "analysis/__init__.py", "analysis/portrait.py"} & files
+    assert "synthesis.py" in {path.name for path in provenance.code_of("content")}

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Self
 import jax
 import numpy as np
 import pandas as pd
+import threadpoolctl
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -191,6 +192,8 @@ def use_all_cores() -> None:
 
     No effect on accelerators, nor once JAX has been used.
     """
+    # Small decompositions: the threads of a BLAS would wait on cores that are at work for XLA.
+    threadpoolctl.threadpool_limits(1, user_api="blas")
     # Where the process is confined to some cores, the others are of no use to it.
     confined = getattr(os, "sched_getaffinity", None)
     cores = len(confined(0)) if confined else os.cpu_count() or 1

@@ -100,8 +100,8 @@ def train_map(config: MapConfig, session: Session) -> pd.DataFrame:
 def maps(table: pd.DataFrame, network: str, column: str) -> np.ndarray:
     """A measure of one network as `(seeds, frequencies, shapes)`, both in rising order."""
     index = panel.indices(table[table["network"] == network])
-    frequency = index["content"].map(_complexity)
-    shapes = index["degradation"].map(_complexity)
+    frequency = index["content"].map(complexity_in_name)
+    shapes = index["degradation"].map(complexity_in_name)
     cube = index.assign(frequency=frequency, shapes=shapes).set_index(
         ["seed", "frequency", "shapes"]
     )[column]
@@ -112,9 +112,10 @@ def maps(table: pd.DataFrame, network: str, column: str) -> np.ndarray:
 def axes_of(table: pd.DataFrame) -> tuple[list[float], list[float]]:
     """Content frequencies and numbers of click shapes, in rising order."""
     columns = (table["content"], table["degradation"])
-    frequencies, shapes = (sorted(column.map(_complexity).unique()) for column in columns)
+    frequencies, shapes = (sorted(column.map(complexity_in_name).unique()) for column in columns)
     return frequencies, shapes
 
 
-def _complexity(name: str) -> float:
+def complexity_in_name(name: str) -> float:
+    """The number in a family's name, such as 8 in `band(8)`."""
     return float(name.partition("(")[2].rstrip(")"))

@@ -17,7 +17,8 @@ PACKAGE = ROOT / "shortcut1d"
 ORDER = [
     "errors", "timing", "store", "audio", "tunes", "synthesis", "family", "content", "degradation",
     "networks", "gradient", "training", "grid", "analysis", "panel", "processes", "sweep", "claims",
-    "plotting", "archive", "options", "provenance", "testbed", "study",
+    "plotting", "archive", "options", "provenance", "testbed",
+    "study", "diagnosis", "adapters",
 ]  # fmt: skip
 ALONE = {"errors"}  # all that the analysis may know of the package
 

@@ -23,23 +23,24 @@ PROBE_WIDTH, PROBE_BATCH, PROBE_RATE = 128, 16, 3e-3
 
 
 def effective_dimension(samples: Samples) -> float:
-    """Participation ratio of the covariance, `(sum of eigenvalues)^2 / sum of their squares`.
+    """Participation ratio of `E[x x^T]`, `(sum of eigenvalues)^2 / sum of their squares`.
 
     1 for multiples of one pattern, `size` for white noise. Estimated without the bias that few
-    samples give it: `mean(|x|^2)^2 / mean((x_i . x_j)^2)` over different samples.
+    samples give it: `mean(|x|^2)^2 / mean((x_i . x_j)^2)` over different samples. The mean is not
+    taken off: a constant is a pattern like any other.
 
     Args:
         samples: draws of content or layer.
 
     Returns:
-        from 1 up; an estimate may exceed the samples' size by a little.
+        from 1 up to the size of a sample.
     """
     flat = _checked(samples)
     count = len(flat)
     gram = (flat @ flat.T) ** 2
     apart = (gram.sum() - np.trace(gram)) / (count * (count - 1))
     power = np.mean(np.sum(flat**2, axis=1))
-    return float(power**2 / apart) if apart > 0 else math.inf
+    return float(min(power**2 / apart, flat.shape[1])) if apart > 0 else float(flat.shape[1])
 
 
 def spectral_entropy(samples: Samples) -> float:
@@ -171,28 +172,29 @@ def predict(
 
     Args:
         content: clean samples, `(n, *space, channels)`, or a family to draw them from.
-        degradation: layers, `y - c`, or a family.
+        degradation: layers, `y - c`, or a family, whose layer on the content is taken.
         measure: a key of `MEASURES`; the default is the one that told best on the phase diagram.
-        samples: to draw of a family.
+        samples: to draw of a family. Give arrays of equal length: some measures depend on it.
 
     Raises:
         InvalidInput: an unknown measure, samples that are not finite, silent, or too few.
     """
     errors.choice("measure", measure, MEASURES)
-    of_content, of_degradation = (
-        complexity_of(part, measure, errors.whole("samples", samples, low=64))
-        for part in (content, degradation)
-    )
+    errors.whole("samples", samples, low=64)
+    clean = _drawn(content, samples, 0)
+    layer = _drawn(degradation, samples, 1)
+    if hasattr(degradation, "apply"):  # what it adds: of a mask or a kernel, not that itself
+        layer = np.asarray(degradation.apply(clean, layer[: len(clean)])) - clean
+    of_content, of_degradation = MEASURES[measure](clean), MEASURES[measure](layer)
     balance = math.log2(max(of_degradation, 1e-12) / max(of_content, 1e-12))
     component = "content" if balance > 0 else "degradation"
     return Prediction(component, balance, of_content, of_degradation, measure)
 
 
-def complexity_of(family: Any, measure: str, samples: int = 1024) -> float:
-    """A measure of a family, or of samples as they are."""
-    if hasattr(family, "sample"):
-        family = np.asarray(family.sample(jax.random.key(0), samples))
-    return MEASURES[errors.choice("measure", measure, MEASURES)](family)
+def _drawn(family: Any, samples: int, number: int) -> Any:
+    if not hasattr(family, "sample"):
+        return family
+    return np.asarray(family.sample(jax.random.key(number), samples))
 
 
 def _checked(samples: Samples, least: int = 2) -> Float[np.ndarray, "batch size"]:

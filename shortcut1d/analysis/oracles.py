@@ -57,7 +57,7 @@ def mixture(alpha: float, one: Denoiser, other: Denoiser) -> Denoiser:
     return lambda x: alpha * one(x) + (1 - alpha) * other(x)
 
 
-def complement(*bases: Float[np.ndarray, "size rank"]) -> Float[np.ndarray, "size rest"]:
+def complement(*bases: Float[np.ndarray, "size _"]) -> Float[np.ndarray, "size rest"]:
     """Orthonormal basis of what none of the subspaces contains: where novelty lives.
 
     Raises:
@@ -123,8 +123,10 @@ def posterior_mean(pool: Samples, sigma: float) -> JaxDenoiser:
     halves = 0.5 * jnp.sum(members**2, axis=1)
 
     def denoise(x: Array) -> Array:
-        closeness = (x.reshape(len(x), -1) @ members.T - halves) / sigma**2
-        return (jax.nn.softmax(closeness, axis=1) @ members).reshape(x.shape)
+        closeness = x.reshape(len(x), -1) @ members.T - halves
+        # Less the nearest one's before the division, which for a small sigma would overflow.
+        behind = (closeness - jnp.max(closeness, axis=1, keepdims=True)) / sigma / sigma
+        return (jax.nn.softmax(behind, axis=1) @ members).reshape(x.shape)
 
     return denoise
 

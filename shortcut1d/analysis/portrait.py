@@ -20,7 +20,7 @@ from shortcut1d.analysis.products import Products, products_of
 WHOLE = 1024  # values a sample may hold for its Jacobian to be made as a whole
 OVERSAMPLING, POWER_STEPS = 8, 2  # of the randomised decomposition
 
-Basis = Float[Array | np.ndarray, "size rank"]
+Basis = Float[Array | np.ndarray, "size _"]
 
 
 class Portrait(NamedTuple):
@@ -31,7 +31,8 @@ class Portrait(NamedTuple):
     trace: `tr J`, the degrees of freedom. dimensions: `sum of squared singular values`, the
     effective dimension of what is kept (Mohan et al. 2020, section 5). symmetry: `tr(J J) / |J|^2`,
     1 for a symmetric Jacobian, -1 for an antisymmetric one. passed: by subspace, `tr(B^T J B) / r`,
-    the share of it that is passed on. aligned: by subspace, see `alignment`.
+    the share of it that is passed on. aligned: by subspace, how like the projector on it `J` is,
+    see `alignment`. blocked: likewise how like it `I - J` is, what the denoiser takes away.
     """
 
     values: Float[Array, "batch rank"]
@@ -42,6 +43,7 @@ class Portrait(NamedTuple):
     symmetry: Float[Array, " batch"]
     passed: dict[str, Float[Array, " batch"]]
     aligned: dict[str, Float[Array, " batch"]]
+    blocked: dict[str, Float[Array, " batch"]]
 
 
 def jacobian(
@@ -110,6 +112,8 @@ def portrait(
         trace, energy, twice = _hutchinson(products, inputs, jax.random.fold_in(key, 1), probes)
         within = {name: _within(products, inputs, basis) for name, basis in subspaces.items()}
 
+    ranks = {name: np.shape(basis)[1] for name, basis in subspaces.items()}
+
     def as_samples(vectors: Array) -> Array:
         return vectors[:, :rank].reshape(len(inputs), rank, *inputs.shape[1:])
 
@@ -120,9 +124,15 @@ def portrait(
         trace,
         energy,
         twice / jnp.where(energy > 0, energy, 1.0),
-        {name: inner / np.shape(subspaces[name])[1] for name, inner in within.items()},
+        {name: inner / ranks[name] for name, inner in within.items()},
         {
-            name: alignment(inner, trace, energy, size, np.shape(subspaces[name])[1])
+            name: alignment(inner, trace, energy, size, ranks[name])
+            for name, inner in within.items()
+        },
+        {
+            name: alignment(
+                ranks[name] - inner, size - trace, size - 2 * trace + energy, size, ranks[name]
+            )
             for name, inner in within.items()
         },
     )
@@ -139,7 +149,7 @@ def alignment(
 
     The cosine `<J, P> / (|J| |P|)` between matrices, less what a subspace turned at random would
     give on average, `tr(J) tr(P) / size / (|J| |P|)`, and scaled so that `J = P` reads 1. A
-    multiple of `J` reads the same; identity and zero read 0.
+    positive multiple of `J` reads the same; identity and zero read 0.
 
     Args:
         inner: `<J, P> = tr(B^T J B)`.

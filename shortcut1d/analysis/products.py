@@ -87,7 +87,7 @@ def products_of(
     finite("inputs", inputs)
     if method != "differences" and isinstance(denoiser, Differentiable):
         return Products(*denoiser.products(inputs), traceable=False)
-    if method == "jvp" or (method == "auto" and _traceable(denoiser, inputs)):
+    if method == "jvp" or (method == "auto" and traceable(denoiser, inputs)):
         point = jnp.asarray(inputs)
         _, push = jax.linearize(denoiser, point)
         transposed = jax.linear_transpose(push, point)
@@ -97,7 +97,7 @@ def products_of(
     )
 
 
-def _traceable(denoiser: Denoiser, inputs: Samples) -> bool:
+def traceable(denoiser: Denoiser, inputs: Samples) -> bool:
     """Whether JAX can see through the denoiser; a NumPy function raises when handed a tracer."""
     try:
         traced = jax.eval_shape(denoiser, jax.ShapeDtypeStruct(inputs.shape, jnp.float32))

@@ -1,0 +1,44 @@
+"""A foreign denoiser's answers, in batches; whatever it does wrong is said of a sample."""
+
+import numpy as np
+
+from shortcut1d import errors
+from shortcut1d.analysis.denoiser import Denoiser
+from shortcut1d.diagnosis.cases import Case
+
+
+def answer(member: Denoiser, test: Case, batch: int) -> np.ndarray:
+    """The denoiser's output, in batches."""
+    parts = []
+    for first in range(0, len(test.degraded), batch):
+        given = test.degraded[first : first + batch]
+        output = _call(member, given, test.name, first)
+        if output.shape != given.shape:
+            raise errors.refuse(
+                f"output of the denoiser for {test.name}, samples {first} to "
+                f"{first + len(given) - 1}", output.shape, f"shape {given.shape}",
+            )  # fmt: skip
+        bad = ~np.isfinite(output).reshape(len(given), -1).all(axis=1)
+        if bad.any():
+            raise errors.refuse(
+                f"output of the denoiser for {test.name}, sample {first + int(np.argmax(bad))}",
+                "NaN or infinity", "finite numbers",
+            )  # fmt: skip
+        parts.append(output)
+    return np.concatenate(parts)
+
+
+def _call(member: Denoiser, given: np.ndarray, name: str, first: int) -> np.ndarray:
+    try:
+        return np.asarray(member(given))
+    except Exception as error:
+        where = f"samples {first} to {first + len(given) - 1}"
+        for row in range(len(given)) if len(given) > 1 else ():
+            try:
+                member(given[row : row + 1])
+            except Exception:  # the same again, and now it is known for which
+                where = f"sample {first + row}"
+                break
+        raise errors.InvalidInput(
+            f"the denoiser raised {type(error).__name__} for {name}, {where}: {error}"
+        ) from error

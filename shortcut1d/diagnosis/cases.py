@@ -1,0 +1,188 @@
+"""What a denoiser is given to be diagnosed: samples of content and degradation, seen and unseen."""
+
+import functools
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from shortcut1d import errors
+from shortcut1d.analysis.denoiser import finite
+
+SEEN, CONTENT, DEGRADATION = "seen", "unseen content", "unseen degradation"
+
+
+class Case(NamedTuple):
+    """What the denoiser is given: samples of one kind. role: SEEN, CONTENT or DEGRADATION."""
+
+    role: str
+    name: str
+    clean: np.ndarray
+    degraded: np.ndarray
+
+
+Pair = tuple[np.ndarray, np.ndarray]  # clean, degraded
+
+
+def cases_of(
+    content: Any,
+    degradation: Any,
+    unseen_content: Any,
+    unseen_degradation: Any,
+    samples: int,
+    key: PRNGKeyArray,
+) -> tuple[list[Case], list[str]]:
+    """The seen case first, then the unseen ones; and what the reader of a report should know.
+
+    Args:
+        content: see `diagnose`, as for the others.
+        degradation: likewise.
+        unseen_content: likewise.
+        unseen_degradation: likewise.
+        samples: at most so many a case.
+        key: of all that is drawn.
+
+    Raises:
+        InvalidInput: what is given does not fit together.
+    """
+    notes = []
+    draws = _Draws(key, samples)
+    seen = _seen(content, degradation, draws)
+    if unseen_content is None and hasattr(content, "unseen"):
+        unseen_content = content.unseen()
+    if unseen_degradation is None:
+        if hasattr(degradation, "unseen"):
+            unseen_degradation = degradation.unseen()
+        else:
+            unseen_degradation = {"white noise": draws.noise_like(seen)}
+            notes.append("unseen degradation: white noise as strong as the layer, none being given")
+    cases = [Case(SEEN, SEEN, *seen)]
+    for name, given in _named(CONTENT, unseen_content).items():
+        if hasattr(given, "sample") or not _is_pair(given):
+            clean = draws.of(given) if hasattr(given, "sample") else _array(name, given)[:samples]
+            pair = draws.degrade(clean, degradation, seen)
+        else:
+            pair = _arrays(name, given, samples)
+        cases.append(Case(CONTENT, name, *pair))
+    for name, given in _named(DEGRADATION, unseen_degradation).items():
+        if hasattr(given, "sample"):
+            pair = draws.degrade(seen[0], given, seen)
+        elif _is_pair(given):
+            pair = _arrays(name, given, samples)
+        else:
+            raise errors.refuse(name, type(given).__name__, "a family or a pair (clean, degraded)")
+        cases.append(Case(DEGRADATION, name, *pair))
+    for case in cases:
+        _check(case, seen[0].shape[1:])
+    if len({case.name for case in cases}) < len(cases):
+        raise errors.refuse("names", [case.name for case in cases], "a different name for each")
+    if not any(case.role == CONTENT for case in cases):
+        notes.append("kept content is not known: give unseen_content")
+    return cases, notes
+
+
+class _Draws:
+    """Draws of families, each with a key of its own."""
+
+    def __init__(self, key: PRNGKeyArray, samples: int) -> None:
+        self.key, self.samples = key, samples
+
+    def next_key(self) -> PRNGKeyArray:
+        self.key, fresh = jax.random.split(self.key)
+        return fresh
+
+    def of(self, family: Any) -> np.ndarray:
+        return _sample(family, self.next_key(), self.samples)
+
+    def degrade(self, clean: np.ndarray, degradation: Any, seen: Pair) -> Pair:
+        """Clean samples under a family, or under the layers of the seen ones."""
+        if hasattr(degradation, "sample"):
+            realisation = _sample(degradation, self.next_key(), len(clean))
+            if realisation.shape[1:] != clean.shape[1:]:
+                return clean, realisation  # `_check` says what is wrong with it
+            return clean, np.asarray(degradation.apply(clean, realisation))
+        layer = seen[1] - seen[0]
+        if clean.shape[1:] != layer.shape[1:]:
+            return clean, clean  # likewise
+        return clean, clean + layer[np.arange(len(clean)) % len(layer)]
+
+    def noise_like(self, seen: Pair) -> Pair:
+        """The seen content in white noise as strong as its layer."""
+        noise = np.asarray(jax.random.normal(self.next_key(), seen[0].shape))
+        return seen[0], seen[0] + np.sqrt(np.mean((seen[1] - seen[0]) ** 2)) * noise
+
+
+def _sample(family: Any, key: PRNGKeyArray, count: int) -> np.ndarray:
+    """Draws of a family, in one compiled program where it is a pytree, as this package's are."""
+    if jax.tree_util.all_leaves([family]):
+        return np.asarray(family.sample(key, count))
+    return np.asarray(_drawn(family, key, count))
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _drawn(family: Any, key: PRNGKeyArray, count: int) -> Any:
+    return family.sample(key, count)
+
+
+def _seen(content: Any, degradation: Any, draws: _Draws) -> Pair:
+    if hasattr(content, "sample") and not hasattr(degradation, "sample"):
+        raise errors.refuse("degradation", type(degradation).__name__, "a family, as content is")
+    clean = draws.of(content) if hasattr(content, "sample") else _array("content", content)
+    clean = clean[: draws.samples]
+    if hasattr(degradation, "sample"):
+        return draws.degrade(clean, degradation, (clean, clean))
+    degraded = _array("degradation", degradation)[: draws.samples]
+    if clean.shape != degraded.shape:
+        raise errors.refuse(
+            "degradation", degraded.shape, f"shape {clean.shape}, a degraded sample for each"
+        )
+    return clean, degraded
+
+
+def _is_pair(given: Any) -> bool:
+    return isinstance(given, tuple | list) and len(given) == 2
+
+
+def _arrays(name: str, pair: Any, samples: int) -> Pair:
+    clean, degraded = (
+        _array(f"{name}, {part}", values)[:samples]
+        for part, values in zip(("clean", "degraded"), pair)
+    )
+    return clean, degraded
+
+
+def _named(role: str, given: Any) -> dict[str, Any]:
+    if given is None:
+        return {}
+    return dict(given) if isinstance(given, Mapping) else {role: given}
+
+
+def _array(name: str, given: Any) -> np.ndarray:
+    try:
+        values = np.asarray(given)
+    except Exception as error:  # whatever a foreign object raises when it is asked for numbers
+        raise errors.refuse(name, type(given).__name__, "an array, or a family") from error
+    if values.dtype.kind not in "fiub":
+        raise errors.refuse(
+            name, f"{type(given).__name__} of {values.dtype}", "an array of numbers"
+        )
+    if values.dtype != np.float64:
+        values = values.astype(np.float32)
+    finite(name, values)
+    return values
+
+
+def _check(test: Case, shape: tuple[int, ...]) -> None:
+    for part, values in (("clean", test.clean), ("degraded", test.degraded)):
+        if values.shape[1:] != shape or len(values) != len(test.clean):
+            wanted = f"({len(test.clean)}, {', '.join(map(str, shape))})"
+            raise errors.refuse(f"{test.name}, {part}", values.shape, f"shape {wanted}")
+        finite(f"{test.name}, {part}", values)
+    if len(test.clean) < 2:
+        raise errors.refuse(test.name, f"{len(test.clean)} samples", "at least 2")
+    if not np.any(test.clean):
+        raise errors.refuse(f"{test.name}, clean", "silence", "some content")
+    if np.array_equal(test.clean, test.degraded):
+        raise errors.refuse(f"{test.name}, degraded", "the clean samples", "some degradation")

@@ -1,0 +1,99 @@
+"""`diagnose`: what did this denoiser learn?"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from shortcut1d import errors
+from shortcut1d.analysis import decoupled
+from shortcut1d.analysis.denoiser import Denoiser
+from shortcut1d.diagnosis.answers import answer
+from shortcut1d.diagnosis.cases import cases_of
+from shortcut1d.diagnosis.measures import (
+    index_of_cases,
+    of_cases,
+    portrait_of,
+    responses,
+    subspace_of,
+)
+from shortcut1d.diagnosis.report import Report
+
+
+def diagnose(
+    denoiser: Denoiser | Sequence[Denoiser],
+    content: Any,
+    degradation: Any,
+    *,
+    unseen_content: Any = None,
+    unseen_degradation: Any = None,
+    samples: int = 128,
+    batch: int = 64,
+    probes: int = 4,
+    bands: int = 8,
+    portraits: int = 4,
+    threshold: float = 50 / 255,
+    key: PRNGKeyArray | None = None,
+) -> Report:
+    """What did this denoiser learn, the content or the degradation? Every measure, with intervals.
+
+    Args:
+        denoiser: any callable on arrays of shape `(n, *space, channels)`; see `adapters` for
+            PyTorch modules and filters of one sample. Several networks trained alike (other seeds)
+            give intervals over networks as well as samples.
+        content: what it was trained on: a family (with `sample` and `unseen`), or clean samples.
+        degradation: a family (with `sample`, `apply` and `unseen`), or degraded samples, each of
+            the clean one in the same place.
+        unseen_content: content it was not trained on: a family, a pair `(clean, degraded)` of
+            arrays under the degradation that it was trained on, clean samples (given layers of the
+            seen ones), or a dictionary of these by name. By default the family's held-out twin.
+        unseen_degradation: likewise a family, a pair of arrays with content it was trained on, or a
+            dictionary. By default the family's held-out twin; for arrays, white noise as strong as
+            the layer.
+        samples: to draw of families; of arrays as many are used as there are, at most so many.
+        batch: samples given to the denoiser at once.
+        probes: white directions an input, for the novelty response.
+        bands: frequency bands for the gains.
+        portraits: inputs at which the Jacobian is looked at; 0 for none.
+        threshold: where a layer counts as there, for `E_R` and `E_B`; in the samples' unit.
+        key: of all that is drawn.
+
+    Raises:
+        InvalidInput: a NaN, a wrong shape, samples that do not fit together, a denoiser that
+            changes the shape or raises: it says which sample.
+    """
+    members = list(denoiser) if isinstance(denoiser, Sequence) else [denoiser]
+    if not members or not all(callable(member) for member in members):
+        raise errors.refuse("denoiser", denoiser, "a callable on arrays, or several")
+    for name, value in {"batch": batch, "probes": probes, "bands": bands}.items():
+        errors.whole(name, value)
+    errors.whole("samples", samples, low=8)
+    errors.whole("portraits", portraits, low=0)
+    key = jax.random.key(0) if key is None else key
+    cases, notes = cases_of(content, degradation, unseen_content, unseen_degradation, samples, key)
+    answers = [[answer(member, test, batch) for test in cases] for member in members]
+    seen = cases[0]
+    basis = subspace_of(seen.clean)
+    measures = of_cases(cases, answers, basis, threshold)
+    index, summary = index_of_cases(cases, answers)
+    novelty = responses(members, cases, probes, batch, key)
+    edges = np.linspace(0.5, max(seen.clean.shape[1:-1]) / 2 + 0.5, bands + 1)
+    gains = {
+        test.name: decoupled.band_gains(answers[0][n], test.clean, test.degraded, edges)
+        for n, test in enumerate(cases)
+    }
+    picture, aligned, note = portrait_of(members[0], seen, basis, portraits, key)
+    return Report(
+        index,
+        summary + novelty + aligned + measures,
+        edges,
+        gains,
+        picture,
+        cases,
+        answers[0],
+        len(members),
+        len(seen.clean),
+        notes + note,
+    )

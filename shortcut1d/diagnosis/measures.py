@@ -1,0 +1,250 @@
+"""Every measure of the analysis as a line with its interval and how to read it."""
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float, PRNGKeyArray
+
+from shortcut1d import errors
+from shortcut1d.analysis import decoupled, oracles, transfer
+from shortcut1d.analysis.denoiser import Denoiser
+from shortcut1d.analysis.intervals import Interval, nested_bootstrap
+from shortcut1d.analysis.novelty import novelty_response
+from shortcut1d.analysis.portrait import WHOLE, Portrait, portrait
+from shortcut1d.analysis.products import Differentiable, traceable
+from shortcut1d.diagnosis.cases import CONTENT, DEGRADATION, SEEN, Case
+
+ENERGY = 0.99  # of a family's samples that its subspace must hold
+MEANING = {
+    "phi": "above 0 fits the content, below 0 the degradation",
+    "generality": "1 does both, 0 or less neither",
+    "kept": "share of unseen content that comes through",
+    "removed": "share of unseen degradation that is taken away",
+    "removed from seen": "share of seen degradation that is taken away",
+    "rho": "0 blocks what it does not know, 1 passes it",
+    "nmse": "0 perfect, 1 as bad as silence",
+    "content gain": "1 is right",
+    "degradation gain": "0 is right: leakage",
+    "unexplained": "share of the output that is neither",
+    "hallucination": "share of the output made up of training content",
+    "E_R": "error where the degradation is",
+    "E_B": "error where it is not",
+    "dimensions": "directions kept, of as many as a sample has values",
+    "symmetry": "1 a symmetric Jacobian",
+    "passes": "share of the subspace passed on",
+    "keeps": "1 keeps just this subspace, 0 chance",
+    "blocks": "1 blocks just this subspace, 0 chance",
+}
+
+
+class Measure(NamedTuple):
+    """A line of a report. test: what it was measured on, or "all". meaning: how to read it."""
+
+    measure: str
+    test: str
+    interval: Interval
+    meaning: str
+
+
+def index_of_cases(
+    cases: list[Case], answers: list[list[np.ndarray]]
+) -> tuple[transfer.Index, list[Measure]]:
+    """Kept content, removed degradation and what follows from them, over all unseen cases."""
+
+    def left(role: str) -> list[np.ndarray]:
+        """Relative errors of each test of a role, `(networks, samples)`."""
+        made = []
+        for n, test in enumerate(cases):
+            if test.role == role:
+                rows = [
+                    transfer.nmse(outputs[n], test.clean)
+                    if role == CONTENT
+                    else transfer.relative_residual(outputs[n], test.clean, test.degraded)
+                    for outputs in answers
+                ]
+                made.append(np.asarray(rows, np.float64))
+        return made
+
+    def score(parts: list[np.ndarray]) -> Interval:
+        if not parts:
+            return Interval(np.nan, np.nan, np.nan, len(answers))
+        return nested_bootstrap(_columns(parts), _clipped)
+
+    contents, degradations, seen = left(CONTENT), left(DEGRADATION), left(SEEN)
+    kept, removed, known = score(contents), score(degradations), score(seen)
+    both = Interval(np.nan, np.nan, np.nan, len(answers))
+    half = both
+    if contents and degradations:
+        count, columns = len(contents), _columns(contents + degradations)
+        both = nested_bootstrap(columns, lambda v: _clipped(v[:, count:]) - _clipped(v[:, :count]))
+        half = nested_bootstrap(
+            columns, lambda v: (_clipped(v[:, count:]) + _clipped(v[:, :count])) / 2
+        )
+    index = transfer.Index(
+        kept.estimate, removed.estimate, both.estimate, half.estimate,
+        transfer.verdict(kept.estimate, removed.estimate),
+    )  # fmt: skip
+    return index, [
+        Measure("phi", "all", both, MEANING["phi"]),
+        Measure("generality", "all", half, MEANING["generality"]),
+        Measure("kept", "all", kept, MEANING["kept"]),
+        Measure("removed", "all", removed, MEANING["removed"]),
+        Measure("removed from seen", SEEN, known, MEANING["removed from seen"]),
+    ]
+
+
+def of_cases(
+    cases: list[Case], answers: list[list[np.ndarray]], basis: np.ndarray, threshold: float
+) -> list[Measure]:
+    """The measures of each case on its own.
+
+    Args:
+        cases: what the networks were given.
+        answers: outputs, by network and case.
+        basis: of the training content.
+        threshold: see `decoupled_errors`.
+    """
+    lines = []
+    for n, test in enumerate(cases):
+        columns: dict[str, list[np.ndarray]] = {}
+        for outputs in answers:
+            gains = decoupled.component_gains(outputs[n], test.clean, test.degraded)
+            on, off = decoupled.decoupled_errors(
+                outputs[n], test.clean, test.degraded, threshold=threshold
+            )
+            for name, values in {
+                "nmse": transfer.nmse(outputs[n], test.clean),
+                "content gain": gains.content,
+                "degradation gain": gains.degradation,
+                "unexplained": gains.unexplained,
+                "hallucination": decoupled.hallucination(
+                    outputs[n], test.clean, test.degraded, basis
+                ),
+                "E_R": on**2,
+                "E_B": off**2,
+            }.items():
+                columns.setdefault(name, []).append(np.asarray(values, np.float64))
+        for name, seeds in columns.items():
+            stacked = np.stack(seeds)
+            known = ~np.isnan(stacked).any(axis=0)  # a sample without the layer says nothing of it
+            root = name in ("E_R", "E_B")
+            interval = (
+                nested_bootstrap(stacked[:, known], _root_mean if root else _mean)
+                if known.sum() > 1
+                else Interval(np.nan, np.nan, np.nan, len(stacked))
+            )
+            lines.append(Measure(name, test.name, interval, MEANING[name]))
+    return lines
+
+
+def responses(
+    members: Sequence[Denoiser], cases: list[Case], probes: int, batch: int, key: PRNGKeyArray
+) -> list[Measure]:
+    """Novelty responses at training inputs: to white noise, and to each unseen thing."""
+    seen = cases[0]
+    directions: dict[str, np.ndarray | None] = {"white": None}
+    for test in cases[1:]:
+        novel = test.clean if test.role == CONTENT else test.degraded - test.clean
+        if len(novel) >= len(seen.degraded):
+            directions[test.name] = novel[: len(seen.degraded)]
+    lines = []
+    for name, novel in directions.items():
+        rows = []
+        for member in members:
+            draws = []
+            for first in range(0, len(seen.degraded), batch):
+                part = slice(first, first + batch)
+                response = novelty_response(
+                    member, seen.degraded[part], jax.random.fold_in(key, first),
+                    None if novel is None else novel[part], probes=probes,
+                )  # fmt: skip
+                energy = 1.0 if novel is None else np.mean(novel[part] ** 2)
+                draws.append(
+                    energy
+                    * np.asarray(response.draws).reshape(-1, len(seen.degraded[part])).mean(axis=0)
+                )
+            found = np.concatenate(draws)
+            rows.append(found if novel is None else found / np.mean(novel**2))
+        interval = nested_bootstrap(np.stack(rows), _mean)
+        label = "rho" if novel is None else f"rho along {name}"
+        lines.append(Measure(label, SEEN, interval, MEANING["rho"]))
+    return lines
+
+
+def portrait_of(
+    member: Denoiser, seen: Case, basis: np.ndarray, count: int, key: PRNGKeyArray
+) -> tuple[Portrait | None, list[Measure], list[str]]:
+    """The Jacobian portrait at a few training inputs, its measures, and why there is none.
+
+    Args:
+        member: the network.
+        seen: what it was trained on.
+        basis: of the training content.
+        count: inputs to look at.
+        key: of the randomised decomposition.
+    """
+    if count == 0:
+        return None, [], []
+    inputs = seen.degraded[:count]
+    size = int(np.prod(inputs.shape[1:]))
+    layer = subspace_of(seen.degraded - seen.clean)
+    subspaces = {"content": basis, "degradation": layer}
+    if size <= WHOLE:
+        for name, known in {"all but degradation": (layer,), "novelty": (basis, layer)}.items():
+            with contextlib.suppress(errors.InvalidInput):  # they are the whole space: none is left
+                subspaces[name] = oracles.complement(*known)
+    elif not (isinstance(member, Differentiable) or traceable(member, inputs)):
+        return None, [], [f"no Jacobian portrait: {size} values a sample and no exact products"]
+    picture = portrait(member, inputs, key, subspaces)
+    where = f"{len(inputs)} inputs"
+
+    def over_inputs(values: Any) -> Interval:
+        rows = np.asarray(values, np.float64)[None]
+        if rows.size == 1:
+            return Interval(float(rows[0, 0]), np.nan, np.nan, 1)
+        return nested_bootstrap(rows, _mean)
+
+    lines = [
+        Measure("dimensions", where, over_inputs(picture.dimensions),
+                MEANING["dimensions"]),
+        Measure("symmetry", where, over_inputs(picture.symmetry), MEANING["symmetry"]),
+    ]  # fmt: skip
+    for name in subspaces:
+        lines += [
+            Measure(f"passes {name}", where, over_inputs(picture.passed[name]),
+                    MEANING["passes"]),
+            Measure(f"keeps {name}", where, over_inputs(picture.aligned[name]), MEANING["keeps"]),
+            Measure(f"blocks {name}", where, over_inputs(picture.blocked[name]),
+                    MEANING["blocks"]),
+        ]  # fmt: skip
+    return picture, lines, []
+
+
+def subspace_of(samples: np.ndarray) -> Float[np.ndarray, "size rank"]:
+    """Orthonormal basis of the leading directions that hold nearly all of the samples' energy."""
+    flat = np.asarray(samples, np.float64).reshape(len(samples), -1)
+    _, values, rows = np.linalg.svd(flat, full_matrices=False)
+    held = np.cumsum(values**2) / np.sum(values**2)
+    return rows[: int(np.searchsorted(held, ENERGY)) + 1].T
+
+
+def _columns(parts: list[np.ndarray]) -> np.ndarray:
+    """Tests as columns, cut to the samples that all of them have: `(networks, samples, cases)`."""
+    fewest = min(part.shape[1] for part in parts)
+    return np.stack([part[:, :fewest] for part in parts], axis=-1)
+
+
+def _clipped(errors_left: np.ndarray) -> np.ndarray:
+    """`1 - error`, clipped to [-1, 1], over cases and networks: `(networks, cases, resamples)`."""
+    return np.clip(1 - errors_left, -1, 1).mean(axis=(0, 1))
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    return values.mean(axis=0)
+
+
+def _root_mean(values: np.ndarray) -> np.ndarray:
+    return np.sqrt(values.mean(axis=0))

@@ -7,21 +7,21 @@ from shortcut1d.analysis.denoiser import Denoiser
 from shortcut1d.diagnosis.cases import Case
 
 
-def answer(member: Denoiser, test: Case, batch: int) -> np.ndarray:
+def answer(member: Denoiser, case: Case, batch: int) -> np.ndarray:
     """The denoiser's output, in batches."""
     parts = []
-    for first in range(0, len(test.degraded), batch):
-        given = test.degraded[first : first + batch]
-        output = _call(member, given, test.name, first)
+    for first in range(0, len(case.degraded), batch):
+        given = case.degraded[first : first + batch]
+        output = _call(member, given, case.name, first)
         if output.shape != given.shape:
             raise errors.refuse(
-                f"output of the denoiser for {test.name}, samples {first} to "
+                f"output of the denoiser for {case.name}, samples {first} to "
                 f"{first + len(given) - 1}", output.shape, f"shape {given.shape}",
             )  # fmt: skip
         bad = ~np.isfinite(output).reshape(len(given), -1).all(axis=1)
         if bad.any():
             raise errors.refuse(
-                f"output of the denoiser for {test.name}, sample {first + int(np.argmax(bad))}",
+                f"output of the denoiser for {case.name}, sample {first + int(np.argmax(bad))}",
                 "NaN or infinity", "finite numbers",
             )  # fmt: skip
         parts.append(output)

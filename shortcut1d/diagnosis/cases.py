@@ -174,15 +174,15 @@ def _array(name: str, given: Any) -> np.ndarray:
     return values
 
 
-def _check(test: Case, shape: tuple[int, ...]) -> None:
-    for part, values in (("clean", test.clean), ("degraded", test.degraded)):
-        if values.shape[1:] != shape or len(values) != len(test.clean):
-            wanted = f"({len(test.clean)}, {', '.join(map(str, shape))})"
-            raise errors.refuse(f"{test.name}, {part}", values.shape, f"shape {wanted}")
-        finite(f"{test.name}, {part}", values)
-    if len(test.clean) < 2:
-        raise errors.refuse(test.name, f"{len(test.clean)} samples", "at least 2")
-    if not np.any(test.clean):
-        raise errors.refuse(f"{test.name}, clean", "silence", "some content")
-    if np.array_equal(test.clean, test.degraded):
-        raise errors.refuse(f"{test.name}, degraded", "the clean samples", "some degradation")
+def _check(case: Case, shape: tuple[int, ...]) -> None:
+    for part, values in (("clean", case.clean), ("degraded", case.degraded)):
+        if values.shape[1:] != shape or len(values) != len(case.clean):
+            wanted = f"({len(case.clean)}, {', '.join(map(str, shape))})"
+            raise errors.refuse(f"{case.name}, {part}", values.shape, f"shape {wanted}")
+        finite(f"{case.name}, {part}", values)
+    if len(case.clean) < 2:
+        raise errors.refuse(case.name, f"{len(case.clean)} samples", "at least 2")
+    if not np.any(case.clean):
+        raise errors.refuse(f"{case.name}, clean", "silence", "some content")
+    if np.array_equal(case.clean, case.degraded):
+        raise errors.refuse(f"{case.name}, degraded", "the clean samples", "some degradation")

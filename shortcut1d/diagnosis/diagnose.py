@@ -73,7 +73,7 @@ def diagnose(
     errors.whole("portraits", portraits, low=0)
     key = jax.random.key(0) if key is None else key
     cases, notes = cases_of(content, degradation, unseen_content, unseen_degradation, samples, key)
-    answers = [[answer(member, test, batch) for test in cases] for member in members]
+    answers = [[answer(member, case, batch) for case in cases] for member in members]
     seen = cases[0]
     basis = subspace_of(seen.clean)
     measures = of_cases(cases, answers, basis, threshold)
@@ -81,8 +81,8 @@ def diagnose(
     novelty = responses(members, cases, probes, batch, key)
     edges = np.linspace(0.5, max(seen.clean.shape[1:-1]) / 2 + 0.5, bands + 1)
     gains = {
-        test.name: decoupled.band_gains(answers[0][n], test.clean, test.degraded, edges)
-        for n, test in enumerate(cases)
+        case.name: decoupled.band_gains(answers[0][n], case.clean, case.degraded, edges)
+        for n, case in enumerate(cases)
     }
     picture, aligned, note = portrait_of(members[0], seen, basis, portraits, key)
     return Report(

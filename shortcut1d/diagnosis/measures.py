@@ -26,6 +26,7 @@ MEANING = {
     "removed from seen": "share of seen degradation that is taken away",
     "rho": "0 blocks what it does not know, 1 passes it",
     "nmse": "0 perfect, 1 as bad as silence",
+    "left over": "of the degradation: 0 all removed, 1 as bad as doing nothing",
     "content gain": "1 is right",
     "degradation gain": "0 is right: leakage",
     "unexplained": "share of the output that is neither",
@@ -57,12 +58,12 @@ def index_of_cases(
     def left(role: str) -> list[np.ndarray]:
         """Relative errors of each test of a role, `(networks, samples)`."""
         made = []
-        for n, test in enumerate(cases):
-            if test.role == role:
+        for n, case in enumerate(cases):
+            if case.role == role:
                 rows = [
-                    transfer.nmse(outputs[n], test.clean)
+                    transfer.nmse(outputs[n], case.clean)
                     if role == CONTENT
-                    else transfer.relative_residual(outputs[n], test.clean, test.degraded)
+                    else transfer.relative_residual(outputs[n], case.clean, case.degraded)
                     for outputs in answers
                 ]
                 made.append(np.asarray(rows, np.float64))
@@ -108,20 +109,21 @@ def of_cases(
         threshold: see `decoupled_errors`.
     """
     lines = []
-    for n, test in enumerate(cases):
+    for n, case in enumerate(cases):
         columns: dict[str, list[np.ndarray]] = {}
         for outputs in answers:
-            gains = decoupled.component_gains(outputs[n], test.clean, test.degraded)
+            gains = decoupled.component_gains(outputs[n], case.clean, case.degraded)
             on, off = decoupled.decoupled_errors(
-                outputs[n], test.clean, test.degraded, threshold=threshold
+                outputs[n], case.clean, case.degraded, threshold=threshold
             )
             for name, values in {
-                "nmse": transfer.nmse(outputs[n], test.clean),
+                "nmse": transfer.nmse(outputs[n], case.clean),
+                "left over": transfer.relative_residual(outputs[n], case.clean, case.degraded),
                 "content gain": gains.content,
                 "degradation gain": gains.degradation,
                 "unexplained": gains.unexplained,
                 "hallucination": decoupled.hallucination(
-                    outputs[n], test.clean, test.degraded, basis
+                    outputs[n], case.clean, case.degraded, basis
                 ),
                 "E_R": on**2,
                 "E_B": off**2,
@@ -136,7 +138,7 @@ def of_cases(
                 if known.sum() > 1
                 else Interval(np.nan, np.nan, np.nan, len(stacked))
             )
-            lines.append(Measure(name, test.name, interval, MEANING[name]))
+            lines.append(Measure(name, case.name, interval, MEANING[name]))
     return lines
 
 
@@ -146,10 +148,10 @@ def responses(
     """Novelty responses at training inputs: to white noise, and to each unseen thing."""
     seen = cases[0]
     directions: dict[str, np.ndarray | None] = {"white": None}
-    for test in cases[1:]:
-        novel = test.clean if test.role == CONTENT else test.degraded - test.clean
+    for case in cases[1:]:
+        novel = case.clean if case.role == CONTENT else case.degraded - case.clean
         if len(novel) >= len(seen.degraded):
-            directions[test.name] = novel[: len(seen.degraded)]
+            directions[case.name] = novel[: len(seen.degraded)]
     lines = []
     for name, novel in directions.items():
         rows = []

@@ -38,14 +38,19 @@ class Report:
     samples: int
     notes: list[str] = field(default_factory=list)
 
-    def __getitem__(self, name: str) -> Interval:
-        """A measure's interval by name, over all cases or the first one that has it.
+    def __getitem__(self, name: str | tuple[str, str]) -> Interval:
+        """A measure's interval, `report["rho"]`, or that on one test, `report["nmse", "seen"]`.
 
         Raises:
-            InvalidInput: no such measure; the nearest name is suggested.
+            InvalidInput: no such measure, or not on that test; the nearest name is suggested.
         """
-        errors.choice("measure", name, {line.measure for line in self.measures})
-        return next(line.interval for line in self.measures if line.measure == name)
+        measure, test = (name, None) if isinstance(name, str) else name
+        errors.choice("measure", measure, {line.measure for line in self.measures})
+        lines = [line for line in self.measures if line.measure == measure]
+        if test is not None:
+            errors.choice("test", test, {line.test for line in lines})
+            lines = [line for line in lines if line.test == test]
+        return lines[0].interval
 
     @property
     def verdict(self) -> str:

@@ -32,7 +32,7 @@ from shortcut1d.study import Experiment, Outcome, main
 from shortcut1d.sweep import Session, sweep
 from shortcut1d.training import Schedule
 
-ROWS = 7  # of the image that a window becomes
+ROWS = 5  # of the image that a window becomes
 NOTE, MELODIES = "net: note", "net: melodies"
 CONTENTS = ("other melodies", "tune")
 DEGRADATIONS = ("seen", "other clicks", "hiss", "hum")
@@ -71,10 +71,10 @@ def filters() -> dict[str, Callable[[np.ndarray], np.ndarray]]:
         "wavelet": lambda x: restoration.denoise_wavelet(x, sigma=1.0),
         "total variation": lambda x: restoration.denoise_tv_chambolle(x, weight=1.0),
         "bilateral": as_image(
-            lambda x: restoration.denoise_bilateral(x, win_size=7, sigma_color=2.0, sigma_spatial=2)
+            lambda x: restoration.denoise_bilateral(x, win_size=5, sigma_color=2.0, sigma_spatial=2)
         ),
         "non-local means": as_image(
-            lambda x: restoration.denoise_nl_means(x, 5, 16, h=0.8, sigma=1.0)
+            lambda x: restoration.denoise_nl_means(x, 5, 8, h=0.8, sigma=1.0)
         ),
         "Wiener": lambda x: wiener(x, 9, 1.0),
         "median": lambda x: median_filter(x, 5, mode="wrap"),

@@ -1,6 +1,7 @@
 """The rules of the house: who may import whom, and a README that tells the truth."""
 
 import ast
+import inspect
 import os
 import re
 import subprocess
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from shortcut1d import provenance
+from shortcut1d import analysis, provenance
+from shortcut1d.analysis import complexity
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "shortcut1d"
@@ -75,17 +77,32 @@ def test_importing_an_experiment_starts_no_back_end():
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, env=environment)
 
 
-def test_the_readme_s_python_runs_as_written():
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert blocks
-    for block in blocks:
-        exec(compile(block, "README.md", "exec"), {})
+BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:FutureWarning")
+def test_the_readme_s_python_runs_as_written(block, tmp_path, monkeypatch):
+    if "import torch" in block:
+        pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, "README.md", "exec"), {})
+
+
+def test_the_page_of_measures_has_them_all():
+    page = (PACKAGE / "analysis" / "README.md").read_text()
+    public = [name for name in analysis.__all__ if inspect.isfunction(getattr(analysis, name))]
+    assert len(public) > 20
+    for name in public:
+        assert f"`{name}" in page, name
+    for name in complexity.MEASURES:
+        assert f"`{name.replace(' ', '_')}(" in page, name
 
 
 def test_the_readme_names_only_files_that_exist():
-    text = (ROOT / "README.md").read_text()
-    for target in re.findall(r"\]\(([^)#:]+)\)", text):
-        assert (ROOT / target).exists(), target
+    for page in (ROOT / "README.md", PACKAGE / "analysis" / "README.md"):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), target
 
 
 def test_the_code_of_a_cell_is_what_trains_and_tests_it_and_nothing_else():

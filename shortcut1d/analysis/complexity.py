@@ -146,7 +146,7 @@ MEASURES: dict[str, Callable[[Samples], float]] = {
     "intrinsic dimension": intrinsic_dimension,
     "learnability": learnability,
 }
-DEFAULT = "learnability"
+DEFAULT = "intrinsic dimension"  # of its balance, the sign itself tells (experiments/complexity.py)
 
 
 class Prediction(NamedTuple):
@@ -173,7 +173,7 @@ def predict(
     Args:
         content: clean samples, `(n, *space, channels)`, or a family to draw them from.
         degradation: layers, `y - c`, or a family, whose layer on the content is taken.
-        measure: a key of `MEASURES`; the default is the one that told best on the phase diagram.
+        measure: a key of `MEASURES`; the default told best on the phase diagram.
         samples: to draw of a family. Give arrays of equal length: some measures depend on it.
 
     Raises:

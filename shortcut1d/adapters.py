@@ -57,7 +57,8 @@ def from_torch(module: Any, *, channels_first: bool = True, device: Any = None) 
         )
     if not callable(module):
         raise errors.refuse("module", module, "a PyTorch module")
-    if getattr(module, "training", False):
+    parts = module.modules() if hasattr(module, "modules") else [module]
+    if any(getattr(part, "training", False) for part in parts):
         raise errors.InvalidInput(
             "module: is in training mode, expected module.eval(), so that it answers the same twice"
         )
@@ -70,9 +71,14 @@ class TorchDenoiser:
     def __init__(self, module: Any, channels_first: bool, device: Any) -> None:
         """See `from_torch`."""
         self.module, self.channels_first = module, channels_first
-        first = next(iter(getattr(module, "parameters", lambda: ())()), None)
-        self.device = device or (first.device if first is not None else "cpu")
-        self.dtype = first.dtype if first is not None else None
+        owned = [
+            tensor
+            for kind in ("parameters", "buffers")
+            for tensor in getattr(module, kind, lambda: ())()
+            if tensor.is_floating_point()
+        ]
+        self.device = device or (owned[0].device if owned else "cpu")
+        self.dtype = owned[0].dtype if owned else None
 
     def __call__(self, inputs: Any) -> Array:
         """The denoised samples, `(batch, *space, channels)`."""
@@ -89,10 +95,10 @@ class TorchDenoiser:
         transposed = torch.func.vjp(self.module, point)[1]
 
         def push(direction: Any) -> Array:
-            moved = torch.func.jvp(self.module, (point,), (self._tensor(direction),))[1]
-            return self._array(moved)
+            tangent = self._tensor(direction).to(point.dtype)
+            return self._array(torch.func.jvp(self.module, (point,), (tangent,))[1])
 
-        return push, lambda u: self._array(transposed(self._tensor(u))[0])
+        return push, lambda u: self._array(transposed(self._tensor(u).to(point.dtype))[0])
 
     def _tensor(self, array: Any) -> Any:
         import torch  # optional
@@ -101,8 +107,15 @@ class TorchDenoiser:
         if self.channels_first:
             values = np.moveaxis(values, -1, 1)
         tensor = torch.from_numpy(np.ascontiguousarray(values))
+        if self.dtype is None and not tensor.is_floating_point():
+            tensor = tensor.float()
         return tensor.to(device=self.device, dtype=self.dtype or tensor.dtype)
 
     def _array(self, tensor: Any) -> Array:
-        values = tensor.detach().cpu().numpy()
+        import torch  # optional
+
+        if not isinstance(tensor, torch.Tensor):
+            raise errors.refuse("output of the module", type(tensor).__name__, "one tensor")
+        half = tensor.dtype == torch.bfloat16  # which NumPy does not have
+        values = (tensor.float() if half else tensor).detach().cpu().numpy()
         return np.moveaxis(values, 1, -1) if self.channels_first else values

@@ -888,7 +888,7 @@ def test_an_option_that_is_too_small_is_refused(option, value):
 
 
 @pytest.mark.parametrize(
-    "denoiser", [3, None, "median", [], (), [half, 3], [[half]], {"a": half}], ids=str
+    "denoiser", [3, None, "median", [], (), [half, 3], [[half]], {"a": half}], ids=range(8)
 )
 def test_what_is_no_denoiser_is_refused(denoiser):
     with pytest.raises(InvalidInput, match=r"^denoiser: got .*a callable on arrays, or several"):
@@ -979,3 +979,54 @@ def test_leaving_is_not_taken_for_a_failure():
 
     with pytest.raises(KeyboardInterrupt):
         diagnose(denoiser, CLEAN, DEGRADED)
+
+
+def test_a_denoiser_that_writes_into_what_it_is_given_is_given_copies():
+    def halves(samples):
+        samples *= 0.5
+        return samples
+
+    clean, degraded = np.array(CLEAN), np.array(DEGRADED)
+    report = diagnose(halves, clean, degraded, portraits=0)
+    np.testing.assert_array_equal(degraded, DEGRADED)
+    assert report["degradation gain", "seen"].estimate == pytest.approx(0.5, abs=1e-4)
+    assert report["rho"].estimate == pytest.approx(0.5, abs=1e-3)
+
+
+def test_phi_is_removed_less_kept_where_cases_are_of_unequal_length():
+    report = diagnose(half, CLEAN, DEGRADED, unseen_content=(CLEAN[:9], DEGRADED[:9]), portraits=0)
+    parts = report["removed"].estimate - report["kept"].estimate
+    assert report["phi"].estimate == pytest.approx(parts)
+
+
+def test_the_novelty_response_does_not_depend_on_the_batch():
+    found = [diagnose(half, CLEAN, DEGRADED, portraits=0, batch=b)["rho"] for b in (1, 5, 64)]
+    assert found[0].estimate == pytest.approx(found[1].estimate, rel=1e-5)
+    assert found[0].estimate == pytest.approx(found[2].estimate, rel=1e-5)
+
+
+@pytest.mark.parametrize("option", ["batch", "samples", "probes", "bands", "portraits"])
+def test_a_whole_float_counts_as_whole(option):
+    options = {"portraits": 0, "samples": 16} | {option: 8.0 if option != "portraits" else 1.0}
+    assert diagnose(half, CLEAN, DEGRADED, **options)["rho"].estimate > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        ((content.melody(), content.melody()), {}, "degradation: got 'Melody'"),
+        ((content.Band, degradation.clicks()), {}, "content: got 'Band'"),
+        ((CLEAN, DEGRADED), {"key": 3}, "key: got 3"),
+        ((CLEAN, DEGRADED), {"threshold": -1}, "threshold: got -1"),
+        ((CLEAN, DEGRADED), {"unseen_content": {1: CLEAN}}, "name of an unseen content: got 1"),
+    ],
+)
+def test_the_wrong_kind_of_thing_is_refused(arguments, options, message):
+    with pytest.raises(InvalidInput, match=message):
+        diagnose(half, *arguments, **options)
+
+
+@pytest.mark.parametrize("answer", [1j, "x"])
+def test_an_answer_that_is_not_of_numbers_is_refused(answer):
+    with pytest.raises(InvalidInput, match="output of the denoiser"):
+        diagnose(lambda x: np.full(x.shape, answer), CLEAN, DEGRADED, portraits=0)

@@ -42,7 +42,8 @@ def component_gains(output: Samples, content: Samples, degraded: Samples) -> Gai
         per_sample(out * d),
     )  # fmt: skip
     rest = _unexplained(out, c, d, of_content, of_layer)
-    return Gains(of_content, of_layer, _ratio(per_sample(rest**2), per_sample(out**2)))
+    power = _heard(per_sample(out**2), per_sample(jnp.asarray(degraded) ** 2))
+    return Gains(of_content, of_layer, _ratio(per_sample(rest**2), power))
 
 
 def band_gains(
@@ -119,7 +120,8 @@ def hallucination(
     gains = component_gains(out, c, degraded)
     rest = _unexplained(out, c, jnp.asarray(degraded) - c, gains.content, gains.degradation)
     inside = rest.reshape(len(rest), -1) @ jnp.asarray(basis, rest.dtype)
-    return _ratio(jnp.sum(inside**2, axis=1), jnp.sum(out**2, axis=tuple(range(1, out.ndim))))
+    power = _heard(per_sample(out**2), per_sample(jnp.asarray(degraded) ** 2))
+    return _ratio(jnp.sum(inside**2, axis=1) / (out.size / len(out)), power)
 
 
 def decoupled_errors(
@@ -190,3 +192,8 @@ def _unexplained(out: Array, c: Array, d: Array, of_content: Array, of_layer: Ar
 def _ratio(part: Array, whole: Array) -> Array:
     """`part / whole`, and 0 of nothing."""
     return jnp.where(whole > 0, part / jnp.where(whole > 0, whole, 1.0), 0.0)
+
+
+def _heard(power: Array, given: Array) -> Array:
+    """Power of the output, and 0 where it is but the rounding of what was given."""
+    return jnp.where(power > 1e-10 * given, power, 0.0)

@@ -26,7 +26,8 @@ def output_of(denoiser: Denoiser, inputs: Samples) -> Samples:
             another shape. What the denoiser itself raises is passed on as it is.
     """
     finite("inputs", inputs)
-    output = denoiser(inputs)
+    # A copy, since a foreign denoiser may write into what it is given.
+    output = denoiser(inputs.copy() if isinstance(inputs, np.ndarray) else inputs)
     if not isinstance(output, jax.Array):
         output = np.asarray(output)
     if output.shape != inputs.shape:

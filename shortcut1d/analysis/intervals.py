@@ -1,16 +1,17 @@
 """How sure: bootstrap intervals over seeds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.stats import norm, t
 
 from shortcut1d import errors
 
 RESAMPLES = 10_000
 NESTED = 1_000  # resamples of networks and of their samples
+COUNTS = 2**22  # of them held at once
 
 
 class Interval(NamedTuple):
@@ -78,7 +79,7 @@ def bootstrap(
 
 
 def nested_bootstrap(
-    values: Float[np.ndarray, "seeds samples *columns"],
+    values: Float[np.ndarray, "seeds samples *columns"] | Sequence[Float[np.ndarray, "seeds _"]],
     statistic: Callable[[np.ndarray], np.ndarray] = mean_over_seeds,
     confidence: float = 0.95,
 ) -> Interval:
@@ -90,7 +91,9 @@ def nested_bootstrap(
     with 5 whose samples vary seven times as much, since sample noise then counts twice.
 
     Args:
-        values: one row a network (seed), one entry a sample; further columns stay together.
+        values: one row a network (seed), one entry a sample; further columns stay together. Or
+            several such tables of the same networks, whose samples have nothing to do with one
+            another: each is resampled on its own, and they are the columns.
         statistic: `(means of the samples: seeds, *columns, resamples)` to `(resamples,)`.
         confidence: between 0 and 1.
 
@@ -101,24 +104,46 @@ def nested_bootstrap(
         InvalidInput: fewer than two samples, no network, or a confidence outside (0, 1).
     """
     errors.number("confidence", confidence, above=0, below=1)
-    rows = np.asarray(values, np.float64)
-    if rows.ndim < 2 or rows.shape[0] == 0 or rows.shape[1] < 2:
-        raise errors.refuse("values", rows.shape, "shape (seeds, samples), two samples or more")
-    rows = rows[~np.isnan(rows).reshape(len(rows), -1).any(axis=1)]
-    seeds, samples = rows.shape[:2]
+    apart = not isinstance(values, np.ndarray)
+    tables = [np.asarray(part, np.float64) for part in (values if apart else [values])]
+    for table in tables:
+        if table.ndim < 2 or table.shape[0] == 0 or table.shape[1] < 2:
+            wanted = "shape (seeds, samples), two samples or more"
+            raise errors.refuse("values", table.shape, wanted)
+    known = np.all([~np.isnan(t).reshape(len(t), -1).any(axis=1) for t in tables], axis=0)
+    tables = [table[known] for table in tables]
+    seeds = len(tables[0])
     if seeds == 0:
         return Interval(np.nan, np.nan, np.nan, 0)
-    estimate = float(np.squeeze(statistic(rows.mean(axis=1)[..., None])))
     rng = np.random.default_rng(0)
-    means = []
-    for _ in range(NESTED):
-        which = rng.integers(0, seeds, seeds) if seeds > 1 else np.zeros(1, int)
-        # Counts instead of copies: a mean is a product with how often each sample is in it.
-        counts = rng.multinomial(samples, np.full(samples, 1 / samples), seeds) / samples
-        means.append(np.einsum("ks,ks...->k...", counts, rows[which]))
-    resampled = statistic(np.stack(means, axis=-1))
-    low, high = np.quantile(resampled, _percentiles(samples if seeds == 1 else seeds, confidence))
-    return Interval(estimate, float(low), float(high), seeds)
+    which = rng.integers(0, seeds, (NESTED, seeds)) if seeds > 1 else np.zeros((NESTED, 1), int)
+    estimates = [table.mean(axis=1)[..., None] for table in tables]
+    resampled = [np.moveaxis(_resampled_means(table, which, rng), 0, -1) for table in tables]
+    estimate = statistic(np.stack(estimates, axis=1) if apart else estimates[0])
+    spread = statistic(np.stack(resampled, axis=1) if apart else resampled[0])
+    fewest = min(table.shape[1] for table in tables)
+    low, high = np.quantile(spread, _percentiles(fewest if seeds == 1 else seeds, confidence))
+    return Interval(float(np.squeeze(estimate)), float(low), float(high), seeds)
+
+
+def _resampled_means(
+    table: Float[np.ndarray, "seeds samples *columns"],
+    which: Int[np.ndarray, "resamples picked"],
+    rng: np.random.Generator,
+) -> Float[np.ndarray, "resamples picked *columns"]:
+    """Means over resampled samples of the picked networks.
+
+    Counts instead of copies: a mean is a product with how often each sample is in it.
+    """
+    samples = table.shape[1]
+    even = np.full(samples, 1 / samples)
+    at_once = max(1, COUNTS // (which.shape[1] * samples))
+    parts = []
+    for first in range(0, len(which), at_once):
+        picked = which[first : first + at_once]
+        counts = rng.multinomial(samples, even, picked.shape) / samples
+        parts.append(np.einsum("rks,rks...->rk...", counts, table[picked]))
+    return np.concatenate(parts)
 
 
 def _percentiles(count: int, confidence: float) -> list[float]:

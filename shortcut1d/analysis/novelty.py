@@ -69,6 +69,6 @@ def novelty_response(
     axes = tuple(range(2, white.ndim))
     inner = jnp.sum(white * moved, axis=axes).ravel()
     energy = jnp.mean(jnp.sum(white * white, axis=axes))
-    draws = inner / energy
+    draws = inner / jnp.where(energy > 0, energy, 1.0)
     spread = jnp.std(draws, ddof=1) if draws.size > 1 else jnp.nan
     return Novelty(jnp.mean(draws), spread / jnp.sqrt(draws.size), draws)

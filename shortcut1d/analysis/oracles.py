@@ -5,16 +5,17 @@ Each takes and gives `(batch, *space, channels)`; a basis is a matrix over the f
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from shortcut1d import errors
 from shortcut1d.analysis.denoiser import Denoiser, Samples
 
-JaxDenoiser = Callable[[Array], Array]
+JaxDenoiser = Callable[[Any], Any]
 
 
 def basis_of(samples: Samples, tolerance: float = 1e-5) -> Float[np.ndarray, "size rank"]:
@@ -39,7 +40,7 @@ def projector(basis: Float[np.ndarray, "size rank"]) -> JaxDenoiser:
     """Keeps the known content subspace and nothing else, `J = P_C`: the content-fitted oracle."""
     rows = jnp.asarray(basis, jnp.float32)
 
-    def project(x: Array) -> Array:
+    def project(x: Samples) -> Samples:
         return (x.reshape(len(x), -1) @ rows @ rows.T).reshape(x.shape)
 
     return project
@@ -87,7 +88,7 @@ def wiener(
     """
     gain = jnp.asarray(_wiener_gain(content, layer), jnp.float32)
 
-    def denoise(x: Array) -> Array:
+    def denoise(x: Samples) -> Samples:
         axes = tuple(range(1, x.ndim - 1))
         return jnp.real(jnp.fft.ifftn(gain * jnp.fft.fftn(x, axes=axes), axes=axes))
 
@@ -122,7 +123,7 @@ def posterior_mean(pool: Samples, sigma: float) -> JaxDenoiser:
     members = jnp.asarray(pool, jnp.float32).reshape(len(pool), -1)
     halves = 0.5 * jnp.sum(members**2, axis=1)
 
-    def denoise(x: Array) -> Array:
+    def denoise(x: Samples) -> Samples:
         closeness = x.reshape(len(x), -1) @ members.T - halves
         # Less the nearest one's before the division, which for a small sigma would overflow.
         behind = (closeness - jnp.max(closeness, axis=1, keepdims=True)) / sigma / sigma
@@ -131,12 +132,12 @@ def posterior_mean(pool: Samples, sigma: float) -> JaxDenoiser:
     return denoise
 
 
-def identity(x: Array) -> Array:
+def identity(x: Samples) -> Samples:
     """Does nothing."""
     return x
 
 
-def zero(x: Array) -> Array:
+def zero(x: Samples) -> Samples:
     """Silence."""
     return 0 * x
 

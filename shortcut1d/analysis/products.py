@@ -103,7 +103,7 @@ def traceable(denoiser: Denoiser, inputs: Samples) -> bool:
         traced = jax.eval_shape(denoiser, jax.ShapeDtypeStruct(inputs.shape, jnp.float32))
     except Exception:  # whatever a foreign function raises: the finite differences will tell
         return False
-    return isinstance(traced, jax.ShapeDtypeStruct)
+    return isinstance(traced, jax.ShapeDtypeStruct) and jnp.issubdtype(traced.dtype, jnp.floating)
 
 
 def _difference(

@@ -1,5 +1,8 @@
 """A foreign denoiser's answers, in batches; whatever it does wrong is said of a sample."""
 
+import contextlib
+from collections.abc import Iterator
+
 import numpy as np
 
 from shortcut1d import errors
@@ -18,6 +21,8 @@ def answer(member: Denoiser, case: Case, batch: int) -> np.ndarray:
                 f"output of the denoiser for {case.name}, samples {first} to "
                 f"{first + len(given) - 1}", output.shape, f"shape {given.shape}",
             )  # fmt: skip
+        if output.dtype.kind not in "fiub":
+            raise errors.refuse(f"output of the denoiser for {case.name}", output.dtype, "numbers")
         bad = ~np.isfinite(output).reshape(len(given), -1).all(axis=1)
         if bad.any():
             raise errors.refuse(
@@ -28,17 +33,31 @@ def answer(member: Denoiser, case: Case, batch: int) -> np.ndarray:
     return np.concatenate(parts)
 
 
+@contextlib.contextmanager
+def while_(doing: str) -> Iterator[None]:
+    """Whatever a foreign denoiser raises, as one line that says what it was asked for."""
+    try:
+        yield
+    except errors.Shortcut1dError as error:
+        raise errors.InvalidInput(f"{doing}: {error}") from error
+    except Exception as error:
+        raise _told(error, doing) from error
+
+
+def _told(error: Exception, doing: str) -> errors.InvalidInput:
+    said = " ".join(str(error).split())
+    return errors.InvalidInput(f"the denoiser raised {type(error).__name__} for {doing}: {said}")
+
+
 def _call(member: Denoiser, given: np.ndarray, name: str, first: int) -> np.ndarray:
     try:
-        return np.asarray(member(given))
+        return np.asarray(member(given.copy()))  # a copy: it may write into what it is given
     except Exception as error:
         where = f"samples {first} to {first + len(given) - 1}"
         for row in range(len(given)) if len(given) > 1 else ():
             try:
-                member(given[row : row + 1])
+                member(given[row : row + 1].copy())
             except Exception:  # the same again, and now it is known for which
                 where = f"sample {first + row}"
                 break
-        raise errors.InvalidInput(
-            f"the denoiser raised {type(error).__name__} for {name}, {where}: {error}"
-        ) from error
+        raise _told(error, f"{name}, {where}") from error

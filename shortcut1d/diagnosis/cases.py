@@ -49,7 +49,10 @@ def cases_of(
     """
     notes = []
     draws = _Draws(key, samples)
+    for name, given in (("content", content), ("degradation", degradation)):
+        _check_family(name, given, applies=name == "degradation")
     seen = _seen(content, degradation, draws)
+    _check(Case(SEEN, SEEN, *seen), seen[0].shape[1:])
     if unseen_content is None and hasattr(content, "unseen"):
         unseen_content = content.unseen()
     if unseen_degradation is None:
@@ -141,6 +144,17 @@ def _seen(content: Any, degradation: Any, draws: _Draws) -> Pair:
     return clean, degraded
 
 
+def _check_family(name: str, given: Any, applies: bool) -> None:
+    cannot_apply = applies and hasattr(given, "sample") and not hasattr(given, "apply")
+    if isinstance(given, type) or cannot_apply:
+        kind = "degradation" if applies else "content"
+        shown = given.__name__ if isinstance(given, type) else type(given).__name__
+        raise errors.refuse(name, shown, f"a {kind} family, such as {EXAMPLES[kind]}, or arrays")
+
+
+EXAMPLES = {"content": "content.melody()", "degradation": "degradation.clicks()"}
+
+
 def _is_pair(given: Any) -> bool:
     return isinstance(given, tuple | list) and len(given) == 2
 
@@ -156,7 +170,12 @@ def _arrays(name: str, pair: Any, samples: int) -> Pair:
 def _named(role: str, given: Any) -> dict[str, Any]:
     if given is None:
         return {}
-    return dict(given) if isinstance(given, Mapping) else {role: given}
+    named = dict(given) if isinstance(given, Mapping) else {role: given}
+    for name, family in named.items():
+        if not isinstance(name, str):
+            raise errors.refuse(f"name of an {role}", name, "a text")
+        _check_family(name, family, applies=role == DEGRADATION)
+    return named
 
 
 def _array(name: str, given: Any) -> np.ndarray:

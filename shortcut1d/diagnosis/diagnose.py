@@ -67,11 +67,16 @@ def diagnose(
     members = list(denoiser) if isinstance(denoiser, Sequence) else [denoiser]
     if not members or not all(callable(member) for member in members):
         raise errors.refuse("denoiser", denoiser, "a callable on arrays, or several")
-    for name, value in {"batch": batch, "probes": probes, "bands": bands}.items():
+    batch, probes, bands = (
         errors.whole(name, value)
-    errors.whole("samples", samples, low=8)
-    errors.whole("portraits", portraits, low=0)
+        for name, value in {"batch": batch, "probes": probes, "bands": bands}.items()
+    )
+    samples = errors.whole("samples", samples, low=8)
+    portraits = errors.whole("portraits", portraits, low=0)
+    threshold = errors.number("threshold", threshold, low=0)
     key = jax.random.key(0) if key is None else key
+    if not jax.dtypes.issubdtype(getattr(key, "dtype", None), jax.dtypes.prng_key):
+        raise errors.refuse("key", key, "a key of jax.random.key")
     cases, notes = cases_of(content, degradation, unseen_content, unseen_degradation, samples, key)
     answers = [[answer(member, case, batch) for case in cases] for member in members]
     seen = cases[0]
@@ -84,7 +89,7 @@ def diagnose(
         case.name: decoupled.band_gains(answers[0][n], case.clean, case.degraded, edges)
         for n, case in enumerate(cases)
     }
-    picture, aligned, note = portrait_of(members[0], seen, basis, portraits, key)
+    picture, aligned, note = portrait_of(members[0], seen, basis, portraits, batch, key)
     return Report(
         index,
         summary + novelty + aligned + measures,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
@@ -12,9 +13,9 @@ from shortcut1d import errors
 from shortcut1d.analysis import decoupled, oracles, transfer
 from shortcut1d.analysis.denoiser import Denoiser
 from shortcut1d.analysis.intervals import Interval, nested_bootstrap
-from shortcut1d.analysis.novelty import novelty_response
 from shortcut1d.analysis.portrait import WHOLE, Portrait, portrait
-from shortcut1d.analysis.products import Differentiable, traceable
+from shortcut1d.analysis.products import Differentiable, products_of, traceable
+from shortcut1d.diagnosis.answers import while_
 from shortcut1d.diagnosis.cases import CONTENT, DEGRADATION, SEEN, Case
 
 ENERGY = 0.99  # of a family's samples that its subspace must hold
@@ -72,14 +73,14 @@ def index_of_cases(
     def score(parts: list[np.ndarray]) -> Interval:
         if not parts:
             return Interval(np.nan, np.nan, np.nan, len(answers))
-        return nested_bootstrap(_columns(parts), _clipped)
+        return nested_bootstrap(parts, _clipped)
 
     contents, degradations, seen = left(CONTENT), left(DEGRADATION), left(SEEN)
     kept, removed, known = score(contents), score(degradations), score(seen)
     both = Interval(np.nan, np.nan, np.nan, len(answers))
     half = both
     if contents and degradations:
-        count, columns = len(contents), _columns(contents + degradations)
+        count, columns = len(contents), contents + degradations
         both = nested_bootstrap(columns, lambda v: _clipped(v[:, count:]) - _clipped(v[:, :count]))
         half = nested_bootstrap(
             columns, lambda v: (_clipped(v[:, count:]) + _clipped(v[:, :count])) / 2
@@ -145,39 +146,50 @@ def of_cases(
 def responses(
     members: Sequence[Denoiser], cases: list[Case], probes: int, batch: int, key: PRNGKeyArray
 ) -> list[Measure]:
-    """Novelty responses at training inputs: to white noise, and to each unseen thing."""
-    seen = cases[0]
-    directions: dict[str, np.ndarray | None] = {"white": None}
+    """Novelty responses at training inputs: to white noise, and to each unseen thing.
+
+    Args:
+        members: the networks.
+        cases: the seen one first.
+        probes: white directions an input.
+        batch: inputs at once.
+        key: of the white directions.
+    """
+    inputs = cases[0].degraded
+    signs = jax.random.rademacher(key, (probes * inputs.size,), np.float32)
+    novel = {"rho": np.asarray(signs).reshape(probes, *inputs.shape)}
     for case in cases[1:]:
-        novel = case.clean if case.role == CONTENT else case.degraded - case.clean
-        if len(novel) >= len(seen.degraded):
-            directions[case.name] = novel[: len(seen.degraded)]
-    lines = []
-    for name, novel in directions.items():
-        rows = []
-        for member in members:
-            draws = []
-            for first in range(0, len(seen.degraded), batch):
-                part = slice(first, first + batch)
-                response = novelty_response(
-                    member, seen.degraded[part], jax.random.fold_in(key, first),
-                    None if novel is None else novel[part], probes=probes,
-                )  # fmt: skip
-                energy = 1.0 if novel is None else np.mean(novel[part] ** 2)
-                draws.append(
-                    energy
-                    * np.asarray(response.draws).reshape(-1, len(seen.degraded[part])).mean(axis=0)
-                )
-            found = np.concatenate(draws)
-            rows.append(found if novel is None else found / np.mean(novel**2))
-        interval = nested_bootstrap(np.stack(rows), _mean)
-        label = "rho" if novel is None else f"rho along {name}"
-        lines.append(Measure(label, SEEN, interval, MEANING["rho"]))
+        directions = case.clean if case.role == CONTENT else case.degraded - case.clean
+        if len(directions) >= len(inputs):
+            novel[f"rho along {case.name}"] = directions[None, : len(inputs)]
+    together = np.concatenate(list(novel.values()))
+    found = np.stack([_inner(member, inputs, together, batch) for member in members])
+    lines, first = [], 0
+    for name, directions in novel.items():
+        of_this = found[:, first : first + len(directions)]
+        energy = np.mean(np.sum(directions.reshape(*directions.shape[:2], -1) ** 2, axis=2))
+        interval = nested_bootstrap(of_this.mean(axis=1) / energy, _mean)
+        lines.append(Measure(name, SEEN, interval, MEANING["rho"]))
+        first += len(directions)
     return lines
 
 
+def _inner(
+    member: Denoiser, inputs: np.ndarray, directions: np.ndarray, batch: int
+) -> Float[np.ndarray, "directions samples"]:
+    """`<v, J v>` for each direction at each input."""
+    parts = []
+    for first in range(0, len(inputs), batch):
+        part = slice(first, first + batch)
+        with while_("a point beside the seen inputs"):
+            moved = products_of(member, inputs[part]).push_all(directions[:, part])
+        products = directions[:, part] * np.asarray(moved, np.float64)
+        parts.append(products.reshape(*products.shape[:2], -1).sum(axis=2))
+    return np.concatenate(parts, axis=1)
+
+
 def portrait_of(
-    member: Denoiser, seen: Case, basis: np.ndarray, count: int, key: PRNGKeyArray
+    member: Denoiser, seen: Case, basis: np.ndarray, count: int, batch: int, key: PRNGKeyArray
 ) -> tuple[Portrait | None, list[Measure], list[str]]:
     """The Jacobian portrait at a few training inputs, its measures, and why there is none.
 
@@ -186,6 +198,7 @@ def portrait_of(
         seen: what it was trained on.
         basis: of the training content.
         count: inputs to look at.
+        batch: inputs at once.
         key: of the randomised decomposition.
     """
     if count == 0:
@@ -200,7 +213,12 @@ def portrait_of(
                 subspaces[name] = oracles.complement(*known)
     elif not (isinstance(member, Differentiable) or traceable(member, inputs)):
         return None, [], [f"no Jacobian portrait: {size} values a sample and no exact products"]
-    picture = portrait(member, inputs, key, subspaces)
+    with while_("a point beside the seen inputs"):
+        pictures = [
+            portrait(member, inputs[first : first + batch], key, subspaces)
+            for first in range(0, len(inputs), batch)
+        ]
+    picture: Portrait = jax.tree.map(lambda *parts: jnp.concatenate(parts), *pictures)
     where = f"{len(inputs)} inputs"
 
     def over_inputs(values: Any) -> Interval:
@@ -231,12 +249,6 @@ def subspace_of(samples: np.ndarray) -> Float[np.ndarray, "size rank"]:
     _, values, rows = np.linalg.svd(flat, full_matrices=False)
     held = np.cumsum(values**2) / np.sum(values**2)
     return rows[: int(np.searchsorted(held, ENERGY)) + 1].T
-
-
-def _columns(parts: list[np.ndarray]) -> np.ndarray:
-    """Tests as columns, cut to the samples that all of them have: `(networks, samples, cases)`."""
-    fewest = min(part.shape[1] for part in parts)
-    return np.stack([part[:, :fewest] for part in parts], axis=-1)
 
 
 def _clipped(errors_left: np.ndarray) -> np.ndarray:

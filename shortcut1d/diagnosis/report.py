@@ -1,5 +1,6 @@
 """The report of a diagnosis: a table, a sentence, a figure."""
 
+import html
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +45,8 @@ class Report:
         Raises:
             InvalidInput: no such measure, or not on that test; the nearest name is suggested.
         """
+        if not (isinstance(name, str) or (isinstance(name, tuple) and len(name) == 2)):
+            raise errors.refuse("measure", name, "a name, or a name and a test")
         measure, test = (name, None) if isinstance(name, str) else name
         errors.choice("measure", measure, {line.measure for line in self.measures})
         lines = [line for line in self.measures if line.measure == measure]
@@ -104,7 +107,8 @@ class Report:
     def _repr_html_(self) -> str:
         frame = self.to_frame().drop(columns=["networks", "samples"])
         table = frame.to_html(index=False, float_format=lambda value: f"{value:.3g}")
-        return f"<p><b>{self.verdict}</b></p>{table}"
+        notes = "".join(f"<p>note: {html.escape(note)}</p>" for note in self.notes)
+        return f"<p><b>{html.escape(self.verdict)}</b></p>{table}{notes}"
 
     def plot(self) -> Figure:
         """The report as one figure: verdict, index, gains by band, singular values, an example."""
@@ -146,8 +150,8 @@ def _draw(report: Report) -> Figure:
                 axes.set_yticks([])
                 axes.set_xlabel("sample")
             else:
-                strip = np.concatenate([p[0] for p in (case.degraded, case.clean, output)], axis=1)
-                axes.imshow(np.clip(strip.squeeze(), 0, 1), cmap="gray")
+                shown_parts = [_picture(p[0]) for p in (case.degraded, case.clean, output)]
+                axes.imshow(np.concatenate(shown_parts, axis=1), cmap="gray")
                 axes.set_axis_off()
         if rank == 1:
             panels[0].legend(fontsize=6, loc="upper right")
@@ -157,6 +161,13 @@ def _draw(report: Report) -> Figure:
 def _percent(interval: Interval) -> str:
     if np.isnan(interval.estimate):
         return "an unknown share"
-    if interval.estimate < 0:
+    if interval.estimate < -0.005:
         return "less than none"
-    return f"{100 * interval.estimate:.0f}%"
+    return f"{max(100 * interval.estimate, 0):.0f}%"
+
+
+def _picture(sample: np.ndarray) -> np.ndarray:
+    """A sample as something to look at: colour where it has three channels, else the first one."""
+    while sample.ndim > 3:  # the middle slice of a volume
+        sample = sample[len(sample) // 2]
+    return np.clip(sample if sample.shape[-1] == 3 else sample[..., 0], 0, 1)

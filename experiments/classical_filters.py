@@ -26,11 +26,10 @@ from shortcut1d.claims import Claim, claim_mean
 from shortcut1d.diagnosis import Report, diagnose
 from shortcut1d.grid import Cell
 from shortcut1d.networks import Params
-from shortcut1d.options import option
 from shortcut1d.panel import SEEN, Exam, Subject, Trial
 from shortcut1d.study import Experiment, Outcome, main
 from shortcut1d.sweep import Session, sweep
-from shortcut1d.training import Schedule
+from shortcut1d.testbed import TrainConfig
 
 ROWS = 5  # of the image that a window becomes
 NOTE, MELODIES = "net: note", "net: melodies"
@@ -39,21 +38,12 @@ DEGRADATIONS = ("seen", "other clicks", "hiss", "hum")
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(TrainConfig):
     """What is diagnosed, and on how much."""
 
-    seeds: int = option(5, "networks of each kind; draws of the windows that a filter is given")
-    samples: int = option(32, "windows a test")
-    width: int = option(24, "channels of the conv nets")
-    steps: int = option(1000, "training steps")
-    batch: int = option(32, "fresh samples a step")
-    learning_rate: float = option(3e-3, "Adam's, at the start of its cosine decay")
-
     def __post_init__(self) -> None:
-        errors.whole("seeds", self.seeds, high=10_000)
+        super().__post_init__()
         errors.whole("samples", self.samples, low=8)
-        networks.ConvNet(width=self.width)
-        Schedule(self.steps, self.batch, self.learning_rate, segments=1)
 
 
 def as_image(function: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
@@ -94,9 +84,8 @@ def run(config: Config, session: Session) -> Outcome:
             subjects.append(
                 Subject(Cell(family, clicks, conv, seed), "conv", name, "clicks", tests)
             )
-    schedule = Schedule(config.steps, config.batch, config.learning_rate, segments=1)
     exam = Exam(128, np.eye(128, 1, dtype=np.float32))
-    swept = sweep(subjects, schedule, exam, session, keep=lambda subject: True)
+    swept = sweep(subjects, config.schedule(), exam, session, keep=lambda subject: True)
     rows = []
     for position, params in swept.weights.items():
         who = subjects[position]
@@ -225,7 +214,7 @@ experiment = Experiment(
     summary=__doc__,
     presets={
         "smoke": Config(seeds=2, samples=8, width=2, steps=10, batch=8),
-        "quick": Config(),
+        "quick": Config(width=24, steps=1000, samples=32),
         "full": Config(seeds=10, samples=256, width=32, steps=10_000, batch=64),
     },
     run=run,

@@ -234,7 +234,7 @@ experiment = Experiment(
             seeds=2, frequencies=(1.0, 8.0, 60.0), shapes=(1, 16, 256), width=2, mlp_width=8,
             steps=10, batch=8, samples=16, draws=64,
         ),
-        "quick": Config(),
+        "quick": Config(seeds=2, steps=250),
         "full": Config(
             seeds=8, frequencies=(1.0, 2.0, 3.0, 6.0, 10.0, 19.0, 33.0, 60.0),
             shapes=(1, 2, 4, 8, 16, 32, 64, 128, 256), width=32, steps=3000, batch=64, samples=512,

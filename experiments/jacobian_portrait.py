@@ -24,7 +24,7 @@ from shortcut1d.options import option
 from shortcut1d.panel import SEEN, Exam, Subject, Trial
 from shortcut1d.study import Experiment, Outcome, main
 from shortcut1d.sweep import Session, sweep
-from shortcut1d.training import Schedule
+from shortcut1d.testbed import TrainConfig
 
 SIZE, PITCH = 128, 8.0
 KINDS = ("note + clicks", "all pitches + clicks", "all pitches + hum")
@@ -32,23 +32,16 @@ HERE, ELSEWHERE = "passes clicks that are there", "passes clicks elsewhere"
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(TrainConfig):
     """Which networks sit for their portrait."""
 
-    seeds: int = option(5, "networks of each kind")
-    width: int = option(24, "channels of the conv nets")
-    steps: int = option(1000, "training steps")
-    batch: int = option(32, "fresh samples a step")
-    learning_rate: float = option(3e-3, "Adam's, at the start of its cosine decay")
     pulses: int = option(2, "clicks a window: few, so that there is room between them")
     inputs: int = option(16, "windows at which the Jacobian is taken")
 
     def __post_init__(self) -> None:
-        errors.whole("seeds", self.seeds, high=10_000)
+        super().__post_init__()
         errors.whole("inputs", self.inputs, low=2, high=1024)
-        networks.ConvNet(width=self.width)
         degradation.clicks(pulses=self.pulses)
-        Schedule(self.steps, self.batch, self.learning_rate, segments=1)
 
 
 def families(config: Config, kind: str, seed: int) -> tuple[Any, Any]:
@@ -71,9 +64,8 @@ def run(config: Config, session: Session) -> Outcome:
             pair = families(config, kind, seed)
             tests = [Trial(SEEN, kind, kind, *pair)]
             subjects.append(Subject(Cell(*pair, conv, seed), "conv", kind, kind, tests))
-    schedule = Schedule(config.steps, config.batch, config.learning_rate, segments=1)
-    exam = Exam(128, np.eye(SIZE, 1, dtype=np.float32))
-    swept = sweep(subjects, schedule, exam, session, keep=lambda subject: True)
+    exam = Exam(config.samples, np.eye(SIZE, 1, dtype=np.float32))
+    swept = sweep(subjects, config.schedule(), exam, session, keep=lambda subject: True)
     rows: list[dict[str, Any]] = []
     arrays: dict[str, np.ndarray] = {}
     for kind in KINDS:
@@ -248,7 +240,7 @@ experiment = Experiment(
     summary=__doc__,
     presets={
         "smoke": Config(seeds=2, width=2, steps=10, batch=8, inputs=2),
-        "quick": Config(),
+        "quick": Config(width=24, steps=1000),
         "full": Config(seeds=10, width=32, steps=10_000, batch=64, inputs=64),
     },
     run=run,

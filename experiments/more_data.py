@@ -23,31 +23,24 @@ from shortcut1d.options import option
 from shortcut1d.panel import SEEN, UNSEEN_CONTENT, UNSEEN_DEGRADATION, Exam, Subject, Trial
 from shortcut1d.study import Experiment, Outcome, main
 from shortcut1d.sweep import Session, sweep
-from shortcut1d.testbed import complexity_in_name
-from shortcut1d.training import Schedule
+from shortcut1d.testbed import TrainConfig, complexity_in_name
 
 UNSEEN_BOTH = "unseen content and degradation"
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(TrainConfig):
     """Everything the experiment depends on."""
 
-    seeds: int = option(6, "networks a cell, each with its own weights, melodies and clicks")
     pools: tuple[int, ...] = option(
         (1, 2, 4, 8, 16, 64, 256, 4096), "melodies to train on; endlessly many come on top"
     )
     shapes: tuple[int, ...] = option((1, 8, 64), "click shapes in the bank, K")
-    width: int = option(16, "channels of the convolutional net")
-    steps: int = option(600, "training steps")
-    batch: int = option(32, "fresh samples a step")
-    learning_rate: float = option(3e-3, "Adam's, at the start of its cosine decay")
-    loss: str = option("mse", "mse or l1")
-    samples: int = option(128, "windows a test")
     level: float = option(0.0, "level of the degradations against the content, dB")
 
     def __post_init__(self) -> None:
-        errors.whole("seeds", self.seeds, low=2, high=10_000)
+        super().__post_init__()
+        errors.whole("seeds", self.seeds, low=2)  # a half to choose on, a half to judge
         for field in ("pools", "shapes"):
             values = getattr(self, field)
             if not values or list(values) != sorted(set(values)):
@@ -56,9 +49,6 @@ class Config:
             errors.whole("pools", size, high=ENDLESS - 1)
         for count in self.shapes:
             degradation.clicks(count, level=self.level)
-        networks.ConvNet(width=self.width)
-        errors.whole("samples", self.samples, low=2)
-        Schedule(self.steps, self.batch, self.learning_rate, self.loss, segments=1)
 
 
 def subject(config: Config, pool: int, shapes: int, seed: int) -> Subject:
@@ -84,9 +74,8 @@ def run(config: Config, session: Session) -> Outcome:
         for pool in (*config.pools, ENDLESS)
         for shapes in config.shapes
     ]
-    schedule = Schedule(config.steps, config.batch, config.learning_rate, config.loss, segments=1)
     exam = Exam(config.samples, np.eye(content.WINDOW, 1, dtype=np.float32))
-    return Outcome(sweep(subjects, schedule, exam, session).table)
+    return Outcome(sweep(subjects, config.schedule(), exam, session).table)
 
 
 def curves(table: pd.DataFrame, column: str) -> tuple[list[float], list[float], np.ndarray]:
@@ -200,7 +189,7 @@ experiment = Experiment(
         "smoke": Config(
             seeds=2, pools=(1, 4), shapes=(1, 8), width=2, steps=10, batch=8, samples=16
         ),
-        "quick": Config(),
+        "quick": Config(seeds=6),
         "full": Config(
             seeds=12, pools=(1, 2, 4, 8, 16, 32, 64, 256, 1024, 4096), width=24, steps=4000,
             batch=64, samples=512,

@@ -25,7 +25,7 @@ from shortcut1d.options import option
 from shortcut1d.panel import SEEN, UNSEEN_CONTENT, UNSEEN_DEGRADATION, Exam, Subject, Trial
 from shortcut1d.study import Experiment, Outcome, Sound, main
 from shortcut1d.sweep import Session, sweep
-from shortcut1d.training import Schedule
+from shortcut1d.testbed import TrainConfig
 
 RATE = 8000  # Hz of what is heard and of recordings: a note of 8 cycles a window is 500 Hz
 CONTENTS = ("note", "melody")
@@ -40,18 +40,11 @@ NETWORKS = {
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(TrainConfig):
     """Everything the experiment depends on."""
 
-    seeds: int = option(5, "networks of each kind, each with its own weights, data and clicks")
     networks: tuple[str, ...] = option(("conv",), f"which of {', '.join(NETWORKS)}")
-    width: int = option(16, "channels of the convolutional nets")
     mlp_width: int = option(256, "hidden units of the MLPs")
-    steps: int = option(300, "training steps")
-    batch: int = option(32, "fresh samples a step")
-    learning_rate: float = option(3e-3, "Adam's, at the start of its cosine decay")
-    loss: str = option("mse", "mse or l1")
-    samples: int = option(128, "windows a test")
     pitch: float = option(8.0, "the one note, whole cycles per window")
     low: float = option(4.0, "lowest pitch of the melodies, cycles per window")
     high: float = option(32.0, "highest pitch of the melodies, cycles per window")
@@ -64,26 +57,22 @@ class Config:
     seconds: float = option(8.0, "length of the sound files")
 
     def __post_init__(self) -> None:
-        errors.whole("seeds", self.seeds, high=10_000)
+        super().__post_init__()
         if len(set(self.networks)) < len(self.networks) or not self.networks:
             raise errors.refuse("networks", self.networks, "at least one, each named once")
         for name in self.networks:
             errors.choice("networks", name, NETWORKS)
             NETWORKS[name](self)
-        errors.whole("samples", self.samples, low=2)
         errors.number("seconds", self.seconds, low=1, high=60, unit="seconds")
-        schedule(self)
         families(self, seed=0)
         content.tune(self.tune, self.notes)
         if self.recording is not None:
             content.recording(str(self.recording), RATE)
 
 
-def schedule(config: Config) -> Schedule:
-    """How every network is trained."""
-    errors.whole("steps", config.steps)
-    segments = next(n for n in range(min(10, config.steps), 0, -1) if config.steps % n == 0)
-    return Schedule(config.steps, config.batch, config.learning_rate, config.loss, segments)
+def segments(config: Config) -> int:
+    """How often progress is reported in a network's training."""
+    return next(n for n in range(min(10, config.steps), 0, -1) if config.steps % n == 0)
 
 
 def families(config: Config, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -145,7 +134,9 @@ def run(config: Config, session: Session) -> Outcome:
     def shown(who: Subject) -> bool:
         return who.cell.seed == 0 and who.degradation == SHOWN
 
-    swept = sweep(subjects, schedule(config), Exam(config.samples, span), session, keep=shown)
+    swept = sweep(
+        subjects, config.schedule(segments(config)), Exam(config.samples, span), session, keep=shown
+    )
     listeners: dict[str, dict[str, Any]] = {name: {} for name in config.networks}
     for position, params in swept.weights.items():
         listeners[subjects[position].network][subjects[position].content] = params
@@ -375,7 +366,7 @@ experiment = Experiment(
     summary=__doc__,
     presets={
         "smoke": Config(seeds=2, width=4, steps=20, batch=8, samples=16, seconds=1.0),
-        "quick": Config(),
+        "quick": Config(steps=300),
         "full": Config(
             seeds=10, networks=("conv", "conv_skip", "mlp"), width=24, steps=4000, batch=64
         ),

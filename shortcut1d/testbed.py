@@ -1,7 +1,7 @@
-"""The testbed of several studies: content up to one frequency under clicks of so many shapes.
+"""What several studies share: the options of training, and the cells of the phase diagram.
 
-In every cell a network is trained, and then given what it has not seen: melodies and a tune, clicks
-from another bank, and hiss.
+In every cell of the diagram a network is trained on content up to one frequency under clicks of so
+many shapes, and then given what it has not seen: melodies and a tune, other clicks, and hiss.
 """
 
 from collections.abc import Callable
@@ -20,6 +20,30 @@ from shortcut1d.panel import SEEN, UNSEEN_CONTENT, UNSEEN_DEGRADATION, Exam, Sub
 from shortcut1d.sweep import Session, sweep
 from shortcut1d.training import Schedule
 
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How networks are trained and tested; experiments add what is theirs."""
+
+    seeds: int = option(5, "networks of each kind, each with its own weights, data and clicks")
+    width: int = option(16, "channels of the convolutional nets")
+    steps: int = option(600, "training steps")
+    batch: int = option(32, "fresh samples a step")
+    learning_rate: float = option(3e-3, "Adam's, at the start of its cosine decay")
+    loss: str = option("mse", "mse or l1")
+    samples: int = option(128, "windows a test")
+
+    def __post_init__(self) -> None:
+        errors.whole("seeds", self.seeds, high=10_000)
+        networks.ConvNet(width=self.width)
+        errors.whole("samples", self.samples, low=2)
+        self.schedule()
+
+    def schedule(self, segments: int = 1) -> Schedule:
+        """How every network is trained."""
+        return Schedule(self.steps, self.batch, self.learning_rate, self.loss, segments)
+
+
 NETWORKS: dict[str, Callable[["MapConfig"], Network]] = {
     "conv": lambda config: networks.ConvNet(width=config.width),
     "mlp": lambda config: networks.MLP(width=config.mlp_width),
@@ -27,26 +51,19 @@ NETWORKS: dict[str, Callable[["MapConfig"], Network]] = {
 
 
 @dataclass(frozen=True)
-class MapConfig:
+class MapConfig(TrainConfig):
     """Which cells a map has, and how they are trained."""
 
-    seeds: int = option(2, "networks a cell, each with its own weights, data and clicks")
     networks: tuple[str, ...] = option(("conv", "mlp"), f"which of {', '.join(NETWORKS)}")
     frequencies: tuple[float, ...] = option(
         (1.0, 2.0, 5.0, 12.0, 26.0, 60.0), "band limits of the content, whole cycles per window"
     )
     shapes: tuple[int, ...] = option((1, 3, 9, 28, 84, 256), "click shapes in the bank, K")
-    width: int = option(16, "channels of the convolutional net")
     mlp_width: int = option(256, "hidden units of the MLP")
-    steps: int = option(250, "training steps")
-    batch: int = option(32, "fresh samples a step")
-    learning_rate: float = option(3e-3, "Adam's, at the start of its cosine decay")
-    loss: str = option("mse", "mse or l1")
-    samples: int = option(128, "windows a test")
     level: float = option(0.0, "level of the degradations against the content, dB")
 
     def __post_init__(self) -> None:
-        errors.whole("seeds", self.seeds, high=10_000)
+        super().__post_init__()
         for field in ("networks", "frequencies", "shapes"):
             values = getattr(self, field)
             if not values or len(set(values)) < len(values):
@@ -61,8 +78,6 @@ class MapConfig:
             content.band(frequency)
         for count in self.shapes:
             degradation.clicks(count, level=self.level)
-        errors.whole("samples", self.samples, low=2)
-        Schedule(self.steps, self.batch, self.learning_rate, self.loss, segments=1)
 
 
 def subject(config: MapConfig, network: str, frequency: float, shapes: int, seed: int) -> Subject:
@@ -93,8 +108,7 @@ def train_map(config: MapConfig, session: Session) -> pd.DataFrame:
     # How much of an output lies in the training content, where that is a single frequency.
     lowest = content.band(config.frequencies[0])
     span = basis_of(lowest.sample(jax.random.key(0), 128))
-    schedule = Schedule(config.steps, config.batch, config.learning_rate, config.loss, segments=1)
-    return sweep(subjects, schedule, Exam(config.samples, span), session).table
+    return sweep(subjects, config.schedule(), Exam(config.samples, span), session).table
 
 
 def maps(table: pd.DataFrame, network: str, column: str) -> np.ndarray:

@@ -109,7 +109,8 @@ def _oracles(config: Config, seed: int) -> Iterator[dict[str, Any]]:
         rest = SIZE - rank_c - rank_d
         inner, trace = float(rank_c), rank_c + (1 - alpha) * rest
         energy = rank_c + (1 - alpha) ** 2 * rest
-        return float(analysis.alignment(*map(jnp.float32, (inner, trace, energy)), SIZE, rank_c))
+        parts = (jnp.full(1, part) for part in (inner, trace, energy))
+        return float(analysis.alignment(*parts, SIZE, rank_c)[0])
 
     for alpha in np.linspace(0, 1, config.mixtures):
         mixed = oracles.mixture(alpha, oracles.projector(p_c), oracles.subtractor(p_d))

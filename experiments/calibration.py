@@ -18,7 +18,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from shortcut1d import analysis, content, degradation, errors, networks, plotting
-from shortcut1d.analysis import Interval, bootstrap, oracles
+from shortcut1d.analysis import bootstrap, bootstrap_each, oracles
 from shortcut1d.claims import Claim, claim_mean
 from shortcut1d.family import draw_pair
 from shortcut1d.grid import Cell
@@ -282,8 +282,7 @@ def _draw_readings(readings: Any, errors_of: Any, table: pd.DataFrame) -> None:
         chosen = mixtures[mixtures["measure"] == measure]
         truth = chosen.groupby("setting")["truth"].first()
         readings.plot(truth.index, truth, color=color, linewidth=0.8)
-        each = [bootstrap(part.to_numpy()) for _, part in chosen.groupby("setting")["value"]]
-        mean = Interval(*np.array(each).T)
+        mean = bootstrap_each(part.to_numpy() for _, part in chosen.groupby("setting")["value"])
         readings.vlines(truth.index, mean.low, mean.high, color=color)
         readings.plot(truth.index, mean.estimate, "o", color=color, markersize=3.5, label=measure)
         plotting.bar(errors_of, bootstrap(_largest_error(table, measure)), row, color, "o")
@@ -318,8 +317,7 @@ def _draw_pool(axes: Any, table: pd.DataFrame) -> None:
         ("distance", plotting.BLUE, "distance to the\nposterior mean"),
     ):
         chosen = pool[pool["measure"] == measure]
-        each = [bootstrap(part.to_numpy()) for _, part in chosen.groupby("setting")["value"]]
-        mean = Interval(*np.array(each).T)
+        mean = bootstrap_each(part.to_numpy() for _, part in chosen.groupby("setting")["value"])
         steps = sorted(chosen["setting"].unique())
         axes.vlines(steps, mean.low, mean.high, color=color)
         axes.plot(steps, mean.estimate, "o-", color=color, markersize=3, label=name)

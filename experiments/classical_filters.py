@@ -25,7 +25,6 @@ from shortcut1d.analysis import Interval, bootstrap
 from shortcut1d.claims import Claim, claim_mean
 from shortcut1d.diagnosis import Report, diagnose
 from shortcut1d.grid import Cell
-from shortcut1d.networks import Params
 from shortcut1d.panel import SEEN, Exam, Subject, Trial
 from shortcut1d.study import Experiment, Outcome, main
 from shortcut1d.sweep import Session, sweep
@@ -89,15 +88,13 @@ def run(config: Config, session: Session) -> Outcome:
     rows = []
     for position, params in swept.weights.items():
         who = subjects[position]
-        rows += _rows(config, who.content, _network(conv, params), who.cell.content, who.cell.seed)
+        rows += _rows(
+            config, who.content, networks.denoiser(conv, params), who.cell.content, who.cell.seed
+        )
     for name, function in known.items():
         for seed in range(config.seeds):
             rows += _rows(config, name, from_function(function), kinds[MELODIES], seed)
     return Outcome(pd.DataFrame(rows))
-
-
-def _network(conv: networks.Network, params: Params) -> Callable[[Any], Any]:
-    return networks.denoiser(conv, params)
 
 
 def _rows(

@@ -18,13 +18,13 @@ from matplotlib.figure import Figure
 from scipy.stats import rankdata, spearmanr
 
 from shortcut1d import content, degradation, errors, panel, plotting
-from shortcut1d.analysis import Interval, bootstrap
+from shortcut1d.analysis import bootstrap, bootstrap_each
 from shortcut1d.analysis.complexity import DEFAULT, MEASURES
 from shortcut1d.claims import Claim, claim_mean
 from shortcut1d.options import option
 from shortcut1d.study import Experiment, Outcome, main
 from shortcut1d.sweep import Session
-from shortcut1d.testbed import MapConfig, complexity_in_name, train_map
+from shortcut1d.testbed import MAPS, MapConfig, complexity_in_name, train_map
 
 CONTROL = "content alone"
 ROWS = [*MEASURES, CONTROL]
@@ -212,9 +212,8 @@ def _draw_balance(axes: Any, table: pd.DataFrame, network: str) -> Any:
     cells = table[(table["network"] == network) & (table["measure"] == DEFAULT)]
     groups = cells.groupby(["content", "degradation"], sort=False)
     balance = groups["balance"].first().to_numpy()
-    phi = [bootstrap(part.to_numpy()) for _, part in groups["phi"]]
     of = [complexity_in_name(name) for name, _ in groups.groups]
-    each = Interval(*np.array(phi).T)
+    each = bootstrap_each(part.to_numpy() for _, part in groups["phi"])
     axes.vlines(balance, each.low, each.high, color=plotting.PALE, linewidth=0.8, zorder=1)
     drawn = axes.scatter(balance, each.estimate, c=of, cmap="viridis", norm="log", s=14, zorder=2)
     axes.axhline(0, color=plotting.INK, linewidth=0.5)
@@ -230,21 +229,14 @@ experiment = Experiment(
     name="complexity",
     summary=__doc__,
     presets={
-        "smoke": Config(
-            seeds=2, frequencies=(1.0, 8.0, 60.0), shapes=(1, 16, 256), width=2, mlp_width=8,
-            steps=10, batch=8, samples=16, draws=64,
-        ),
-        "quick": Config(seeds=2, steps=250),
-        "full": Config(
-            seeds=8, frequencies=(1.0, 2.0, 3.0, 6.0, 10.0, 19.0, 33.0, 60.0),
-            shapes=(1, 2, 4, 8, 16, 32, 64, 128, 256), width=32, steps=3000, batch=64, samples=512,
-            draws=4096,
-        ),
+        "smoke": Config(**MAPS["smoke"], draws=64),
+        "quick": Config(**MAPS["quick"]),
+        "full": Config(**MAPS["full"], draws=4096),
     },
     run=run,
     plot=plot,
     claims=claims,
-)  # fmt: skip
+)
 
 if __name__ == "__main__":
     sys.exit(main(experiment))

@@ -16,7 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from shortcut1d import analysis, content, degradation, errors, networks, plotting
-from shortcut1d.analysis import Interval, bootstrap, oracles
+from shortcut1d.analysis import bootstrap, bootstrap_each, oracles
 from shortcut1d.claims import Claim, claim_mean
 from shortcut1d.family import draw_pair
 from shortcut1d.grid import Cell
@@ -211,8 +211,7 @@ def _draw_vector(axes: Any, vector: np.ndarray, layer: np.ndarray, color: str) -
 def _draw_values(axes: Any, table: pd.DataFrame) -> None:
     ranks = np.arange(1, SIZE + 1)
     for kind, color in COLORS.items():
-        each = np.array([bootstrap(values_of(table, kind, f"value {rank}")) for rank in ranks])
-        mean = Interval(*each.T)
+        mean = bootstrap_each(values_of(table, kind, f"value {rank}") for rank in ranks)
         axes.fill_between(ranks, mean.low, mean.high, color=color, alpha=0.25, linewidth=0)
         axes.plot(ranks, mean.estimate, color=color, linewidth=1.1, label=kind)
     axes.set_xlabel("rank")

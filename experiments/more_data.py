@@ -15,7 +15,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from shortcut1d import content, degradation, errors, networks, panel, plotting
-from shortcut1d.analysis import Interval, bootstrap
+from shortcut1d.analysis import bootstrap_each
 from shortcut1d.claims import Claim, claim_mean
 from shortcut1d.content import ENDLESS
 from shortcut1d.grid import Cell
@@ -154,8 +154,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
             places = np.arange(len(pools))
             for number, count in enumerate(shapes):
                 color = COLORS[number % len(COLORS)]
-                each = [bootstrap(values) for values in cube[:, number].T]
-                mean = Interval(*np.array(each).T)
+                mean = bootstrap_each(cube[:, number].T)
                 axes.fill_between(places, mean.low, mean.high, color=color, alpha=0.2, linewidth=0)
                 axes.plot(
                     places,

@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 from shortcut1d import plotting
-from shortcut1d.analysis import Interval, bootstrap
+from shortcut1d.analysis import Interval, bootstrap_each
 from shortcut1d.analysis.transfer import HALF
 from shortcut1d.claims import Claim, claim_mean
 from shortcut1d.study import Experiment, Outcome, main
 from shortcut1d.sweep import Session
-from shortcut1d.testbed import MapConfig, axes_of, maps, train_map
+from shortcut1d.testbed import MAPS, MapConfig, axes_of, maps, train_map
 
 
 def run(config: MapConfig, session: Session) -> Outcome:
@@ -160,28 +160,18 @@ def _sureness(cells: Any) -> str:
 
 def _each_cell(cube: np.ndarray) -> Any:
     """Intervals over seeds, cell by cell, as an Interval of maps."""
-    made = np.array([bootstrap(values) for values in cube.reshape(len(cube), -1).T], np.float64)
-    return Interval(*(part.reshape(cube.shape[1:]) for part in made.T))
+    flat = bootstrap_each(cube.reshape(len(cube), -1).T)
+    return Interval(*(np.reshape(part, cube.shape[1:]) for part in flat))
 
 
 experiment = Experiment(
     name="phase_diagram",
     summary=__doc__,
-    presets={
-        "smoke": MapConfig(
-            seeds=2, frequencies=(1.0, 8.0, 60.0), shapes=(1, 16, 256), width=2, mlp_width=8,
-            steps=10, batch=8, samples=16,
-        ),
-        "quick": MapConfig(seeds=2, steps=250),
-        "full": MapConfig(
-            seeds=8, frequencies=(1.0, 2.0, 3.0, 6.0, 10.0, 19.0, 33.0, 60.0),
-            shapes=(1, 2, 4, 8, 16, 32, 64, 128, 256), width=32, steps=3000, batch=64, samples=512,
-        ),
-    },
+    presets={name: MapConfig(**settings) for name, settings in MAPS.items()},
     run=run,
     plot=plot,
     claims=claims,
-)  # fmt: skip
+)
 
 if __name__ == "__main__":
     sys.exit(main(experiment))

@@ -6,6 +6,7 @@ many shapes, and then given what it has not seen: melodies and a tune, other cli
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import numpy as np
@@ -78,6 +79,21 @@ class MapConfig(TrainConfig):
             content.band(frequency)
         for count in self.shapes:
             degradation.clicks(count, level=self.level)
+
+
+# By preset; shared, since experiments on the map share its cells only where they are the same.
+MAPS: dict[str, dict[str, Any]] = {
+    "smoke": {
+        "seeds": 2, "frequencies": (1.0, 8.0, 60.0), "shapes": (1, 16, 256), "width": 2,
+        "mlp_width": 8, "steps": 10, "batch": 8, "samples": 16,
+    },
+    "quick": {"seeds": 2, "steps": 250},
+    "full": {
+        "seeds": 8, "frequencies": (1.0, 2.0, 3.0, 6.0, 10.0, 19.0, 33.0, 60.0),
+        "shapes": (1, 2, 4, 8, 16, 32, 64, 128, 256), "width": 32, "steps": 3000, "batch": 64,
+        "samples": 512,
+    },
+}  # fmt: skip
 
 
 def subject(config: MapConfig, network: str, frequency: float, shapes: int, seed: int) -> Subject:

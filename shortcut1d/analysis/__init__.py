@@ -11,7 +11,7 @@ from shortcut1d.analysis.decoupled import (
     share_in_span,
 )
 from shortcut1d.analysis.denoiser import Denoiser, output_of
-from shortcut1d.analysis.intervals import Interval, bootstrap, nested_bootstrap
+from shortcut1d.analysis.intervals import Interval, bootstrap, bootstrap_each, nested_bootstrap
 from shortcut1d.analysis.novelty import Novelty, novelty_response
 from shortcut1d.analysis.portrait import Portrait, alignment, jacobian, portrait
 from shortcut1d.analysis.products import Products, products_of
@@ -39,6 +39,7 @@ __all__ = [
     "alignment",
     "band_gains",
     "bootstrap",
+    "bootstrap_each",
     "complexity",
     "component_gains",
     "decoupled_errors",

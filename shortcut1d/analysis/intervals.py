@@ -1,6 +1,6 @@
 """How sure: bootstrap intervals over seeds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -76,6 +76,11 @@ def bootstrap(
     resampled = statistic(np.moveaxis(rows[picks], 1, -1))
     low, high = np.quantile(resampled, _percentiles(count, confidence))
     return Interval(estimate, float(low), float(high), count)
+
+
+def bootstrap_each(columns: Iterable[Float[np.ndarray, " seeds"]]) -> Interval:
+    """`bootstrap` of each of many columns, as one `Interval` of arrays: for a curve or a map."""
+    return Interval(*np.array([bootstrap(values) for values in columns], np.float64).T)
 
 
 def nested_bootstrap(

@@ -1,11 +1,10 @@
-"""Denoisers: an MLP on the whole window and a convolutional net, over any number of axes.
+"""Denoisers over any number of axes: conv net, MLP, U-Net, attention.
 
 A network is a small frozen description; its weights are a plain pytree made by `init` and used
 by `apply`, so training, grids and stores never see a framework object.
 """
 
 import itertools
-import math
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
@@ -16,105 +15,11 @@ from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from shortcut1d import errors
+from shortcut1d.attention import Attention
+from shortcut1d.layers import EDGES, Conv, he_normal
+from shortcut1d.unet import UNet
 
 Params: TypeAlias = PyTree  # of float arrays
-_EDGES = {"circular": "wrap", "reflect": "reflect"}
-
-
-def unfold(
-    x: Float[Array, "batch *space channels"],
-    kernel: int,
-    dilation: int = 1,
-    edges: str = "circular",
-) -> Float[Array, "batch *space patch"]:
-    """Every position's neighbourhood, laid out along the channel axis (im2col).
-
-    A convolution is then one dense matrix product. Inside `lax.scan` on a CPU and under `vmap`
-    over kernels anywhere, that is many times faster than `lax.conv_general_dilated`
-    (jax-ml/jax issues 12868, 13800, 15339).
-
-    Args:
-        x: input.
-        kernel: taps along each spatial axis, odd.
-        dilation: samples between taps.
-        edges: "circular" or "reflect".
-
-    Returns:
-        patches of `kernel ** rank * channels` values, taps in row-major order.
-    """
-    return jnp.concatenate(shifted(x, kernel, dilation, edges), axis=-1)
-
-
-def shifted(
-    x: Float[Array, "batch *space channels"], kernel: int, dilation: int, edges: str
-) -> list[Float[Array, "batch *space channels"]]:
-    """`x` as each tap of a kernel sees it, taps in row-major order."""
-    space = x.shape[1:-1]
-    reach = dilation * (kernel // 2)
-    padded = jnp.pad(x, [(0, 0), *[(reach, reach)] * len(space), (0, 0)], mode=_EDGES[edges])
-    return [
-        padded[(slice(None), *(slice(t * dilation, t * dilation + n) for t, n in zip(tap, space)))]
-        for tap in itertools.product(range(kernel), repeat=len(space))
-    ]
-
-
-def he_normal(
-    key: PRNGKeyArray, shape: tuple[int, ...], dtype: Any = jnp.float32
-) -> Float[Array, "fan_in channels"]:
-    """Weights of variance `2 / fan_in`, for layers between rectifiers (He et al. 2015).
-
-    Drawn flat: XLA's CPU back end takes seconds to compile a draw with a short last axis.
-    """
-    flat = jax.random.normal(key, (math.prod(shape),), dtype)
-    return flat.reshape(shape) * (2.0 / shape[0]) ** 0.5
-
-
-class Conv(nnx.Module):
-    """Convolution of stride 1 over any number of spatial axes, as a matrix product.
-
-    The weight is stored `(channels_out, patch)`: its gradient is then `dy.T @ patches`, which XLA's
-    CPU back end multiplies up to twice as fast as `patches.T @ dy`.
-    """
-
-    def __init__(
-        self,
-        rank: int,
-        channels_in: int,
-        channels_out: int,
-        *,
-        kernel: int,
-        dilation: int,
-        edges: str,
-        rngs: nnx.Rngs,
-    ) -> None:
-        patch = kernel**rank * channels_in
-        self.weight = nnx.Param(he_normal(rngs.params(), (patch, channels_out)).T)
-        self.bias = nnx.Param(jnp.zeros(channels_out))
-        self.kernel, self.dilation, self.edges = kernel, dilation, edges
-
-    def __call__(self, x: Float[Array, "batch *space cin"]) -> Float[Array, "batch *space cout"]:
-        """The convolution of `x`, of the same spatial size."""
-        channels_in, weight = x.shape[-1], self.weight[...]
-        channels_out = weight.shape[0]
-        if channels_out >= channels_in:
-            patches = unfold(x, self.kernel, self.dilation, self.edges)
-            # One tall product instead of a batched one: XLA's CPU back end is quicker at it.
-            flat = _times_transposed(patches.reshape(-1, patches.shape[-1]), weight)
-            return flat.reshape(*x.shape[:-1], channels_out) + self.bias[...]
-        # Where there are fewer channels after the layer than before, shift those instead.
-        by_tap = weight.reshape(channels_out, -1, channels_in).transpose(1, 0, 2)
-        flat = _times_transposed(x.reshape(-1, channels_in), by_tap.reshape(-1, channels_in))
-        products = flat.reshape(*x.shape[:-1], -1)
-        taps = shifted(products, self.kernel, self.dilation, self.edges)
-        parts = [tap[..., n * channels_out :][..., :channels_out] for n, tap in enumerate(taps)]
-        return sum(parts[1:], parts[0]) + self.bias[...]
-
-
-def _times_transposed(
-    rows: Float[Array, "n patch"], weight: Float[Array, "channels patch"]
-) -> Float[Array, "n channels"]:
-    """`rows @ weight.T`, and its gradients without a transposition."""
-    return jax.lax.dot_general(rows, weight, (((1,), (1,)), ((), ())))
 
 
 class _Stack(nnx.Module):
@@ -123,13 +28,27 @@ class _Stack(nnx.Module):
     def __init__(self, layers: list[Any], skip: bool, flatten: bool) -> None:
         self.layers = nnx.List(layers)
         self.skip, self.flatten = skip, flatten
+        self.dropped = 0.0  # share of the last hidden channels, in training
 
-    def __call__(self, x: Float[Array, "batch *space ch"]) -> Float[Array, "batch *space ch"]:
+    def __call__(
+        self, x: Float[Array, "batch *space ch"], key: PRNGKeyArray | None = None
+    ) -> Float[Array, "batch *space ch"]:
         hidden = x.reshape(x.shape[0], -1) if self.flatten else x
         for index, layer in enumerate(self.layers):
-            hidden = layer(jax.nn.relu(hidden) if index else hidden)
+            hidden = jax.nn.relu(hidden) if index else hidden
+            if self.dropped and key is not None and index == len(self.layers) - 1:
+                hidden = _drop_channels(key, hidden, self.dropped)
+            hidden = layer(hidden)
         hidden = hidden.reshape(x.shape)
         return x + hidden if self.skip else hidden
+
+
+def _drop_channels(
+    key: PRNGKeyArray, hidden: Float[Array, "batch *space ch"], rate: float
+) -> Float[Array, "batch *space ch"]:
+    alone = (hidden.shape[0], *[1] * (hidden.ndim - 2), hidden.shape[-1])
+    kept = jax.random.uniform(key, alone) >= rate
+    return jnp.where(kept, hidden / (1 - rate), 0.0)
 
 
 @runtime_checkable
@@ -163,7 +82,7 @@ class ConvNet:
         errors.whole("depth", self.depth)
         if errors.whole("kernel", self.kernel) % 2 == 0:
             raise errors.refuse("kernel", self.kernel, "an odd number of taps")
-        errors.choice("edges", self.edges, _EDGES)
+        errors.choice("edges", self.edges, EDGES)
         if self.dilations is not None:
             if len(self.dilations) != self.depth:
                 raise errors.refuse(
@@ -219,6 +138,30 @@ class MLP:
         return _Stack(layers, self.skip, flatten=True)
 
 
+@dataclass(frozen=True)
+class WithDropout:
+    """A network some of whose last hidden channels are silenced in training, at random.
+
+    Whole channels before the last layer, as Kong et al. (CVPR 2022) found best for restoration.
+
+    inner: the network. rate: share of channels dropped, each sample its own.
+    """
+
+    inner: Network
+    rate: float = 0.3
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.inner, ConvNet | MLP):
+            raise errors.refuse("inner", self.inner, "a ConvNet or an MLP")
+        errors.number("rate", self.rate, low=0, below=1)
+
+    def module(self, space: tuple[int, ...], channels: int, rngs: nnx.Rngs) -> nnx.Module:
+        """The module for inputs of shape `(batch, *space, channels)`."""
+        made: Any = self.inner.module(space, channels, rngs)
+        made.dropped = self.rate
+        return made
+
+
 def init(network: Network, key: PRNGKeyArray, space: tuple[int, ...], channels: int) -> Params:
     """Fresh weights for inputs of shape `(batch, *space, channels)`."""
     _, state = nnx.split(network.module(space, channels, nnx.Rngs(params=key)))
@@ -226,14 +169,17 @@ def init(network: Network, key: PRNGKeyArray, space: tuple[int, ...], channels: 
 
 
 def apply(
-    network: Network, params: Params, x: Float[Array, "batch *space channels"]
+    network: Network,
+    params: Params,
+    x: Float[Array, "batch *space channels"],
+    key: PRNGKeyArray | None = None,
 ) -> Float[Array, "batch *space channels"]:
-    """The network's output at `x`."""
-    key = jax.random.key(0)
+    """The network's output at `x`; with a `key` as in training, where some networks are random."""
+    any_key = jax.random.key(0)
     abstract = nnx.eval_shape(
-        lambda: network.module(x.shape[1:-1], x.shape[-1], nnx.Rngs(params=key))
+        lambda: network.module(x.shape[1:-1], x.shape[-1], nnx.Rngs(params=any_key))
     )
-    return nnx.merge(nnx.graphdef(abstract), params)(x)
+    return nnx.merge(nnx.graphdef(abstract), params)(x, key)
 
 
 def denoiser(
@@ -249,11 +195,13 @@ _compiled = jax.jit(apply, static_argnums=0)
 NETWORKS: dict[str, Callable[..., Any]] = {
     "conv": ConvNet,
     "mlp": MLP,
+    "unet": UNet,
+    "attention": Attention,
 }
 
 
 def make(name: str, **parameters: Any) -> Any:
-    """The network called `name` ("conv" or "mlp").
+    """The network called `name`, a key of `NETWORKS`.
 
     Raises:
         InvalidInput: unknown name or parameter, or a bad value.

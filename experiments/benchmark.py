@@ -67,7 +67,7 @@ class Config:
         errors.whole("rounds", self.rounds, low=2)
         for size in self.sizes:
             errors.whole("sizes", size)
-        Schedule(self.steps, self.batch, segments=1)
+        Schedule(self.steps, self.batch)
         shapes(self)
 
 
@@ -102,7 +102,7 @@ def cells_of(network: Network, count: int) -> list[Cell]:
 
 def run(config: Config, session: Session) -> Outcome:
     """Time grids of every size, small ones first for the peak of memory; then all rivals."""
-    schedule = Schedule(config.steps, config.batch, segments=1)
+    schedule = Schedule(config.steps, config.batch)
     total = 2 * len(shapes(config)) + len(config.sizes)
     tables = []
     for size in sorted(config.sizes):
@@ -202,7 +202,7 @@ def _profile(config: Config, name: str, network: Network, schedule: Schedule) ->
 def _of_size(size: int) -> pd.DataFrame:
     """A whole sweep of so many small MLPs, tests and all: what a cell costs, and the memory."""
     network = networks.MLP(width=16, depth=2)
-    schedule = Schedule(steps=5, batch=16, segments=1)
+    schedule = Schedule(steps=5, batch=16)
     exam = Exam(samples=16, span=np.eye(LENGTH, 1, dtype=np.float32))
     subjects = [
         Subject(c, "mlp", str(i), str(i), [Trial(SEEN, "band", "clicks", c.content, c.degradation)])

@@ -64,7 +64,7 @@ class Config:
         if not self.pool_steps or list(self.pool_steps) != sorted(set(self.pool_steps)):
             raise errors.refuse("pool_steps", self.pool_steps, "values in rising order")
         for steps in (self.linear_steps, *self.pool_steps):
-            Schedule(steps, self.batch, self.learning_rate, segments=1)
+            Schedule(steps, self.batch, self.learning_rate)
 
 
 def run(config: Config, session: Session) -> Outcome:
@@ -157,7 +157,7 @@ def _linear(config: Config, session: Session) -> pd.DataFrame:
         for name, families in gaussian_pairs().items()
         for seed in range(config.seeds)
     ]  # fmt: skip
-    schedule = Schedule(config.linear_steps, config.batch, config.learning_rate, segments=1)
+    schedule = Schedule(config.linear_steps, config.batch, config.learning_rate)
     exam = Exam(32 * config.samples, np.eye(SIZE, 1, dtype=np.float32), probes=1)
     table = sweep(subjects, schedule, exam, session).table
     rows = []
@@ -189,7 +189,7 @@ def _pool(config: Config, session: Session) -> pd.DataFrame:
             for seed in range(config.seeds)
             for family in [content.pool(content.melody(), config.pool, seed)]
         ]  # fmt: skip
-        schedule = Schedule(steps, config.batch, config.learning_rate, segments=1)
+        schedule = Schedule(steps, config.batch, config.learning_rate)
         exam = Exam(config.samples, np.eye(SIZE, 1, dtype=np.float32), probes=1)
         trained = sweep(subjects, schedule, exam, session, keep=lambda subject: True)
         for position, params in trained.weights.items():

@@ -70,11 +70,6 @@ class Config(TrainConfig):
             content.recording(str(self.recording), RATE)
 
 
-def segments(config: Config) -> int:
-    """How often progress is reported in a network's training."""
-    return next(n for n in range(min(10, config.steps), 0, -1) if config.steps % n == 0)
-
-
 def families(config: Config, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """What is trained on. Each seed has clicks of its own, so that intervals cover the choice."""
     contents = {
@@ -134,9 +129,7 @@ def run(config: Config, session: Session) -> Outcome:
     def shown(who: Subject) -> bool:
         return who.cell.seed == 0 and who.degradation == SHOWN
 
-    swept = sweep(
-        subjects, config.schedule(segments(config)), Exam(config.samples, span), session, keep=shown
-    )
+    swept = sweep(subjects, config.schedule(), Exam(config.samples, span), session, keep=shown)
     listeners: dict[str, dict[str, Any]] = {name: {} for name in config.networks}
     for position, params in swept.weights.items():
         listeners[subjects[position].network][subjects[position].content] = params

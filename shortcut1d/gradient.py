@@ -19,27 +19,31 @@ def loss_and_gradient(
     degraded: Float[Array, "batch *space channels"],
     network: Network,
     loss: str,
+    key: PRNGKeyArray | None = None,
 ) -> tuple[Float[Array, ""], Params]:
     """Mean loss ("mse" or "l1") of the network's output at `degraded` against `clean`; its slope.
+
+    key: for networks that are random in training.
 
     On a CPU the mean is taken piece by piece, where that keeps what backpropagation holds in cache:
     a convolutional net trains 1.3 times as fast for it. Elsewhere the batch stays whole.
     """
 
-    def of_piece(params: Params, clean: Array, degraded: Array) -> Float[Array, ""]:
-        return jnp.mean(LOSSES[loss](networks.apply(network, params, degraded) - clean))
+    def of_piece(params: Params, clean: Array, degraded: Array, key: Any) -> Float[Array, ""]:
+        return jnp.mean(LOSSES[loss](networks.apply(network, params, degraded, key) - clean))
 
     function = jax.value_and_grad(of_piece)
     pieces = _pieces(network, *clean.shape)
     if pieces == 1:
-        return function(params, clean, degraded)
+        return function(params, clean, degraded, key)
 
-    def add(total: Any, piece: tuple[Array, Array]) -> tuple[Any, None]:
+    def add(total: Any, piece: tuple[Any, ...]) -> tuple[Any, None]:
         return jax.tree.map(jnp.add, total, function(params, *piece)), None
 
     nothing: Any = jnp.float32(0), jax.tree.map(jnp.zeros_like, params)
     cut = [part.reshape(pieces, -1, *part.shape[1:]) for part in (clean, degraded)]
-    total, _ = jax.lax.scan(add, nothing, (cut[0], cut[1]))
+    keys = None if key is None else jax.random.split(key, pieces)
+    total, _ = jax.lax.scan(add, nothing, (*cut, keys))
     return jax.tree.map(lambda part: part / pieces, total)
 
 

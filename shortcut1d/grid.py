@@ -6,7 +6,7 @@ as memory allows.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -70,17 +70,29 @@ def train(
     progress: Progress = silent,
     inputs: Inputs | None = None,
 ) -> Trained:
-    """Train the cells, side by side over the local devices; all must have the same network.
+    """Train the cells to the end of the schedule; see `trajectory`."""
+    *_, last = trajectory(cells, schedule, progress, inputs)
+    return last
+
+
+def trajectory(
+    cells: Sequence[Cell],
+    schedule: Schedule,
+    progress: Progress = silent,
+    inputs: Inputs | None = None,
+) -> Iterator[Trained]:
+    """The cells as they are trained, side by side over the local devices; all of one network.
 
     Args:
         cells: at least one; `sweep` cuts a large grid into chunks that fit the device.
         schedule: shared by all.
-        progress: called after each segment.
+        progress: called after each part of the run.
         inputs: rows of `stack_cells` of a larger grid, where these cells are a part of one. The
             compiled program is then the larger grid's.
 
-    Returns:
-        weights, history and divergence, on the host, with a leading axis over cells.
+    Yields:
+        after each of the steps `schedule.tested()`: weights, history and divergence, on the host,
+        with a leading axis over cells.
     """
     if not cells:
         raise errors.refuse("cells", list(cells), "at least one cell")
@@ -92,15 +104,18 @@ def train(
     advance = over_cells(training.advance, network, schedule)
     count = len(cells)
     keys, contents, degradations = _spread(stack_cells(cells) if inputs is None else inputs, count)
-    state = start(keys, contents)
-    history = []
-    for segment in range(1, schedule.segments + 1):
-        state, loss = advance(state, contents, degradations)
-        history.append(loss)
-        jax.block_until_ready(loss)
-        share = segment / schedule.segments
-        progress(Done(share * count, count, round(share * schedule.steps) * count))
-    return _to_host(Trained(state.params, jnp.stack(history, axis=-1), state.diverged), count)
+    state = start((keys, contents))
+    parts = schedule.parts()
+    history = [jnp.zeros((0, len(state.step)))]
+    for before, now in zip((0, *parts), parts):
+        if now > before:
+            state, loss = advance((state, contents, degradations), (jnp.int32(now - before),))
+            history.append(loss[None])
+            jax.block_until_ready(loss)
+            progress(Done(count * now / parts[-1], count, count * now))
+        if now in schedule.tested():
+            losses = jnp.concatenate(history).T
+            yield _to_host(Trained(state.params, losses, state.diverged), count)
 
 
 def chunk_size(count: int, network: Network, schedule: Schedule, shape: tuple[int, ...]) -> int:
@@ -146,18 +161,25 @@ def rows(inputs: Any, chosen: Sequence[int] | np.ndarray) -> Any:
 
 
 def map_cells(
-    function: Callable[..., Any], inputs: tuple, count: int, *static: Any, abreast: int = 1
+    function: Callable[..., Any],
+    inputs: tuple,
+    count: int,
+    *static: Any,
+    shared: tuple = (),
+    abreast: int = 1,
 ) -> Any:
-    """`function(*inputs[i], *static)` for each of `count` cells, on the host, stacked.
+    """`function(*inputs[i], *shared, *static)` for each of `count` cells, on the host, stacked.
 
     Args:
         function: pure and traceable; compiled once for all grids of one size.
         inputs: pytrees with a leading axis over cells.
         count: cells.
         static: further arguments, hashable, the same for all cells.
+        shared: arrays, the same for all cells.
         abreast: at most so many side by side on a device, where cells run side by side.
     """
-    return _to_host(over_cells(function, *static, abreast=abreast)(*_spread(inputs, count)), count)
+    compiled = over_cells(function, *static, abreast=abreast)
+    return _to_host(compiled(_spread(inputs, count), shared), count)
 
 
 def _spread(inputs: Any, count: int) -> Any:
@@ -174,23 +196,30 @@ def over_cells(
     """`function`, compiled to run on every cell of a chunk, on all local devices.
 
     abreast: at most so many side by side on a device; None for all of them.
+
+    Returns:
+        a function of two tuples: arguments with a leading axis over cells, and arguments that all
+        cells share. `static` comes after both.
     """
 
-    def one(arguments: tuple) -> Any:
-        return function(*arguments, *static)
+    def of_device(own: tuple, shared: tuple) -> Any:
+        def one(arguments: tuple) -> Any:
+            return function(*arguments, *shared, *static)
 
-    def of_device(*arguments: Any) -> Any:
         if jax.default_backend() == "cpu":
-            return jax.lax.map(one, arguments)
+            return jax.lax.map(one, own)
         if abreast is None:
-            return jax.vmap(one)(arguments)
-        return jax.lax.map(one, arguments, batch_size=abreast)
+            return jax.vmap(one)(own)
+        return jax.lax.map(one, own, batch_size=abreast)
 
-    along = PartitionSpec("cells")
+    along, everywhere = PartitionSpec("cells"), PartitionSpec()
     # Unchecked, so that a family or a network may scan from zeros, which no device owns.
-    return jax.jit(
-        jax.shard_map(of_device, mesh=_mesh(), in_specs=along, out_specs=along, check_vma=False)
+    compiled = jax.jit(
+        jax.shard_map(
+            of_device, mesh=_mesh(), in_specs=(along, everywhere), out_specs=along, check_vma=False
+        )
     )
+    return lambda own, shared=(): compiled(own, shared)
 
 
 def _to_host(chunk: Any, count: int) -> Any:

@@ -1,14 +1,15 @@
 """The panel of tests: what a trained network is given, what is measured, and the table of it."""
 
+import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from shortcut1d import errors, grid, networks
 from shortcut1d.analysis.decoupled import component_gains, share_in_span
@@ -22,10 +23,11 @@ from shortcut1d.analysis.transfer import (
 from shortcut1d.family import Content, Degradation, draw_pair, fingerprint, stack
 from shortcut1d.grid import Cell
 from shortcut1d.networks import Network, Params
-from shortcut1d.training import Trained
+from shortcut1d.training import Schedule, Trained
 
 SEEN, UNSEEN_CONTENT, UNSEEN_DEGRADATION = "seen", "unseen content", "unseen degradation"
 NETWORK = ["network", "content", "degradation", "seed"]  # columns that name a trained network
+STEP = "step"  # of training, in a table of networks that were tested more than once
 
 
 class Trial(NamedTuple):
@@ -43,13 +45,17 @@ class Trial(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """A cell, the names that the table calls it by, and what it is tested on."""
+    """A cell, the names that the table calls it by, and what it is tested on.
+
+    schedule: where it is trained otherwise than the rest of its sweep.
+    """
 
     cell: Cell
     network: str
     content: str
     degradation: str
     tests: list[Trial]
+    schedule: Schedule | None = None
 
 
 ABREAST = 2**20  # values of a signal that a device is given at once, where cells run side by side
@@ -118,21 +124,31 @@ def examine(
         training inputs, so it is NaN but in the test "seen". A diverged network's are all NaN.
     """
     given = paper(subjects) if given is None else given
-    network, shape = subjects[0].cell.network, (len(subjects), given.tests)
+    network, count = subjects[0].cell.network, len(subjects) * given.tests
     positions = np.repeat(np.arange(len(subjects)), given.tests)
     abreast = max(1, ABREAST // (exam.samples * math.prod(subjects[0].cell.shape)))
-    static: tuple[Any, ...] = (network, exam.samples)
-    measured = _on_grid(
-        _measure, trained.params, positions, given, static, exam.span, abreast=abreast
-    )
-    columns = {name: values.reshape(shape) for name, values in measured.items()}
     seen = np.flatnonzero([test.role == SEEN for who in subjects for test in who.tests])
-    inputs = Paper(1, *grid.rows(tuple(given[1:]), seen))
-    static = (*static, exam.probes)
-    responses = _on_grid(
-        _novelty, trained.params, positions[seen], inputs, static,
-        abreast=max(1, abreast // exam.probes),
+    # The inputs for the novelty response are drawn apart, but in the same program. It knows of no
+    # network: compiling how families are drawn takes as long as compiling a network.
+    draw_keys, probe_keys = jax.vmap(jax.random.split, out_axes=1)(given.keys[seen])
+    drawn = Paper(1, jnp.concatenate([given.keys, draw_keys]), *(
+        grid.rows(families, np.concatenate([np.arange(count), seen])) for families in given[2:]
+    ))  # fmt: skip
+    clean, degraded = grid.map_cells(
+        draw_pair, tuple(drawn[1:]), count + len(seen), exam.samples, abreast=abreast
+    )
+    measured = grid.map_cells(
+        _measure,
+        (grid.rows(trained.params, positions), clean[:count], degraded[:count]),
+        count, network, shared=(exam.span,), abreast=abreast,
     )  # fmt: skip
+    responses = grid.map_cells(
+        _novelty,
+        (grid.rows(trained.params, positions[seen]), degraded[count:], probe_keys),
+        len(seen), network, exam.probes, abreast=max(1, abreast // exam.probes),
+    )  # fmt: skip
+    shape = (len(subjects), given.tests)
+    columns = {name: values.reshape(shape).astype(np.float64) for name, values in measured.items()}
     for name, values in responses.items():
         columns[name] = np.full(shape, np.nan)
         columns[name].flat[seen] = values
@@ -142,34 +158,41 @@ def examine(
 
 
 def tabulate(
-    subjects: Sequence[Subject], records: Sequence[Mapping[str, np.ndarray]]
+    subjects: Sequence[Subject],
+    records: Sequence[Mapping[str, np.ndarray]],
+    stops: Sequence[Sequence[int]],
 ) -> pd.DataFrame:
-    """One row per trained network and test.
+    """One row per trained network, stop and test.
 
     Args:
         subjects: who was tested.
-        records: for each its `diverged` and, by name, its measures, one a test.
+        records: for each its `diverged`, one a stop, and by name its measures, `(stops, tests)`.
+        stops: for each the steps of training after which it was tested.
 
     Returns:
         who (`network, content, degradation, seed, diverged`), the test (`test, test_content,
-        test_degradation`), and the measures.
+        test_degradation`), and the measures; where any network was tested more than once, `step`.
     """
     rows = []
-    for subject, record in zip(subjects, records, strict=True):
+    several = any(len(steps) > 1 for steps in stops)
+    for subject, record, steps in zip(subjects, records, stops, strict=True):
         measures = [name for name in record if name != "diverged"]
-        for number, test in enumerate(subject.tests):
+        for (at, step), (number, test) in itertools.product(
+            enumerate(steps), enumerate(subject.tests)
+        ):
             rows.append(
                 {
                     "network": subject.network,
                     "content": subject.content,
                     "degradation": subject.degradation,
                     "seed": subject.cell.seed,
-                    "diverged": bool(record["diverged"]),
+                    **({STEP: step} if several else {}),
+                    "diverged": bool(record["diverged"][at]),
                     "test": test.role,
                     "test_content": test.content_name,
                     "test_degradation": test.degradation_name,
                 }
-                | {name: float(record[name][number]) for name in measures}
+                | {name: float(record[name][at, number]) for name in measures}
             )
     return pd.DataFrame(rows)
 
@@ -181,18 +204,19 @@ def indices(table: pd.DataFrame) -> pd.DataFrame:
     degradations, each clipped to [-1, 1] first, so that one disaster cannot hide the rest.
 
     Returns:
-        one row per trained network: `kept, removed, phi, generality, rho`, and `nmse` on what it
-        has seen.
+        one row per trained network (and step, where there are several): `kept, removed, phi,
+        generality, rho`, and `nmse` on what it has seen.
     """
     kept = np.asarray(kept_content(jnp.asarray(table[["nmse"]].to_numpy())), np.float64)
     removed = np.asarray(
         removed_degradation(jnp.asarray(table[["residual"]].to_numpy())), np.float64
     )
     named = table.assign(kept=kept, removed=removed)
+    who = [*NETWORK, STEP] if STEP in table else NETWORK
 
     def mean_of(role: str, column: str) -> pd.Series:
         chosen = named[named["test"] == role]
-        return chosen.groupby(NETWORK, sort=False)[column].mean()
+        return chosen.groupby(who, sort=False)[column].mean()
 
     result = pd.DataFrame(
         {
@@ -223,13 +247,13 @@ def windows(
         for test in tests
     ]
     params = jax.tree.map(lambda *leaves: np.stack(leaves), *[params for params, _ in shown])
-    given = Paper(
-        1,
+    inputs = (
+        params,
         jnp.stack(keys),
         stack([test.content for test in tests]),
         stack([test.degradation for test in tests]),
     )
-    return _on_grid(_window, params, np.arange(len(tests)), given, (network,))["window"]
+    return grid.map_cells(_window, inputs, len(tests), network).astype(np.float64)
 
 
 def _window(
@@ -238,22 +262,19 @@ def _window(
     content: Content,
     degradation: Degradation,
     network: Network,
-) -> dict[str, Float[Array, "signals *space channels"]]:
+) -> Float[Array, "signals *space channels"]:
     clean, degraded = draw_pair(key, content, degradation, 1)
     output = networks.apply(network, params, degraded)
-    return {"window": jnp.concatenate([degraded, clean, output])}
+    return jnp.concatenate([degraded, clean, output])
 
 
 def _measure(
     params: Params,
-    key: PRNGKeyArray,
-    content: Content,
-    degradation: Degradation,
+    clean: Float[Array, "samples *space channels"],
+    degraded: Float[Array, "samples *space channels"],
     span: Float[Array, "size rank"],
     network: Network,
-    samples: int,
 ) -> dict[str, Float[Array, ""]]:
-    clean, degraded = draw_pair(key, content, degradation, samples)
     output = networks.apply(network, params, degraded)
     gains = component_gains(output, clean, degraded)
     return {
@@ -270,36 +291,12 @@ def _measure(
 
 def _novelty(
     params: Params,
+    degraded: Float[Array, "samples *space channels"],
     key: PRNGKeyArray,
-    content: Content,
-    degradation: Degradation,
     network: Network,
-    samples: int,
     probes: int,
 ) -> dict[str, Float[Array, ""]]:
-    draw_key, probe_key = jax.random.split(key)
-    _, degraded = draw_pair(draw_key, content, degradation, samples)
     response = novelty_response(
-        networks.denoiser(network, params), degraded, probe_key, probes=probes, method="jvp"
+        networks.denoiser(network, params), degraded, key, probes=probes, method="jvp"
     )
     return {"rho": response.rho, "rho_error": response.error}
-
-
-def _on_grid(
-    function: Callable[..., dict[str, Array]],
-    params: Params,
-    positions: Int[np.ndarray, " tests"],
-    given: Paper,
-    static: tuple[Any, ...],
-    *shared: np.ndarray,
-    abreast: int = 1,
-) -> dict[str, np.ndarray]:
-    """`function` on every (trained network, test), as columns."""
-    count = len(positions)
-    inputs = (
-        grid.rows(params, positions),
-        *given[1:],
-        *(np.broadcast_to(array, (count, *array.shape)) for array in shared),
-    )
-    columns = grid.map_cells(function, inputs, count, *static, abreast=abreast)
-    return {name: values.astype(np.float64) for name, values in columns.items()}

@@ -17,6 +17,7 @@ from shortcut1d.store import Records
 from shortcut1d.training import Schedule, Trained
 
 Record = dict[str, np.ndarray]  # what is kept of one cell, by name
+Tested = tuple[Trained, dict[str, np.ndarray]]  # a chunk at one stop: cells, and their measures
 
 
 class Archive(Protocol):
@@ -76,13 +77,14 @@ def sweep(
 
     Args:
         subjects: any number; memory on the device does not grow with it.
-        schedule: shared by all.
+        schedule: of those that bring none of their own.
         exam: shared by all.
         session: archive, progress, chunk.
         keep: whose weights are wanted afterwards.
     """
     kept = {position for position, subject in enumerate(subjects) if keep(subject)}
-    groups = _groups(subjects, schedule, exam, session.stamp)
+    schedules = [subject.schedule or schedule for subject in subjects]
+    groups = _groups(subjects, schedules, exam, session.stamp)
     names = {
         p: identity(group.program, subjects[p].cell, subjects[p].tests, p in kept)
         for group in groups
@@ -97,20 +99,21 @@ def sweep(
     total = done + sum(map(len, shares))
     session.progress(Done(done, total, 0))
     for group, share in zip(groups, shares, strict=True):
-        size = min(session.chunk or group.chunk_size(len(share), schedule), len(share))
+        size = min(session.chunk or group.chunk_size(len(share)), len(share))
         for first in range(0, len(share), max(size, 1)):
             chosen = share[first : first + size]
 
             def report(now: Done, real: int = len(chosen), d: int = done, s: int = steps) -> None:
                 cells = real * now.cells / now.of
-                session.progress(Done(d + cells, total, s + round(cells * schedule.steps)))
+                session.progress(Done(d + cells, total, s + round(now.steps * real / now.of)))
 
-            finished = group.finish(chosen, size, schedule, exam, report)
+            finished = group.finish(chosen, size, exam, report)
             places = [group.positions[n] for n in chosen]
             session.archive.update(
-                {names[p]: _record(*finished, row, p in kept) for row, p in enumerate(places)}
+                {names[p]: _record(finished, row, p in kept) for row, p in enumerate(places)}
             )
-            done, steps = done + len(chosen), steps + len(chosen) * schedule.steps
+            done += len(chosen)
+            steps += len(chosen) * group.schedule.tested()[-1]
     records = processes.gathered(
         {name: session.archive[name] for name in names.values() if name in session.archive}
     )
@@ -119,59 +122,67 @@ def sweep(
         {n: v for n, v in record.items() if not n.startswith(WEIGHT)} for record in in_order
     ]
     weights = {p: _weights(in_order[p], subjects[p].cell) for p in sorted(kept)}
-    return Swept(panel.tabulate(subjects, measures), weights)
+    stops = [schedule.tested() for schedule in schedules]
+    return Swept(panel.tabulate(subjects, measures, stops), weights)
 
 
 class _Group(NamedTuple):
-    """All subjects of one network. Stacked as a whole, whichever of them are still to be trained:
-    which kinds of family there are decides what the compiled program is, and so its last bits.
+    """All subjects of one network and schedule. Stacked as a whole, whichever of them are still to
+    be trained: which kinds of family there are decides what the compiled program is, and so its
+    last bits.
     """
 
     positions: list[int]
     subjects: list[Subject]
+    schedule: Schedule
     inputs: grid.Inputs
     given: panel.Paper
     program: str  # identity of what else a result depends on
 
-    def chunk_size(self, count: int, schedule: Schedule) -> int:
+    def chunk_size(self, count: int) -> int:
         """How many of `count` cells to train at once."""
         cell = self.subjects[0].cell
-        return grid.chunk_size(max(count, 1), cell.network, schedule, cell.shape)
+        return grid.chunk_size(max(count, 1), cell.network, self.schedule, cell.shape)
 
-    def finish(
-        self, chosen: list[int], size: int, schedule: Schedule, exam: Exam, progress: Progress
-    ) -> tuple[Trained, dict[str, np.ndarray]]:
+    def finish(self, chosen: list[int], size: int, exam: Exam, progress: Progress) -> list[Tested]:
         """Train and test one chunk, filled up with its last cell so that one program fits all."""
         rows = [chosen[min(row, len(chosen) - 1)] for row in range(size)]
         subjects = [self.subjects[n] for n in rows]
         cells = [subject.cell for subject in subjects]
-        trained = grid.train(cells, schedule, progress, grid.rows(self.inputs, rows))
-        return trained, panel.examine(subjects, trained, exam, self.given.rows(rows))
+        given = self.given.rows(rows)
+        return [
+            (trained, panel.examine(subjects, trained, exam, given))
+            for trained in grid.trajectory(
+                cells, self.schedule, progress, grid.rows(self.inputs, rows)
+            )
+        ]
 
 
 def _groups(
-    subjects: Sequence[Subject], schedule: Schedule, exam: Exam, stamp: str
+    subjects: Sequence[Subject], schedules: Sequence[Schedule], exam: Exam, stamp: str
 ) -> list[_Group]:
-    places: dict[networks.Network, list[int]] = {}
-    for position, subject in enumerate(subjects):
-        places.setdefault(subject.cell.network, []).append(position)
+    places: dict[tuple[networks.Network, Schedule], list[int]] = {}
+    for position, (subject, schedule) in enumerate(zip(subjects, schedules, strict=True)):
+        places.setdefault((subject.cell.network, schedule), []).append(position)
     made = []
-    for positions in places.values():
+    for (_, schedule), positions in places.items():
         members = [subjects[p] for p in positions]
         inputs, given = grid.stack_cells([s.cell for s in members]), panel.paper(members)
         kinds = [str(jax.tree.structure(part)) for part in (*inputs[1:], *given[2:])]
         program = identity(stamp, schedule, exam, kinds)
-        made.append(_Group(positions, members, inputs, given, program))
+        made.append(_Group(positions, members, schedule, inputs, given, program))
     return made
 
 
 WEIGHT = "weight "  # what the names of kept weights begin with
 
 
-def _record(trained: Trained, measures: dict[str, np.ndarray], row: int, keep: bool) -> Record:
-    record = {"diverged": trained.diverged[row]} | {n: v[row] for n, v in measures.items()}
+def _record(finished: list[Tested], row: int, keep: bool) -> Record:
+    """What is kept of one cell: a leading axis over stops, and the weights at the last."""
+    record = {"diverged": np.array([trained.diverged[row] for trained, _ in finished])}
+    record |= {name: np.stack([m[name][row] for _, m in finished]) for name in finished[0][1]}
     if keep:
-        leaves = jax.tree.leaves(trained.params)
+        leaves = jax.tree.leaves(finished[-1][0].params)
         record |= {f"{WEIGHT}{n}": leaf[row] for n, leaf in enumerate(leaves)}
     return {name: np.asarray(value) for name, value in record.items()}
 

@@ -1,7 +1,8 @@
 """One training run as a pure function of a key, so that vmap, scan and sharding compose over it.
 
-A run goes in segments of steps. Between two segments the caller may look at the clock, draw a
-progress bar or save; inside one there is only arithmetic.
+A run goes in parts. Between two of them the caller may look at the clock, draw a progress bar,
+test the network or save; inside one there is only arithmetic. How long a part is, is traced: one
+compiled program serves them all.
 """
 
 from dataclasses import dataclass
@@ -23,34 +24,55 @@ from shortcut1d.networks import Network, Params
 class Schedule:
     """How long and how a network is trained.
 
-    steps: Adam steps. batch: fresh samples a step. learning_rate: at the start; it decays to 0
-    on a cosine. loss: "mse" or "l1". segments: parts that the run is cut into; the history
-    has one entry a part. Static: another schedule is another compilation.
+    steps: Adam steps over which the learning rate decays. batch: fresh samples a step.
+    learning_rate: at the start; it decays to 0 on a cosine. loss: "mse" or "l1".
+    stops: steps after which the network is tested, in rising order (0: untrained). Training ends
+    at the last, which may come before the decay does: early stopping. Empty: at the end only.
+    weight_decay: decoupled (AdamW, Loshchilov and Hutter 2019). sharpness: radius of
+    sharpness-aware minimisation (Foret et al. 2021), two gradients a step; 0 for none.
+    Static: another schedule is another compilation.
     """
 
     steps: int = 600
     batch: int = 32
     learning_rate: float = 3e-3
     loss: str = "mse"
-    segments: int = 10
+    stops: tuple[int, ...] = ()
+    weight_decay: float = 0.0
+    sharpness: float = 0.0
 
     def __post_init__(self) -> None:
         errors.whole("steps", self.steps)
         errors.whole("batch", self.batch)
         errors.number("learning_rate", self.learning_rate, above=0)
         errors.choice("loss", self.loss, LOSSES)
-        errors.whole("segments", self.segments, high=self.steps)
-        if self.steps % self.segments:
-            raise errors.refuse("segments", self.segments, f"a divisor of steps={self.steps}")
+        for stop in self.stops:
+            errors.whole("stops", stop, low=0, high=self.steps)
+        if list(self.stops) != sorted(set(self.stops)):
+            raise errors.refuse("stops", self.stops, "steps in rising order")
+        errors.number("weight_decay", self.weight_decay, low=0)
+        errors.number("sharpness", self.sharpness, low=0)
 
     def optimiser(self) -> optax.GradientTransformation:
         """Adam under a cosine decay."""
-        return optax.adam(optax.cosine_decay_schedule(self.learning_rate, self.steps))
+        rate = optax.cosine_decay_schedule(self.learning_rate, self.steps)
+        if self.weight_decay:
+            return optax.adamw(rate, weight_decay=self.weight_decay)
+        return optax.adam(rate)
+
+    def tested(self) -> tuple[int, ...]:
+        """Steps after which the network is tested."""
+        return self.stops or (self.steps,)
+
+    def parts(self) -> tuple[int, ...]:
+        """Steps after which the caller gets a look in: tenths of the run, and all tests."""
+        last = self.tested()[-1]
+        return tuple(sorted({last * tenth // 10 for tenth in range(11)} | set(self.tested())))
 
 
 @struct.dataclass
 class State:
-    """A run between two segments."""
+    """A run between two parts."""
 
     params: Params
     moments: Any
@@ -62,12 +84,12 @@ class State:
 class Trained(NamedTuple):
     """What a run leaves.
 
-    params: weights. history: mean loss of each segment. diverged: the loss, or its gradient,
+    params: weights. history: mean loss of each part so far. diverged: the loss, or its gradient,
     stopped being finite; the weights are then the last finite ones.
     """
 
     params: Params
-    history: Float[Array, "*cells segments"]
+    history: Float[Array, "*cells parts"]
     diverged: Bool[Array, "*cells"]
 
 
@@ -84,27 +106,35 @@ def advance(
     state: State,
     content: Content,
     degradation: Degradation,
+    steps: Int[Array, ""],
     network: Network,
     schedule: Schedule,
 ) -> tuple[State, Float[Array, ""]]:
-    """One segment of the run, on fresh samples at every step; and its mean loss."""
+    """So many more steps of the run, on fresh samples at each; and their mean loss."""
     optimiser = schedule.optimiser()
 
-    def step(state: State, _: None) -> tuple[State, Float[Array, ""]]:
+    def step(_: Any, before: tuple[State, Array]) -> tuple[State, Array]:
+        state, total = before
         step_key = jax.random.fold_in(state.key, state.step)
         clean, degraded = draw_pair(step_key, content, degradation, schedule.batch)
-        loss, slope = loss_and_gradient(state.params, clean, degraded, network, schedule.loss)
+
+        def slope_at(params: Params) -> tuple[Array, Params]:
+            own = jax.random.fold_in(step_key, 2)  # 0 and 1 are what `draw_pair` splits it into
+            return loss_and_gradient(params, clean, degraded, network, schedule.loss, own)
+
+        loss, slope = slope_at(state.params)
+        if schedule.sharpness:
+            _, slope = slope_at(_uphill(state.params, slope, schedule.sharpness))
         sound = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(slope)) & ~state.diverged
         # A diverged run is frozen, so that a thousand others can go on beside it. What goes into
         # Adam and what comes out is masked: a choice between old and new state costs a tenth more.
         slope = _where(sound, slope)
         update, moments = optimiser.update(slope, state.moments, state.params)
         params = optax.apply_updates(state.params, _where(sound, update))
-        return State(params, moments, state.key, state.step + 1, ~sound), loss
+        return State(params, moments, state.key, state.step + 1, ~sound), total + loss
 
-    steps = schedule.steps // schedule.segments
-    state, losses = jax.lax.scan(step, state, None, length=steps)
-    return state, jnp.mean(losses)
+    state, total = jax.lax.fori_loop(0, steps, step, (state, jnp.float32(0)))
+    return state, total / jnp.maximum(steps, 1)
 
 
 def train(
@@ -120,12 +150,18 @@ def train(
     keys and families (see `family.stack`). `grid.train` does the same with progress and devices.
     """
     state, history = jax.lax.scan(
-        lambda state, _: advance(state, content, degradation, network, schedule),
+        lambda state, steps: advance(state, content, degradation, steps, network, schedule),
         start(key, content, network, schedule),
-        None,
-        length=schedule.segments,
+        jnp.diff(jnp.array(schedule.parts())),
     )
     return Trained(state.params, history, state.diverged)
+
+
+def _uphill(params: Params, slope: Params, radius: float) -> Params:
+    """The weights moved by `radius` along the slope, to where the loss is about worst."""
+    length = optax.tree.norm(slope)
+    reach = radius / jnp.where(length > 0, length, 1.0)
+    return jax.tree.map(lambda weight, along: weight + reach * along, params, slope)
 
 
 def _where(sound: Bool[Array, ""], tree: Any) -> Any:

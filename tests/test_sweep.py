@@ -11,12 +11,20 @@ from shortcut1d import content, degradation, grid
 from shortcut1d.gradient import footprint
 from shortcut1d.grid import Cell
 from shortcut1d.networks import MLP, ConvNet
-from shortcut1d.panel import SEEN, UNSEEN_CONTENT, UNSEEN_DEGRADATION, Exam, Subject, Trial
+from shortcut1d.panel import (
+    SEEN,
+    UNSEEN_CONTENT,
+    UNSEEN_DEGRADATION,
+    Exam,
+    Subject,
+    Trial,
+    indices,
+)
 from shortcut1d.store import pack, unpack
 from shortcut1d.sweep import Memory, Session, sweep
 from shortcut1d.training import Schedule
 
-SHORT = Schedule(steps=4, batch=4, segments=2)
+SHORT = Schedule(steps=4, batch=4)
 EXAM = Exam(samples=4, span=np.eye(128, 1, dtype=np.float32), probes=1)
 TINY = MLP(width=2, depth=2)
 
@@ -162,8 +170,8 @@ def test_one_compilation_of_each_program_serves_two_cells_and_two_hundred(caplog
             swept(subjects(count), Session(chunk=2 if count == 2 else 20))
         return sum("Compiling jit(of_device)" in record.message for record in caplog.records)
 
-    # To start cells, to advance them, to test them, and for their novelty response.
-    assert (compiled(2), compiled(200)) == (4, 4)
+    # To start cells, to advance them, to draw tests, to give them, and for the novelty response.
+    assert (compiled(2), compiled(200)) == (5, 5)
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 30, 4096])
@@ -182,3 +190,39 @@ def test_the_footprint_grows_with_what_backpropagation_keeps():
     assert small < 10 * 5 * 9 * 32 * 128 * 16 * 4
     assert 1.8 < footprint(ConvNet(width=16), 64, (128, 1)) / small < 2.2
     assert 1.8 < footprint(ConvNet(width=16), 32, (256, 1)) / small < 2.2
+
+
+def test_a_network_tested_on_its_way_has_a_row_for_every_step_and_test(whole):
+    archive = Memory()
+    schedule = dataclasses.replace(SHORT, stops=(0, 1, 4))
+    for _ in range(2):  # trained, then from the archive
+        table = swept(subjects(3), Session(archive), schedule).table
+        assert table["step"].tolist() == [s for _ in range(3) for s in (0, 1, 4) for _ in range(3)]
+        ends = table[table["step"] == 4].drop(columns="step").reset_index(drop=True)
+        pd.testing.assert_frame_equal(ends, whole.iloc[:9])
+        assert not np.allclose(table[table["step"] == 0]["nmse"], ends["nmse"])
+    index = indices(table)
+    assert index["step"].tolist() == [0, 1, 4] * 3
+    last = index[index["step"] == 4].drop(columns="step").reset_index(drop=True)
+    pd.testing.assert_frame_equal(last, indices(ends))
+
+
+def test_a_subject_may_bring_its_own_schedule(whole):
+    short = dataclasses.replace(SHORT, stops=(1,))
+    chosen = subjects(4)
+    chosen[1] = chosen[1]._replace(schedule=short)
+    reports = []
+    table = swept(chosen, Session(progress=reports.append)).table
+    alone = swept(subjects(2)[1:], schedule=short).table
+    pd.testing.assert_frame_equal(table.iloc[3:6].reset_index(drop=True), alone)
+    others = [*range(3), *range(6, 12)]
+    pd.testing.assert_frame_equal(table.iloc[others], whole.iloc[others])
+    assert reports[-1] == (4, 4, 3 * SHORT.steps + 1)
+
+
+def test_networks_tested_once_and_often_share_a_table():
+    often = dataclasses.replace(SHORT, stops=(1, 4))
+    chosen = subjects(2)
+    chosen[0] = chosen[0]._replace(schedule=often)
+    table = swept(chosen).table
+    assert table["step"].tolist() == [1] * 3 + [4] * 6

@@ -7,11 +7,11 @@ import pytest
 
 from shortcut1d import content, degradation, gradient, training
 from shortcut1d.family import draw_pair
-from shortcut1d.grid import Cell, keys_of, map_cells, stack_cells, train
-from shortcut1d.networks import MLP, ConvNet, apply, init
+from shortcut1d.grid import Cell, keys_of, map_cells, stack_cells, train, trajectory
+from shortcut1d.networks import MLP, ConvNet, WithDropout, apply, init
 from shortcut1d.training import Schedule
 
-SHORT = Schedule(steps=20, batch=8, segments=4)
+SHORT = Schedule(steps=20, batch=8)
 CONV = ConvNet(width=4, depth=3)
 
 
@@ -35,7 +35,7 @@ def at(tree, position):
 
 def test_training_lowers_the_error(key):
     families = content.note(), degradation.hiss()
-    trained = training.train(key, *families, MLP(width=64, depth=2), Schedule(1000, 32, segments=4))
+    trained = training.train(key, *families, MLP(width=64, depth=2), Schedule(1000, 32))
     clean, degraded = draw_pair(jax.random.key(1), *families, 200)
     output = apply(MLP(width=64, depth=2), trained.params, degraded)
     assert jnp.mean((output - clean) ** 2) < 0.1 * jnp.mean((degraded - clean) ** 2)
@@ -45,10 +45,10 @@ def test_training_lowers_the_error(key):
 @pytest.mark.parametrize("loss", ["mse", "l1"])
 def test_the_loss_is_the_one_that_was_asked_for(loss, key):
     network = MLP(width=4, depth=1)
-    schedule = Schedule(steps=1, batch=500, loss=loss, segments=1)
+    schedule = Schedule(steps=1, batch=500, loss=loss)
     families = content.note(), degradation.hum(level=-60)
     state = training.start(key, families[0], network, schedule)
-    _, measured = training.advance(state, *families, network, schedule)
+    _, measured = training.advance(state, *families, 1, network, schedule)
     pair = draw_pair(jax.random.key(3), *families, 2000)
     error = np.asarray(apply(network, state.params, pair[1]) - pair[0])
     expected = np.mean(error**2) if loss == "mse" else np.mean(np.abs(error))
@@ -123,13 +123,13 @@ def test_a_cell_that_diverges_midway_keeps_its_last_finite_weights(key):
     schedule = dataclasses.replace(SHORT, learning_rate=1e-3)
     families = content.note(), degradation.hiss()
     state = training.start(key, families[0], CONV, schedule)
-    state, _ = training.advance(state, *families, CONV, schedule)
+    state, _ = training.advance(state, *families, 5, CONV, schedule)
     absurd = families[1].replace(level=np.float32(700))
-    frozen, _ = training.advance(state, families[0], absurd, CONV, schedule)
+    frozen, _ = training.advance(state, families[0], absurd, 5, CONV, schedule)
     assert bool(frozen.diverged)
     same(frozen.params, state.params)
     # Once diverged it stays so, even if the data are sound again.
-    later, _ = training.advance(frozen, *families, CONV, schedule)
+    later, _ = training.advance(frozen, *families, 5, CONV, schedule)
     assert bool(later.diverged)
     same(later.params, state.params)
 
@@ -137,7 +137,7 @@ def test_a_cell_that_diverges_midway_keeps_its_last_finite_weights(key):
 def test_progress_is_reported_up_to_the_end():
     reports = []
     train(cells(), SHORT, reports.append)
-    assert [done.steps for done in reports] == [8 * 5, 8 * 10, 8 * 15, 8 * 20]
+    assert [done.steps for done in reports] == [8 * 2 * tenth for tenth in range(1, 11)]
     assert reports[-1] == (8, 8, 8 * 20)
 
 
@@ -175,3 +175,74 @@ def test_map_cells_gives_every_cell_its_own_answer_whatever_the_chunks():
     assert values.shape == (20,)
     expected = [power(c.key(), c.content, c.degradation, 4) for c in many]
     np.testing.assert_allclose(values, expected, atol=1e-5)
+
+
+def test_a_run_can_be_looked_at_on_its_way_and_comes_out_the_same():
+    few = cells(1)
+    end = train(few, SHORT)
+    looked = list(trajectory(few, dataclasses.replace(SHORT, stops=(0, 3, 20))))
+    assert [trained.history.shape[1] for trained in looked] == [0, 2, 11]
+    starts = [jax.jit(lambda k, c=c: init(CONV, jax.random.split(k)[0], (128,), 1))(c.key())
+              for c in few]  # fmt: skip
+    same(at(looked[0].params, 1), starts[1])
+    same(looked[-1].params, end.params)
+    *_, early = trajectory(few, dataclasses.replace(SHORT, stops=(3,)))
+    same(early.params, looked[1].params)  # the decay is that of the whole schedule
+
+
+def test_history_is_the_mean_loss_of_each_part():
+    few = cells(1)[:2]
+    steps = train(few, dataclasses.replace(SHORT, stops=tuple(range(1, 21)))).history
+    np.testing.assert_allclose(
+        train(few, SHORT).history, steps.reshape(2, 10, 2).mean(axis=2), rtol=1e-5
+    )
+
+
+def one_step(key, network=CONV, **options):
+    families = content.melody(), degradation.hiss()
+    schedule = Schedule(steps=100, batch=8, **options)
+    state = training.start(key, families[0], network, schedule)
+    advance = jax.jit(training.advance, static_argnums=(4, 5))
+    return state, advance(state, *families, 1, network, schedule)[0]
+
+
+def test_weight_decay_takes_a_share_of_the_weights_on_top_of_adam(key):
+    before, plain = one_step(key, learning_rate=0.01)
+    _, decayed = one_step(key, learning_rate=0.01, weight_decay=0.5)
+    for start, one, other in zip(
+        *map(jax.tree.leaves, (before.params, plain.params, decayed.params)), strict=True
+    ):
+        np.testing.assert_allclose(other, one - 0.01 * 0.5 * start, atol=1e-6)
+
+
+def test_sharpness_aware_steps_follow_the_slope_at_the_worst_weights_nearby(key):
+    before, sharp = one_step(key, sharpness=0.3)
+    step_key = jax.random.fold_in(before.key, 0)
+    pair = draw_pair(step_key, content.melody(), degradation.hiss(), 8)
+
+    @jax.jit
+    def slope_at(params):
+        return gradient.loss_and_gradient(params, *pair, CONV, "mse")[1]
+
+    slope = slope_at(before.params)
+    length = np.sqrt(sum(np.sum(np.square(leaf)) for leaf in jax.tree.leaves(slope)))
+    worst = jax.tree.map(lambda w, s: w + 0.3 * s / length, before.params, slope)
+    # Adam's first moment after one step is a tenth of the slope that it was given.
+    moment = jax.tree.leaves(sharp.moments[0].mu)
+    for got, wanted in zip(moment, jax.tree.leaves(slope_at(worst)), strict=True):
+        np.testing.assert_allclose(10 * got, wanted, rtol=1e-3, atol=1e-5)
+
+
+def test_dropout_trains_otherwise_and_another_seed_drops_others(key):
+    network = WithDropout(CONV, 0.5)
+    _, plain = one_step(key)
+    _, dropped = one_step(key, network)
+    before, again = one_step(key, network)
+    same(dropped.params, again.params)
+    assert not np.allclose(jax.tree.leaves(plain.params)[1], jax.tree.leaves(dropped.params)[1])
+    pair = draw_pair(key, content.melody(), degradation.hiss(), 8)
+    losses = [
+        gradient.loss_and_gradient(before.params, *pair, network, "mse", jax.random.key(n))[0]
+        for n in (0, 1)
+    ]
+    assert losses[0] != losses[1]

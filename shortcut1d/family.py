@@ -86,6 +86,7 @@ class OneOf:
     """One family out of several of different kinds, chosen by a traced index.
 
     It lets cells with different kinds of family share one compiled program. Made by `stack`.
+    Where realisations differ in their channels, the narrower ones are filled up with zeros.
     """
 
     options: tuple[Any, ...]
@@ -93,9 +94,22 @@ class OneOf:
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n *space channels"]:
         """`n` draws from the chosen family, the same that it would give on its own."""
-        return jax.lax.switch(
-            self.which, [lambda k, o=o: o.sample(k, n) for o in self.options], key
-        )
+        most = max(self._channels(key, n))
+
+        def branch(option: Any) -> Any:
+            def draw(key: PRNGKeyArray) -> Array:
+                drawn = option.sample(key, n)
+                missing = most - drawn.shape[-1]
+                return jnp.pad(drawn, [*[(0, 0)] * (drawn.ndim - 1), (0, missing)])
+
+            return draw
+
+        return jax.lax.switch(self.which, [branch(option) for option in self.options], key)
+
+    def _channels(self, key: PRNGKeyArray, n: int) -> list[int]:
+        """Of each option's draws."""
+        draws = [jax.eval_shape(lambda k, o=o: o.sample(k, n), key) for o in self.options]
+        return [drawn.shape[-1] for drawn in draws]
 
     def apply(
         self,
@@ -103,7 +117,12 @@ class OneOf:
         realisation: Float[Array, "n *space channels"],
     ) -> Float[Array, "n *space channels"]:
         """The chosen degradation, applied."""
-        return jax.lax.switch(self.which, [o.apply for o in self.options], content, realisation)
+        channels = self._channels(jax.random.key(0), len(content))
+        branches = [
+            lambda clean, drawn, o=o, c=c: o.apply(clean, drawn[..., :c])
+            for o, c in zip(self.options, channels)
+        ]
+        return jax.lax.switch(self.which, branches, content, realisation)
 
     def unseen(self) -> Self:
         """Every option replaced by its held-out twin."""

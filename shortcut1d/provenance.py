@@ -32,7 +32,9 @@ def stamp_of_code_and_device() -> str:
 
     A cell that other code has trained is not this code's cell.
     """
-    files = set.union(*(code_of(module) for module in ("sweep", "content", "degradation")))
+    files = set.union(
+        *(code_of(module) for module in ("sweep", "content", "degradation", "combine"))
+    )
     code = [(path.name, path.read_bytes()) for path in sorted(files)]
     versions = [importlib.metadata.version(name) for name in PACKAGES[:5]]
     return identity(code, versions, _device())

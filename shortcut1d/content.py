@@ -131,9 +131,11 @@ class Tune:
         shares = jax.random.uniform(key, (n, MOST_NOTES + 2))
         start = index_below(self.count, shares[:, :1])
         position = (start + jnp.arange(MOST_NOTES)) % self.count
-        durations = jnp.where(jnp.arange(MOST_NOTES) < self.notes, self.beats[position], 0.0)
+        durations = jnp.where(
+            jnp.arange(MOST_NOTES) < self.notes, jnp.asarray(self.beats)[position], 0.0
+        )
         durations = durations / jnp.sum(durations, axis=1, keepdims=True)
-        pitches = self.low * 2.0 ** (self.semitones[position] / 12)
+        pitches = self.low * 2.0 ** (jnp.asarray(self.semitones)[position] / 12)
         phases, shift = shares[:, 1:-1], shares[:, -1]
         return unit_rms(play(pitches, durations, phases, shift, self.length)[..., None])
 
@@ -197,10 +199,13 @@ class Pool:
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n *space channels"]:
         """`n` of the pool's members, with replacement."""
-        member = jax.random.randint(key, (n,), 0, self.size)
+        return self.members(jax.random.randint(key, (n,), 0, self.size))
+
+    def members(self, numbers: Int[Array, " n"]) -> Float[Array, "n *space channels"]:
+        """Members by number, from 0; a larger pool of the same seed begins with the same ones."""
         of_pool = jax.random.key(self.seed)
         draw = jax.vmap(lambda i: self.inner.sample(jax.random.fold_in(of_pool, i), 1)[0])
-        return draw(member)
+        return draw(numbers)
 
     def unseen(self) -> Content:
         """Fresh draws of the family that the pool was drawn from."""

@@ -10,6 +10,9 @@ from shortcut1d import content, degradation
 from shortcut1d.analysis import complexity, predict
 from shortcut1d.errors import InvalidInput
 
+# The probes train: with XLA's optimisations, as users have it.
+pytestmark = pytest.mark.usefixtures("optimised")
+
 KEY = jax.random.key(0)
 MEASURES = complexity.MEASURES
 WHITE = np.random.default_rng(0).normal(size=(1024, 128, 1))

@@ -1,6 +1,7 @@
 """What did a denoiser learn? Measures on arrays and callables; nothing here knows of training."""
 
 from shortcut1d.analysis import complexity, oracles
+from shortcut1d.analysis.balance import Advice, balance
 from shortcut1d.analysis.complexity import Prediction, predict
 from shortcut1d.analysis.decoupled import (
     Gains,
@@ -28,6 +29,7 @@ from shortcut1d.analysis.transfer import (
 )
 
 __all__ = [
+    "Advice",
     "Denoiser",
     "Gains",
     "Index",
@@ -37,6 +39,7 @@ __all__ = [
     "Prediction",
     "Products",
     "alignment",
+    "balance",
     "band_gains",
     "bootstrap",
     "bootstrap_each",

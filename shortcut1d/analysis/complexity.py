@@ -4,6 +4,7 @@ Measures of samples alone, the same for content and layer. The paper's rule, tha
 simpler of the two, becomes `predict`.
 """
 
+import itertools
 import lzma
 import math
 from collections.abc import Callable
@@ -13,13 +14,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 from scipy.spatial import cKDTree
 
 from shortcut1d import errors
 from shortcut1d.analysis.denoiser import Samples, finite
 
 PROBE_WIDTH, PROBE_BATCH, PROBE_RATE = 128, 16, 3e-3
+CHANNELS, TAPS, DILATIONS, STEPS = 16, 9, (1, 2, 4, 4, 2, 1), 300  # of the convolutional probe
 
 
 def effective_dimension(samples: Samples) -> float:
@@ -139,12 +141,95 @@ def _prequential(key: PRNGKeyArray, batches: Float[Array, "steps batch size"]) -
     return jnp.mean(errors_before)
 
 
+def denoising_cost(samples: Samples, key: PRNGKeyArray | None = None) -> float:
+    """How hard the samples are to learn for a network that denoises: errors of a small conv net.
+
+    The net (six dilated layers of 16 channels and 9 taps, circular) learns to take white
+    noise as loud as the samples off them: 300 Adam steps on batches of 16, samples drawn with
+    replacement, noise drawn anew. The cost is the mean of its errors on each batch *before* it
+    learns from it, over the samples' power: the prequential code length of a network that sees
+    what a denoiser sees, locally and wherever it stands. Few different samples cost little.
+
+    Args:
+        samples: draws of content or layer.
+        key: of the probe's weights, and of its batches.
+
+    Returns:
+        from 0 up; 1 is as good as silence.
+    """
+    return denoising_cost_of_some(samples, len(np.asarray(samples)), key)
+
+
+def denoising_cost_of_some(samples: Samples, count: int, key: PRNGKeyArray | None = None) -> float:
+    """`denoising_cost` of the first `count` of the samples; one compilation for all counts."""
+    _checked(samples)
+    errors.whole("count", count, high=len(samples))
+    values = np.asarray(samples, np.float32)
+    some = values[:count]
+    if not np.any(some):
+        raise errors.refuse("samples", "silence", "some signal")
+    scale = np.float32(np.sqrt(np.mean(np.square(some, dtype=np.float64))))
+    key = jax.random.key(0) if key is None else key
+    return float(_denoising_cost(key, values / scale, jnp.int32(count)))
+
+
+@jax.jit
+def _denoising_cost(key: PRNGKeyArray, samples: Samples, count: Int[Array, ""]) -> Float[Array, ""]:
+    shape, channels = samples.shape[1:], samples.shape[-1]
+    rank = len(shape) - 1
+    # As many taps in all, along however many axes: 9 in a row, 3 by 3.
+    kernel = 2 * round((TAPS ** (1 / rank) - 1) / 2) + 1
+    widths = [channels, *[CHANNELS] * (len(DILATIONS) - 1), channels]
+    key, *keys = jax.random.split(key, len(widths))
+    params = []
+    for own, (inside, outside) in zip(keys, itertools.pairwise(widths)):
+        patch = kernel**rank * inside
+        weight = jax.random.normal(own, (patch * outside,)).reshape(patch, outside)
+        params.append((weight * (2 / patch) ** 0.5, jnp.zeros(outside)))
+    params[-1] = (0.1 * params[-1][0], params[-1][1])  # it starts by saying nothing
+
+    def denoised(params: Any, x: Array) -> Array:
+        for number, ((weight, bias), dilation) in enumerate(zip(params, DILATIONS)):
+            x = jax.nn.relu(x) if number else x
+            x = _neighbourhoods(x, kernel, dilation) @ weight + bias
+        return x
+
+    optimiser = optax.adam(optax.cosine_decay_schedule(PROBE_RATE, STEPS))
+
+    def error(params: Any, clean: Array, noise: Array) -> Array:
+        return jnp.mean((denoised(params, clean + noise) - clean) ** 2)
+
+    def step(state: Any, number: Array) -> tuple[Any, Array]:
+        params, moments = state
+        pick_key, noise_key = jax.random.split(jax.random.fold_in(key, number))
+        picks = (jax.random.uniform(pick_key, (PROBE_BATCH,)) * count).astype(jnp.int32)
+        clean = samples[jnp.minimum(picks, count - 1)]
+        noise = jax.random.normal(noise_key, (clean.size,)).reshape(clean.shape)
+        value, slope = jax.value_and_grad(error)(params, clean, noise)
+        update, moments = optimiser.update(slope, moments, params)
+        return (optax.apply_updates(params, update), moments), value
+
+    _, errors_before = jax.lax.scan(step, (params, optimiser.init(params)), jnp.arange(STEPS))
+    return jnp.mean(errors_before)
+
+
+def _neighbourhoods(
+    x: Float[Array, "batch *space channels"], kernel: int, dilation: int
+) -> Float[Array, "batch *space patch"]:
+    """Every position's neighbours, circular, along the channel axis."""
+    axes = tuple(range(1, x.ndim - 1))
+    offsets = [dilation * (tap - kernel // 2) for tap in range(kernel)]
+    shifts = itertools.product(offsets, repeat=len(axes))
+    return jnp.concatenate([jnp.roll(x, shift, axes) for shift in shifts], axis=-1)
+
+
 MEASURES: dict[str, Callable[[Samples], float]] = {
     "effective dimension": effective_dimension,
     "spectral entropy": spectral_entropy,
     "description length": description_length,
     "intrinsic dimension": intrinsic_dimension,
     "learnability": learnability,
+    "denoising cost": denoising_cost,
 }
 DEFAULT = "intrinsic dimension"  # of its balance, the sign itself tells (experiments/complexity.py)
 

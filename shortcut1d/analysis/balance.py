@@ -1,0 +1,105 @@
+"""What to change so that neither component is the simpler one: a recommendation from samples."""
+
+import bisect
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from shortcut1d import errors
+from shortcut1d.analysis.complexity import denoising_cost, denoising_cost_of_some
+from shortcut1d.analysis.denoiser import finite
+
+AnySamples = Float[Array | np.ndarray, "..."]  # checked here, so that the error says which
+ENOUGH = 0.95  # of the cost of all contents: so many are as hard to learn as all of them
+
+
+class Advice(NamedTuple):
+    """How to train where the degradation is the simpler component; `print` says it in words.
+
+    keep: training contents to keep, of `contents`; all of them where they are the simpler
+    component as it is. widen: the first of the wider degradations that is as hard as all contents;
+    None where none is, or was given. content, degradation: their `denoising_cost`. by_count: the
+    cost of so many contents, where it was measured. by_name: the cost of each wider degradation.
+    """
+
+    keep: int
+    contents: int
+    widen: str | None
+    content: float
+    degradation: float
+    by_count: dict[int, float]
+    by_name: dict[str, float]
+
+    @property
+    def balanced(self) -> bool:
+        """Whether the degradation is no simpler than the contents, so that all can be kept."""
+        return self.degradation >= self.content
+
+    def __str__(self) -> str:
+        costs = f"degradation {self.degradation:.2f}, contents {self.content:.2f}"
+        if self.balanced:
+            return f"Keep all {self.contents} contents: the degradation is no simpler ({costs})."
+        said = f"The degradation is the simpler component ({costs}) and will be fitted. "
+        if self.widen is not None:
+            harder = self.by_name[self.widen]
+            return (
+                said + f"Widen it to {self.widen!r} ({harder:.2f}), or keep {self.keep} contents."
+            )
+        return said + f"Keep {self.keep} of {self.contents} contents, or widen the degradation."
+
+
+def balance(
+    content: AnySamples,
+    degradation: AnySamples,
+    wider: Mapping[str, AnySamples] | None = None,
+    key: PRNGKeyArray | None = None,
+) -> Advice:
+    """How many training contents to keep, or how much wider to make the degradation's range.
+
+    Networks fit the simpler component and generalise best where both are equally complex (Hu et
+    al. 2025). Complexity is the `denoising_cost`, in which few contents are simpler than many.
+    Where the degradation is the simpler component, the advice is the first wider one that costs no
+    less than the contents; or to keep the fewest contents, by doublings, that cost 95% of what all
+    of them do: fewer would be missed in new contents, and more only make the degradation the
+    simpler thing to learn. The 95% fit melodies under clicks; experiments/sweet_spot.py judges the
+    advice on other families.
+
+    Args:
+        content: the clean training samples, in random order: the first so many are to be kept.
+        degradation: layers, `y - c`, of the degradation as it is.
+        wider: layers of other ranges of it that could be trained on, by name, the least wide first.
+        key: of the probes.
+
+    Raises:
+        InvalidInput: samples that are not finite, silent, or of another shape than the content's.
+    """
+    finite("content", content)
+    key = jax.random.key(0) if key is None else key
+    layers = {"degradation": degradation, **{f"wider {n!r}": s for n, s in (wider or {}).items()}}
+    for name, samples in layers.items():
+        finite(name, samples)
+        if np.shape(samples)[1:] != np.shape(content)[1:]:
+            raise errors.refuse(name, np.shape(samples), f"samples of {np.shape(content)[1:]}")
+    of_layer = denoising_cost(degradation, key)
+    contents = len(content)
+    of_all = denoising_cost(content, key)
+    by_count, by_name = {contents: of_all}, {}
+    keep, widen = contents, None
+    if of_layer < of_all:
+        counts = [2**n for n in range(contents.bit_length()) if 2**n < contents]
+
+        def cost_of(count: int) -> float:
+            by_count[count] = denoising_cost_of_some(content, count, key)
+            return by_count[count]
+
+        first = bisect.bisect_left(counts, ENOUGH * of_all, key=cost_of)
+        keep = [*counts, contents][first]
+        for name, samples in (wider or {}).items():
+            by_name[name] = denoising_cost(samples, key)
+            if by_name[name] >= of_all:
+                widen = name
+                break
+    return Advice(keep, contents, widen, of_all, of_layer, by_count, by_name)

@@ -1,10 +1,12 @@
-"""What several studies share: the options of training, and the cells of the phase diagram.
+"""What several studies share: the options of training, and two kinds of grid.
 
-In every cell of the diagram a network is trained on content up to one frequency under clicks of so
-many shapes, and then given what it has not seen: melodies and a tune, other clicks, and hiss.
+In every cell of the map (the phase diagram) a network is trained on content up to one frequency
+under clicks of so many shapes, and then given what it has not seen: melodies and a tune, other
+clicks, and hiss. In every cell of the other grid it is trained on a pool of so many melodies under
+such clicks, and then given new melodies, other clicks, and both.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +16,15 @@ import pandas as pd
 
 from shortcut1d import content, degradation, errors, networks, panel
 from shortcut1d.analysis.oracles import basis_of
+from shortcut1d.content import ENDLESS
 from shortcut1d.grid import Cell
 from shortcut1d.networks import Network
 from shortcut1d.options import option
 from shortcut1d.panel import SEEN, UNSEEN_CONTENT, UNSEEN_DEGRADATION, Exam, Subject, Trial
 from shortcut1d.sweep import Session, sweep
 from shortcut1d.training import Schedule
+
+UNSEEN_BOTH = "unseen content and degradation"
 
 
 @dataclass(frozen=True)
@@ -40,9 +45,9 @@ class TrainConfig:
         errors.whole("samples", self.samples, low=2)
         self.schedule()
 
-    def schedule(self, segments: int = 1) -> Schedule:
-        """How every network is trained."""
-        return Schedule(self.steps, self.batch, self.learning_rate, self.loss, segments)
+    def schedule(self, **others: Any) -> Schedule:
+        """How every network is trained, and `others` of the fields of a `Schedule`."""
+        return Schedule(self.steps, self.batch, self.learning_rate, self.loss, **others)
 
 
 NETWORKS: dict[str, Callable[["MapConfig"], Network]] = {
@@ -96,26 +101,27 @@ MAPS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def subject(config: MapConfig, network: str, frequency: float, shapes: int, seed: int) -> Subject:
+def map_subject(
+    network: Network, name: str, frequency: float, shapes: int, seed: int, level: float = 0.0
+) -> Subject:
     """One cell. Every cell meets the same unseen content: one yardstick for the whole map."""
     band = content.band(frequency)
-    clicks = degradation.clicks(shapes, bank=seed, level=config.level)
-    hiss = degradation.hiss(level=config.level)
-    tests = [
-        Trial(SEEN, "band", "clicks", band, clicks),
-        Trial(UNSEEN_CONTENT, "melody", "clicks", content.melody(), clicks),
-        Trial(UNSEEN_CONTENT, "tune", "clicks", content.tune(), clicks),
-        Trial(UNSEEN_DEGRADATION, "band", "other clicks", band, clicks.unseen()),
-        Trial(UNSEEN_DEGRADATION, "band", "hiss", band, hiss),
-    ]
-    cell = Cell(band, clicks, NETWORKS[network](config), seed)
-    return Subject(cell, network, f"band({frequency:g})", f"clicks({shapes})", tests)
+    clicks = degradation.clicks(shapes, bank=seed, level=level)
+    hiss = degradation.hiss(level=level)
+    tests = trials(
+        ("band", band),
+        ("clicks", clicks),
+        {"melody": content.melody(), "tune": content.tune()},
+        {"other clicks": clicks.unseen(), "hiss": hiss},
+    )
+    cell = Cell(band, clicks, network, seed)
+    return Subject(cell, name, f"band({frequency:g})", f"clicks({shapes})", tests)
 
 
 def train_map(config: MapConfig, session: Session) -> pd.DataFrame:
     """Train and test a network in every cell; the table of `panel.tabulate`."""
     subjects = [
-        subject(config, name, frequency, shapes, seed)
+        map_subject(NETWORKS[name](config), name, frequency, shapes, seed, config.level)
         for name in config.networks
         for seed in range(config.seeds)
         for frequency in config.frequencies
@@ -130,13 +136,7 @@ def train_map(config: MapConfig, session: Session) -> pd.DataFrame:
 def maps(table: pd.DataFrame, network: str, column: str) -> np.ndarray:
     """A measure of one network as `(seeds, frequencies, shapes)`, both in rising order."""
     index = panel.indices(table[table["network"] == network])
-    frequency = index["content"].map(complexity_in_name)
-    shapes = index["degradation"].map(complexity_in_name)
-    cube = index.assign(frequency=frequency, shapes=shapes).set_index(
-        ["seed", "frequency", "shapes"]
-    )[column]
-    axes = [sorted(cube.index.unique(level)) for level in cube.index.names]
-    return cube.reindex(pd.MultiIndex.from_product(axes)).to_numpy().reshape(*map(len, axes))
+    return cube(with_complexities(index), column, "seed", "frequency", "shapes")[1]
 
 
 def axes_of(table: pd.DataFrame) -> tuple[list[float], list[float]]:
@@ -144,6 +144,127 @@ def axes_of(table: pd.DataFrame) -> tuple[list[float], list[float]]:
     columns = (table["content"], table["degradation"])
     frequencies, shapes = (sorted(column.map(complexity_in_name).unique()) for column in columns)
     return frequencies, shapes
+
+
+@dataclass(frozen=True)
+class PoolConfig(TrainConfig):
+    """Which cells a grid of pools has, and how they are trained."""
+
+    pools: tuple[int, ...] = option(
+        (1, 2, 4, 8, 16, 64, 256, 4096), "melodies to train on; endlessly many come on top"
+    )
+    shapes: tuple[int, ...] = option((1, 8, 64), "click shapes in the bank, K")
+    level: float = option(0.0, "level of the degradations against the content, dB")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for field in ("pools", "shapes"):
+            values = getattr(self, field)
+            if not values or list(values) != sorted(set(values)):
+                raise errors.refuse(field, values, "at least one, in rising order")
+        for size in self.pools:
+            errors.whole("pools", size, high=ENDLESS - 1)
+        for count in self.shapes:
+            degradation.clicks(count, level=self.level)
+
+
+def pool_subject(config: PoolConfig, pool: int, shapes: int, seed: int) -> Subject:
+    """One network: trained on a pool of melodies, tested on melodies that are not in it."""
+    melodies = content.melody()
+    known = content.pool(melodies, pool, seed)
+    clicks = degradation.clicks(shapes, bank=seed, level=config.level)
+    tests = trials(
+        ("pool", known),
+        ("clicks", clicks),
+        {"melodies": melodies},
+        {"other clicks": clicks.unseen()},
+        both=True,
+    )
+    cell = Cell(known, clicks, networks.ConvNet(width=config.width), seed)
+    return Subject(cell, "conv", f"pool({pool})", f"clicks({shapes})", tests)
+
+
+def train_pools(config: PoolConfig, session: Session) -> pd.DataFrame:
+    """Train and test a network for every number of melodies and of click shapes."""
+    subjects = [
+        pool_subject(config, pool, shapes, seed)
+        for seed in range(config.seeds)
+        for pool in (*config.pools, ENDLESS)
+        for shapes in config.shapes
+    ]
+    return sweep(subjects, config.schedule(), Exam(config.samples, NO_SPAN), session).table
+
+
+def pool_curves(table: pd.DataFrame, column: str) -> tuple[list[float], list[float], np.ndarray]:
+    """Numbers of melodies and of shapes, and a measure as `(seeds, shapes, pools)`.
+
+    column: "nmse" on new melodies under new clicks, or one of `panel.indices`.
+    """
+    both = table[table["test"] == UNSEEN_BOTH]
+    chosen = both if column == "nmse" else panel.indices(table)
+    named = with_complexities(chosen).rename(columns={"frequency": "pool"})
+    axes, values = cube(named, column, "seed", "shapes", "pool")
+    return axes[2], axes[1], values
+
+
+def trials(
+    known_content: tuple[str, Any],
+    known_degradation: tuple[str, Any],
+    unseen_contents: Mapping[str, Any],
+    unseen_degradations: Mapping[str, Any],
+    both: bool = False,
+) -> list[Trial]:
+    """What a network is given: what it knows, each new thing with what it knows of the other kind.
+
+    Args:
+        known_content: its name and family, and likewise
+        known_degradation: what the network was trained on.
+        unseen_contents: by name.
+        unseen_degradations: by name.
+        both: every new content under every new degradation as well.
+    """
+    contents, degradations = unseen_contents.items(), unseen_degradations.items()
+    pairs = [(SEEN, known_content, known_degradation)]
+    pairs += [(UNSEEN_CONTENT, new, known_degradation) for new in contents]
+    pairs += [(UNSEEN_DEGRADATION, known_content, new) for new in degradations]
+    if both:
+        pairs += [(UNSEEN_BOTH, c, d) for c in contents for d in degradations]
+    return [Trial(role, c_name, d_name, c, d) for role, (c_name, c), (d_name, d) in pairs]
+
+
+# Where the share of an output in the span of the training content is not asked for.
+NO_SPAN = np.eye(content.WINDOW, 1, dtype=np.float32)
+
+
+def cube(
+    frame: pd.DataFrame, column: str, *axes: str, orders: Iterable[str] = ()
+) -> tuple[list[list[Any]], np.ndarray]:
+    """A column of a long table as an array with an axis for each of some other columns.
+
+    Args:
+        frame: one row for each combination of values of `axes`.
+        column: what fills the array; NaN where a combination is missing.
+        axes: columns. Their values come in rising order, or
+        orders: for these axes in the order in which they appear.
+
+    Returns:
+        the values along each axis, and the array.
+    """
+    indexed = frame.set_index(list(axes))[column]
+    values = [
+        list(dict.fromkeys(frame[axis])) if axis in set(orders) else sorted(set(frame[axis]))
+        for axis in axes
+    ]
+    filled = indexed.reindex(pd.MultiIndex.from_product(values)) if len(axes) > 1 else indexed
+    return values, filled.to_numpy(np.float64).reshape(*map(len, values))
+
+
+def with_complexities(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with the numbers in its families' names as columns `frequency` and `shapes`."""
+    return frame.assign(
+        frequency=frame["content"].map(complexity_in_name),
+        shapes=frame["degradation"].map(complexity_in_name),
+    )
 
 
 def complexity_in_name(name: str) -> float:

@@ -46,19 +46,24 @@ def optimised():
 
 
 @pytest.fixture(scope="session")
-def experiment():
-    """The experiment of a script, by its name."""
+def module():
+    """A script as a module, by its name."""
     loaded = {}
 
     def load(name):
         if name not in loaded:
             spec = importlib.util.spec_from_file_location(name, EXPERIMENTS / f"{name}.py")
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-            loaded[name] = module.experiment
+            loaded[name] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(loaded[name])
         return loaded[name]
 
     return load
+
+
+@pytest.fixture(scope="session")
+def experiment(module):
+    """The experiment of a script, by its name."""
+    return lambda name: module(name).experiment
 
 
 @pytest.fixture(scope="session")

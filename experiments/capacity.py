@@ -1,0 +1,217 @@
+"""Capacity: the shortcut is not a matter of how large the network is.
+
+Conv nets from hundreds to tens of thousands of parameters, wider or deeper, all with the same
+receptive field, are trained on simple, middling and rich content under the same clicks. How much of
+the variance of the index is down to the content, and how much to the size of the network?
+"""
+
+import sys
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from shortcut1d import content, degradation, errors, networks, panel, plotting
+from shortcut1d.analysis import bootstrap, bootstrap_each
+from shortcut1d.claims import Claim, claim_mean, claim_ratio
+from shortcut1d.networks import ConvNet
+from shortcut1d.options import option
+from shortcut1d.panel import Exam
+from shortcut1d.study import Experiment, Outcome, main
+from shortcut1d.sweep import Session, sweep
+from shortcut1d.testbed import (
+    NO_SPAN,
+    TrainConfig,
+    complexity_in_name,
+    cube,
+    map_subject,
+    with_complexities,
+)
+
+# Dilations by depth: all see 113 samples, so that depth is not sight.
+SPACING = {4: (1, 6, 6, 1), 6: (1, 2, 4, 4, 2, 1), 10: (1, 1, 1, 2, 2, 2, 2, 1, 1, 1)}
+DEPTH = 6  # of the networks that differ in width
+
+
+@dataclass(frozen=True)
+class Config(TrainConfig):
+    """Which sizes of network, and on what."""
+
+    widths: tuple[int, ...] = option((4, 12, 44), "channels, in nets of 6 layers")
+    depths: tuple[int, ...] = option((4, 10), f"layers, of {sorted(SPACING)}, in nets of --width")
+    frequencies: tuple[float, ...] = option(
+        (2.0, 12.0, 33.0), "band limits of the content, cycles per window"
+    )
+    shapes: int = option(8, "click shapes in the bank, K")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for width in self.widths:
+            errors.whole("widths", width)
+        for depth in self.depths:
+            if depth not in SPACING:
+                raise errors.refuse("depths", depth, f"one of {sorted(SPACING)}")
+        for field in ("widths", "depths", "frequencies"):
+            values = getattr(self, field)
+            if not values or list(values) != sorted(set(values)):
+                raise errors.refuse(field, values, "at least one, in rising order")
+        if len(self.sizes()) < 2 or len(self.frequencies) < 2:
+            raise errors.refuse("frequencies", self.frequencies, "two contents and two sizes")
+        for frequency in self.frequencies:
+            content.band(frequency)
+        degradation.clicks(self.shapes)
+
+    def sizes(self) -> list[ConvNet]:
+        """The networks, each once."""
+        wide = [ConvNet(width=width, dilations=SPACING[DEPTH]) for width in self.widths]
+        deep = [ConvNet(self.width, depth, dilations=SPACING[depth]) for depth in self.depths]
+        return list(dict.fromkeys(wide + deep))
+
+
+def parameters(network: ConvNet) -> int:
+    """Weights and biases."""
+    made = jax.eval_shape(
+        lambda key: networks.init(network, key, (content.WINDOW,), 1), jax.random.key(0)
+    )
+    return sum(leaf.size for leaf in jax.tree.leaves(made))
+
+
+def run(config: Config, session: Session) -> Outcome:
+    """Train networks of every size on every content."""
+    subjects = [
+        map_subject(
+            network, f"{network.depth} layers of {network.width} ({parameters(network)})",
+            frequency, config.shapes, seed,
+        )
+        for network in config.sizes()
+        for frequency in config.frequencies
+        for seed in range(config.seeds)
+    ]  # fmt: skip
+    exam = Exam(config.samples, NO_SPAN)
+    return Outcome(sweep(subjects, config.schedule(), exam, session).table)
+
+
+def measured(table: pd.DataFrame, column: str) -> tuple[list[float], list[float], np.ndarray]:
+    """Numbers of parameters, content frequencies, and a measure as `(seeds, sizes, contents)`."""
+    index = with_complexities(panel.indices(table))
+    index = index.assign(size=index["network"].map(complexity_in_name))
+    (_, sizes, frequencies), values = cube(index, column, "seed", "size", "frequency")
+    return sizes, frequencies, values
+
+
+class Shares(NamedTuple):
+    """Of the variance of a measure over a grid, for each seed: what each cause explains of it."""
+
+    content: np.ndarray
+    size: np.ndarray
+    both: np.ndarray
+
+
+def shares_of_variance(values: np.ndarray) -> Shares:
+    """Two-way analysis of variance of `(seeds, sizes, contents)`, one value a cell.
+
+    Main effects of content and of size, and what is left: their interaction (and chance).
+    """
+    centred = values - values.mean(axis=(1, 2), keepdims=True)
+    total = np.sum(centred**2, axis=(1, 2))
+    of_content = np.sum(centred.mean(axis=1) ** 2, axis=1) * values.shape[1] / total
+    of_size = np.sum(centred.mean(axis=2) ** 2, axis=1) * values.shape[2] / total
+    return Shares(of_content, of_size, 1 - of_content - of_size)
+
+
+def claims(table: pd.DataFrame) -> list[Claim]:
+    """That the content decides, and the size of the network does not."""
+    sizes, _, phi = measured(table, "phi")
+    shares = shares_of_variance(phi)
+    over = f"over {sizes[-1] / sizes[0]:.3g} times as many parameters"
+    return [
+        claim_mean(
+            f"capacity explains little of the index, {over}",
+            "share of the variance of phi", shares.size, "below", 0.1,
+        ),
+        claim_mean(
+            "content complexity explains most of the index",
+            "share of the variance of phi", shares.content, "above", 0.5,
+        ),
+        claim_ratio(
+            "content complexity moves the index more than capacity does",
+            "variance of phi explained by content / by capacity",
+            np.stack([shares.content, shares.size], axis=1), "above", 10.0,
+        ),
+    ]  # fmt: skip
+
+
+SHOWN = {
+    "phi": "index $\\varphi$", "rho": "novelty response $\\rho$",
+    "nmse": "error on what is seen\n(NMSE)",
+}  # fmt: skip
+COLORS = (plotting.BLUE, plotting.ORANGE, plotting.RED, plotting.GREEN, plotting.PINK)
+
+
+def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
+    """Measures against the number of parameters, and the shares of variance."""
+    with plotting.style():
+        figure = Figure(figsize=(plotting.TWO_COLUMNS, 2.5), layout="constrained")
+        *panels, last = figure.subplots(1, len(SHOWN) + 1)
+        depths = {
+            complexity_in_name(name): int(name.split()[0]) for name in table["network"].unique()
+        }
+        for axes, (column, label) in zip(panels, SHOWN.items(), strict=True):
+            sizes, frequencies, values = measured(table, column)
+            alike = np.array([depths[size] == DEPTH for size in sizes])
+            for number, frequency in enumerate(frequencies):
+                color = COLORS[number % len(COLORS)]
+                mean = bootstrap_each(values[:, :, number].T)
+                axes.errorbar(
+                    sizes, mean.estimate, [mean.estimate - mean.low, mean.high - mean.estimate],
+                    fmt="none", ecolor=color, elinewidth=1.2,
+                )  # fmt: skip
+                for chosen, look in ((alike, "o-"), (~alike, "D")):
+                    axes.plot(
+                        np.array(sizes)[chosen], mean.estimate[chosen], look, color=color,
+                        markersize=3.5, linewidth=1.0, markeredgewidth=0,
+                        label=f"f = {frequency:g}" if look == "o-" else None,
+                    )  # fmt: skip
+            axes.set_xscale("log")
+            axes.set_xlabel("parameters")
+            axes.set_title(label, fontsize=7, loc="left")
+        panels[0].axhline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
+        panels[-1].set_ylim(bottom=0)
+        panels[-1].legend(fontsize=6, title="content up to", title_fontsize=6)
+        shares = shares_of_variance(measured(table, "phi")[2])
+        for row, share in enumerate(shares):
+            plotting.bar(last, bootstrap(share), row, plotting.INK, "o")
+        last.set_yticks(range(len(shares)), ["content", "capacity", "the two\ntogether"])
+        last.set_ylim(len(shares) - 0.5, -0.5)
+        last.set_xlim(-0.03, 1.03)
+        last.set_title("share of the variance\nof $\\varphi$ (95%)", fontsize=7, loc="left")
+        figure.supxlabel(
+            "circles: nets of 6 layers, wider and wider; diamonds: of other depths", fontsize=6.5
+        )
+        return figure
+
+
+experiment = Experiment(
+    name="capacity",
+    summary=__doc__,
+    presets={
+        "smoke": Config(
+            seeds=2, widths=(2,), depths=(4,), frequencies=(2.0, 33.0), width=2, steps=10, batch=8,
+            samples=16,
+        ),
+        "quick": Config(seeds=4, widths=(4, 12, 44), width=12, batch=16),
+        "full": Config(
+            seeds=10, widths=(4, 8, 16, 32, 64), frequencies=(2.0, 6.0, 12.0, 19.0, 33.0), width=16,
+            steps=4000, batch=64, samples=512,
+        ),
+    },
+    run=run,
+    plot=plot,
+    claims=claims,
+)  # fmt: skip
+
+if __name__ == "__main__":
+    sys.exit(main(experiment))

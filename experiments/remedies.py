@@ -1,0 +1,211 @@
+"""Remedies: what people try against the shortcut, on equal budget, against balance.
+
+Conv nets are trained on melodies under clicks of one shape, the corner where the clicks are what is
+learnt, with every remedy in turn, and given a tune under clicks of another shape and under a hum.
+Balance is what `analysis.balance` advises from samples: fewer melodies, or more shapes of click.
+Beside it stands the widest range of clicks there is. No remedy takes more gradients than training
+without any.
+"""
+
+import sys
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from shortcut1d import analysis, combine, content, degradation, errors, networks, panel, plotting
+from shortcut1d.analysis import bootstrap
+from shortcut1d.claims import Claim, claim_mean
+from shortcut1d.grid import Cell
+from shortcut1d.networks import Network
+from shortcut1d.options import option
+from shortcut1d.panel import Exam, Subject
+from shortcut1d.study import Experiment, Outcome, main
+from shortcut1d.sweep import Session, sweep
+from shortcut1d.testbed import NO_SPAN, UNSEEN_BOTH, TrainConfig, trials
+from shortcut1d.training import Schedule
+
+NOTHING = "nothing"
+FEWER, WIDER = "balance: fewer melodies", "balance: wider clicks"
+WIDEST = "widest clicks"
+WIDTHS = (2, 4, 16, 64, 256)  # of banks that could be trained on instead
+
+
+@dataclass(frozen=True)
+class Config(TrainConfig):
+    """How strong the remedies are."""
+
+    noise: float = option(-10.0, "level of the noise that noise augmentation adds, dB")
+    dropout: float = option(0.3, "share of the last hidden channels that dropout silences")
+    sharpness: float = option(0.05, "radius of sharpness-aware minimisation")
+    contents: int = option(1024, "melodies that the advice on balance is taken from")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        degradation.hiss(level=self.noise)
+        networks.WithDropout(networks.ConvNet(), self.dropout)
+        self.schedule(sharpness=self.sharpness)
+        errors.whole("contents", self.contents, low=64, high=2**16)
+
+
+class Remedy(NamedTuple):
+    """What is trained, on what, and how."""
+
+    network: Network
+    content: Any
+    degradation: Any
+    schedule: Schedule
+
+
+def remedies(config: Config, keep: int, widen: int, seed: int) -> dict[str, Remedy]:
+    """By name. What none of them is trained on: other shapes of click, and the hum.
+
+    keep, widen: numbers of melodies and of click shapes at balance.
+    """
+    conv, melodies = networks.ConvNet(width=config.width), content.melody()
+    clicks, usual = degradation.clicks(bank=seed), config.schedule()
+    augmented = combine.in_turn(clicks, degradation.hiss(level=config.noise))
+    mixed = combine.any_of(clicks, degradation.hiss(), degradation.dropout())
+    masked = combine.in_turn(clicks, degradation.dropout())
+    half, quarter = max(1, config.steps // 2), max(1, config.steps // 4)
+    # Two gradients a step: half of the steps.
+    sharp = Schedule(
+        half, config.batch, config.learning_rate, config.loss, sharpness=config.sharpness
+    )
+    return {
+        NOTHING: Remedy(conv, melodies, clicks, usual),
+        FEWER: Remedy(conv, content.pool(melodies, keep, seed), clicks, usual),
+        WIDER: Remedy(conv, melodies, degradation.clicks(widen, bank=seed), usual),
+        WIDEST: Remedy(conv, melodies, degradation.clicks(WIDTHS[-1], bank=seed), usual),
+        "noise augmentation": Remedy(conv, melodies, augmented, usual),
+        "mixed with hiss and gaps": Remedy(conv, melodies, mixed, usual),
+        "masked input": Remedy(conv, melodies, masked, usual),
+        "dropout": Remedy(networks.WithDropout(conv, config.dropout), melodies, clicks, usual),
+        "early stopping": Remedy(conv, melodies, clicks, config.schedule(stops=(quarter,))),
+        "sharpness-aware": Remedy(conv, melodies, clicks, sharp),
+    }
+
+
+def advice(config: Config) -> analysis.Advice:
+    """What the samples of seed 0 say: how many melodies, or how many shapes."""
+
+    def layers(shapes: int) -> np.ndarray:
+        return np.asarray(degradation.clicks(shapes).sample(jax.random.key(1), config.contents))
+
+    melodies = content.pool(content.melody(), config.contents, 0)
+    return analysis.balance(
+        np.asarray(melodies.members(np.arange(config.contents))),
+        layers(1),
+        {str(shapes): layers(shapes) for shapes in WIDTHS},
+    )
+
+
+def run(config: Config, session: Session) -> Outcome:
+    """Take the advice, train every remedy, and test all of them alike."""
+    advised = advice(config)
+    keep, widen = advised.keep, int(advised.widen or WIDTHS[-1])
+    subjects = []
+    for seed in range(config.seeds):
+        clicks = degradation.clicks(bank=seed)
+        tests = trials(
+            ("melody", content.melody()), ("clicks", clicks), {"tune": content.tune()},
+            {"other clicks": clicks.unseen(), "hum": degradation.hum()}, both=True,
+        )  # fmt: skip
+        for name, (network, known, layer, schedule) in remedies(config, keep, widen, seed).items():
+            cell = Cell(known, layer, network, seed)
+            subjects.append(Subject(cell, name, "melody", "clicks", tests, schedule))
+    exam = Exam(config.samples, NO_SPAN)
+    table = sweep(subjects, config.schedule(), exam, session).table
+    return Outcome(table.assign(advised_melodies=keep, advised_shapes=widen))
+
+
+def errors_of(table: pd.DataFrame, remedy: str, test: str | None = None) -> np.ndarray:
+    """NMSE of each seed's network on the tune, under one unseen degradation or over both."""
+    chosen = table[(table["network"] == remedy) & (table["test"] == UNSEEN_BOTH)]
+    if test is not None:
+        chosen = chosen[chosen["test_degradation"] == test]
+    return chosen.groupby("seed")["nmse"].agg(lambda part: part.mean(skipna=False)).to_numpy()
+
+
+def claims(table: pd.DataFrame) -> list[Claim]:
+    """What each remedy gains; and whether balance beats the best of the others."""
+    names = [name for name in dict.fromkeys(table["network"]) if name != NOTHING]
+    error = {name: errors_of(table, name) for name in (NOTHING, *names)}
+    half = len(error[NOTHING]) // 2
+    others = [name for name in names if name not in (FEWER, WIDER)]
+    best = min(others, key=lambda name: np.nanmean(error[name][:half]))  # on seeds not judged
+    made = [
+        claim_mean(
+            f"{name.replace(':', ' by')} beats {best}, the best other remedy (on other seeds)",
+            "error with that remedy - with balance",
+            error[best][half:] - error[name][half:], "above", 0.0,
+        )
+        for name in (WIDER, FEWER)
+    ]  # fmt: skip
+    made += [
+        claim_mean(
+            f"{name.replace(':', ' by')} helps against what is not known",
+            "error with nothing - with it", error[NOTHING] - error[name], "above", 0.0,
+        )
+        for name in names
+    ]  # fmt: skip
+    return made
+
+
+def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
+    """Remedies in order of what they leave of the error; what they cost, and the index."""
+    names = sorted(set(table["network"]), key=lambda name: np.nanmean(errors_of(table, name)))
+    index = panel.indices(table)
+    with plotting.style():
+        figure = Figure(figsize=(plotting.TWO_COLUMNS, 2.9), layout="constrained")
+        gain, known, side = figure.subplots(1, 3, sharey=True, width_ratios=[1.5, 0.9, 1])
+        for row, name in enumerate(names):
+            color = _color(name)
+            for test, marker, shift in (("other clicks", "o", -0.15), ("hum", "D", 0.15)):
+                found = bootstrap(errors_of(table, name, test))
+                plotting.bar(gain, found, row + shift, color, marker)
+            own = index[index["network"] == name].sort_values("seed")
+            plotting.bar(known, bootstrap(own["nmse"].to_numpy()), row, color, "o")
+            plotting.bar(side, bootstrap(own["phi"].to_numpy()), row, color, "o")
+        gain.set_yticks(range(len(names)), names)
+        for label, name in zip(gain.get_yticklabels(), names, strict=True):
+            label.set_color(_color(name))
+        gain.set_ylim(len(names) - 0.5, -0.5)
+        for axes in (gain, known):
+            axes.set_xlim(left=0)
+        side.axvline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
+        side.set_xlabel("index $\\varphi$\n(below 0: fits the clicks)")
+        gain.set_xlabel("error on a tune under other clicks\n(circle) and a hum (diamond); NMSE")
+        known.set_xlabel("error on what\nit was made for")
+        melodies, shapes = table[["advised_melodies", "advised_shapes"]].iloc[0]
+        figure.supxlabel(
+            f"advised: {melodies:g} melodies, or {shapes:g} shapes of click; all intervals 95%",
+            fontsize=6.5,
+        )
+        return figure
+
+
+def _color(name: str) -> str:
+    return {NOTHING: plotting.INK, FEWER: plotting.BLUE, WIDER: plotting.RED}.get(
+        name, plotting.GREY
+    )
+
+
+experiment = Experiment(
+    name="remedies",
+    summary=__doc__,
+    presets={
+        "smoke": Config(seeds=2, width=2, steps=10, batch=8, samples=16, contents=64),
+        "quick": Config(seeds=8, batch=16),
+        "full": Config(seeds=12, width=24, steps=4000, batch=64, samples=512, contents=4096),
+    },
+    run=run,
+    plot=plot,
+    claims=claims,
+)
+
+if __name__ == "__main__":
+    sys.exit(main(experiment))

@@ -1,0 +1,356 @@
+"""The sweet spot: a denoiser generalises best where content and degradation are equally complex.
+
+Conv nets are trained on pools of melodies under clicks, few or many of both, and given new melodies
+under new clicks. Where do `analysis.balance` and `analysis.predict`, which see samples and train no
+denoiser, put the best number of melodies? Then the advice is followed on content and noise that it
+was not made with: fewer contents, or a wider degradation, against training on all there is.
+"""
+
+import sys
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from shortcut1d import analysis, combine, content, degradation, errors, networks, plotting
+from shortcut1d.analysis import bootstrap, bootstrap_each
+from shortcut1d.claims import Claim, claim_mean
+from shortcut1d.content import ENDLESS
+from shortcut1d.grid import Cell
+from shortcut1d.options import option
+from shortcut1d.panel import Exam, Subject
+from shortcut1d.study import Experiment, Outcome, main
+from shortcut1d.sweep import Session, sweep
+from shortcut1d.testbed import (
+    NO_SPAN,
+    UNSEEN_BOTH,
+    PoolConfig,
+    pool_curves,
+    train_pools,
+    trials,
+)
+
+EVERYTHING, FEWER, WIDER = "everything", "fewer contents", "wider degradation"
+ADVICE = "advice"
+
+
+@dataclass(frozen=True)
+class Config(PoolConfig):
+    """The grid of pools, and what the advice is tried on."""
+
+    pools: tuple[int, ...] = option((2, 16, 64), "melodies to train on; endlessly many come on top")
+    contents: int = option(1024, "contents in the training set that the advice is about")
+    tried: int = option(6, "pairs of content and noise that the advice is tried on")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        errors.whole("contents", self.contents, low=64, high=2**16)
+        errors.whole("tried", self.tried, high=len(pairs(0)))
+
+
+class Pair(NamedTuple):
+    """Content and degradation that the advice was not made with.
+
+    unseen: the degradation that it is tested on. wider: what could be trained on instead.
+    """
+
+    content: Any
+    degradation: Any
+    unseen: Any
+    wider: dict[str, Any]
+
+
+def pairs(seed: int) -> dict[str, Pair]:
+    """By name; each seed has clicks of its own."""
+    banks = (8, 64, 256)
+
+    def clicks(shapes: int, **look: Any) -> Any:
+        return degradation.clicks(shapes, bank=seed, **look)
+
+    def hums(count: int) -> Any:
+        # From the hum itself outwards, but never the one that it is tested on.
+        return combine.any_of(*[degradation.hum(h) for h in (12, 8, 27, 5, 40, 33, 15, 22)[:count]])
+
+    narrow: dict[str, Any] = {"width": (7, 11), "pulses": 10}
+    broad: dict[str, Any] = {"width": (25, 33), "pulses": 3}
+    long: dict[str, Any] = {"width": (33, 49), "pulses": 2}
+    dense: dict[str, Any] = {"width": (11, 15), "pulses": 12, "amplitude": (1.0, 1.0)}
+    return {
+        "band(40) + narrow clicks": Pair(
+            content.band(40), clicks(1, **narrow), clicks(1, **narrow).unseen(),
+            {f"{k} shapes": clicks(k, **narrow) for k in banks},
+        ),
+        "fast melodies + broad clicks": Pair(
+            content.melody(8, 6, 48, 31), clicks(2, **broad), clicks(2, **broad).unseen(),
+            {f"{k} shapes": clicks(k, **broad) for k in banks},
+        ),
+        "tune + hum": Pair(
+            content.tune("greensleeves"), degradation.hum(12), degradation.hum(18),
+            {f"{k} hums": hums(k) for k in (2, 4, 8)},
+        ),
+        "band(50) + whistle": Pair(
+            content.band(50), degradation.hiss(low=20, high=22), degradation.hiss(low=40, high=42),
+            {f"{20 - k} to {22 + k}": degradation.hiss(low=20 - k, high=22 + k)
+             for k in (4, 8, 16)},
+        ),
+        "fast tune + long clicks": Pair(
+            content.tune("greensleeves", 8), clicks(2, **long), clicks(2, **long).unseen(),
+            {f"{k} shapes": clicks(k, **long) for k in banks},
+        ),
+        "band(20 to 50) + dense clicks": Pair(
+            content.band(50, 20), clicks(1, **dense), clicks(1, **dense).unseen(),
+            {f"{k} shapes": clicks(k, **dense) for k in banks},
+        ),
+    }  # fmt: skip
+
+
+def run(config: Config, session: Session) -> Outcome:
+    """The grid of pools; the advice on each column of it; then the advice, tried elsewhere."""
+    grid = train_pools(config, session).assign(part="grid")
+    melodies = _members(config, content.melody())
+    rows = []
+    for shapes in config.shapes:
+        clicks = degradation.clicks(shapes, level=config.level)
+        row = _advice_row(f"clicks({shapes})", analysis.balance(melodies, _drawn(clicks, config)))
+        rows.append(row | {"predicted": _predicted(config, clicks)})
+    subjects = []
+    for name, pair in list(pairs(0).items())[: config.tried]:
+        known = _drawn(pair.degradation, config)
+        wider = {n: _drawn(family, config) for n, family in pair.wider.items()}
+        advice = analysis.balance(_members(config, pair.content), known, wider)
+        rows.append(_advice_row(name, advice))
+        for seed in range(config.seeds):
+            subjects += _tried(config, name, advice, seed)
+    exam = Exam(config.samples, NO_SPAN)
+    tried = sweep(subjects, config.schedule(), exam, session).table.assign(part="tried")
+    return Outcome(pd.concat([grid, tried, pd.DataFrame(rows)], ignore_index=True))
+
+
+def _tried(config: Config, name: str, advice: analysis.Advice, seed: int) -> list[Subject]:
+    """Networks of one seed: trained on everything, on fewer contents, on a wider degradation."""
+    pair = pairs(seed)[name]
+    conv = networks.ConvNet(width=config.width)
+    widest = list(pair.wider)[-1]
+    made = []
+    for arm, count, layer in (
+        (EVERYTHING, config.contents, pair.degradation),
+        (FEWER, advice.keep, pair.degradation),
+        # Where no range is wide enough, the widest there is.
+        (WIDER, config.contents,
+         pair.degradation if advice.balanced else pair.wider[advice.widen or widest]),
+    ):  # fmt: skip
+        known = content.pool(pair.content, count, seed)
+        tests = trials(
+            ("contents", known), ("known", pair.degradation), {"new contents": pair.content},
+            {"unseen": pair.unseen}, both=True,
+        )  # fmt: skip
+        cell = Cell(known, layer, conv, seed)
+        made.append(Subject(cell, arm, name, name, tests))
+    return made
+
+
+def _members(config: Config, family: Any) -> np.ndarray:
+    """The training contents of seed 0, of which a pool of fewer holds the first."""
+    return np.asarray(content.pool(family, config.contents, 0).members(np.arange(config.contents)))
+
+
+def _drawn(family: Any, config: Config) -> np.ndarray:
+    """Layers of a degradation that is additive."""
+    silence = np.zeros((config.contents, content.WINDOW, 1), np.float32)
+    return np.asarray(family.apply(silence, family.sample(jax.random.key(1), config.contents)))
+
+
+def _predicted(config: Config, layer: Any) -> int:
+    """The most melodies that `predict`, by its default measure, calls the simpler component."""
+    fewest, *more = config.pools
+    simpler = [
+        pool
+        for pool in (*more, ENDLESS)
+        if analysis.predict(content.pool(content.melody(), pool), layer).component == "content"
+    ]
+    return max([fewest, *simpler])
+
+
+def _advice_row(name: str, advice: analysis.Advice) -> dict[str, Any]:
+    return {
+        "part": ADVICE, "degradation": name, "keep": advice.keep, "contents": advice.contents,
+        "widen": "no need" if advice.balanced else advice.widen or "the widest",
+        "content_cost": advice.content, "degradation_cost": advice.degradation,
+    }  # fmt: skip
+
+
+def pairs_tried(table: pd.DataFrame) -> list[str]:
+    """The pairs that the advice was tried on."""
+    return list(dict.fromkeys(table[table["part"] == "tried"]["content"]))
+
+
+def error_of(table: pd.DataFrame, pair: str, arm: str) -> np.ndarray:
+    """NMSE on new contents under the unseen degradation, of each seed's network."""
+    chosen = table[(table["part"] == "tried") & (table["test"] == UNSEEN_BOTH)]
+    chosen = chosen[(chosen["content"] == pair) & (chosen["network"] == arm)]
+    return chosen.sort_values("seed")["nmse"].to_numpy()
+
+
+class Grid(NamedTuple):
+    """Numbers of melodies and of shapes, errors as `(seeds, shapes, pools)`, and for each number of
+    shapes which pool `balance` advised and which `predict` puts at balance.
+    """
+
+    pools: list[float]
+    shapes: list[float]
+    error: np.ndarray
+    advised: np.ndarray
+    predicted: np.ndarray
+
+    def error_at(self, chosen: np.ndarray) -> np.ndarray:
+        """Errors with the chosen pool of each number of shapes, `(seeds, shapes)`."""
+        return np.take_along_axis(self.error, chosen[None, :, None], axis=2)[:, :, 0]
+
+
+def grid_of(table: pd.DataFrame) -> Grid:
+    """The grid of melodies and clicks."""
+    pools, shapes, error = pool_curves(table[table["part"] == "grid"], "nmse")
+    rows = table[table["part"] == ADVICE].set_index("degradation")
+    rows = rows.loc[[f"clicks({count:g})" for count in shapes]]
+    # All that there are is the endless pool; else the nearest of those that were trained on.
+    advised = np.where(rows["keep"] == rows["contents"], pools[-1], rows["keep"])
+    places = [
+        np.abs(np.log2(sizes)[:, None] - np.log2(np.array(pools))).argmin(axis=1)
+        for sizes in (advised, rows["predicted"].to_numpy())
+    ]
+    return Grid(pools, shapes, error, *places)
+
+
+def _best_of_others(error: np.ndarray) -> np.ndarray:
+    """Errors, `(seeds, shapes)`, with the number of melodies that is best on the other seeds."""
+    if len(error) < 2:
+        return np.full(error.shape[:2], np.nan)
+    others = (error.sum(axis=0) - error) / (len(error) - 1)
+    return np.take_along_axis(error, others.argmin(axis=2)[:, :, None], axis=2)[:, :, 0]
+
+
+def claims(table: pd.DataFrame) -> list[Claim]:
+    """That the advice is right on the grid, and worth following elsewhere."""
+    grid = grid_of(table)
+    chosen = grid.error_at(grid.advised)
+    made = [
+        claim_mean(
+            "melodies + clicks: as many melodies as advised do better than endlessly many",
+            "error with endless - as advised, mean over K",
+            np.mean(grid.error[:, :, -1] - chosen, axis=1), "above", 0.0,
+        ),
+        claim_mean(
+            "melodies + clicks: as many melodies as advised do better than as predict puts it",
+            "error as predicted - as advised, mean over K",
+            np.mean(grid.error_at(grid.predicted) - chosen, axis=1), "above", 0.0,
+        ),
+        claim_mean(
+            "melodies + clicks: no number of melodies does much better than the advised",
+            "error as advised - with the best number on the other seeds, mean over K",
+            np.mean(chosen - _best_of_others(grid.error), axis=1), "below", 0.02,
+        ),
+    ]  # fmt: skip
+    for arm in (FEWER, WIDER):
+        gains = []
+        for pair in pairs_tried(table):
+            everything = error_of(table, pair, EVERYTHING)
+            gains.append(everything - error_of(table, pair, arm))
+            made.append(
+                claim_mean(
+                    f"{pair}: {arm}, as advised, beats training on everything",
+                    "error with everything - as advised", gains[-1], "above", 0.0,
+                )
+            )  # fmt: skip
+        made.append(
+            claim_mean(
+                f"with content and noise it was not made with, {arm} as advised is worth it",
+                "error with everything - as advised, mean over pairs",
+                np.mean(gains, axis=0), "above", 0.0,
+            )
+        )  # fmt: skip
+    return made
+
+
+ARMS = {EVERYTHING: (plotting.GREY, "s"), FEWER: (plotting.BLUE, "o"), WIDER: (plotting.RED, "D")}
+
+
+def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
+    """The error over the grid with the advised number; and what following the advice gains."""
+    with plotting.style():
+        figure = Figure(figsize=(plotting.TWO_COLUMNS, 3.6), layout="constrained")
+        grid, gains = figure.subplots(1, 2, width_ratios=[1, 1.25])
+        _draw_grid(figure, grid, table)
+        names = pairs_tried(table)
+        for row, name in enumerate(names):
+            for shift, (arm, (color, marker)) in enumerate(ARMS.items()):
+                found = bootstrap(error_of(table, name, arm))
+                plotting.bar(gains, found, row + 0.22 * (shift - 1), color, marker)
+        advice = table[table["part"] == ADVICE].set_index("degradation")
+        for row, name in enumerate(names):
+            keep, widen = advice.loc[name, ["keep", "widen"]]
+            gains.annotate(
+                f"keep {keep:g}, widen to {widen}",
+                (1.0, row + 0.42), xycoords=("axes fraction", "data"), ha="right", va="center",
+                fontsize=6, color=plotting.GREY,
+            )  # fmt: skip
+        gains.set_yticks(range(len(names)), [name.replace(" + ", "\n+ ") for name in names])
+        gains.set_ylim(len(names) - 0.5, -0.5)
+        gains.set_xlim(left=0)
+        gains.set_xlabel("error on new contents under\nan unseen degradation (NMSE, 95%)")
+        handles = [
+            gains.plot([], [], marker, color=color, markersize=5, label=arm)[0]
+            for arm, (color, marker) in ARMS.items()
+        ]
+        figure.legend(handles=handles, title="trained on", loc="outside right upper")
+        return figure
+
+
+def _draw_grid(figure: Figure, axes: Any, table: pd.DataFrame) -> None:
+    pools, shapes, error, at, predicted = grid_of(table)
+    mean = error.mean(axis=0)
+    drawn = plotting.heat_map(
+        axes, mean, pools, shapes, plotting.SEQUENTIAL, (float(mean.min()), float(mean.max()))
+    )
+    names = [f"{size:g}" for size in pools[:-1]] + ["\u221e"]
+    axes.set_xticks(range(len(pools)), names, fontsize=6)
+    rows = np.arange(len(shapes))
+    axes.plot(predicted, rows, "s", color="white", markersize=11, markerfacecolor="none")
+    axes.plot(at, rows, "o", color="white", markersize=8, markerfacecolor="none")
+    axes.plot(np.argmin(mean, axis=1), rows, "*", color="white", markersize=6)
+    axes.set_xlabel("melodies to train on")
+    axes.set_ylabel("click shapes $K$")
+    half = bootstrap_each(error.reshape(len(error), -1).T)
+    axes.set_title(
+        "star: best, circle: advised, square: by predict\n"
+        f"95%: \u00b1{np.median(half.high - half.low) / 2:.2g} (median), {len(error)} seeds",
+        fontsize=6, color=plotting.GREY,
+    )  # fmt: skip
+    bar = figure.colorbar(drawn, ax=axes, location="bottom", aspect=25)
+    bar.set_label("error on new melodies under new clicks (NMSE)", fontsize=6)
+    bar.ax.tick_params(labelsize=6)
+
+
+experiment = Experiment(
+    name="sweet_spot",
+    summary=__doc__,
+    presets={
+        "smoke": Config(
+            seeds=2, pools=(1, 4), shapes=(1, 8), width=2, steps=10, batch=8, samples=16,
+            contents=64, tried=1,
+        ),
+        "quick": Config(seeds=4, batch=16),
+        "full": Config(
+            seeds=10, pools=(1, 2, 4, 8, 16, 32, 64, 256, 1024), shapes=(1, 2, 4, 8, 16, 64, 256),
+            width=24, steps=4000, batch=64, samples=512, contents=4096,
+        ),
+    },
+    run=run,
+    plot=plot,
+    claims=claims,
+)  # fmt: skip
+
+if __name__ == "__main__":
+    sys.exit(main(experiment))

@@ -178,9 +178,7 @@ def _draw_lines(axes: Any, table: pd.DataFrame, name: str, lines: Any) -> None:
     axes.axhline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
     for measure, label, color in lines:
         steps, values = course(table, name, measure)
-        mean = bootstrap_each(values.T)
-        axes.fill_between(steps, mean.low, mean.high, color=color, alpha=0.2, linewidth=0)
-        axes.plot(steps, mean.estimate, color=color, linewidth=1.1, label=label)
+        plotting.curve(axes, steps, bootstrap_each(values.T), color, label=label)
     axes.set_xscale("symlog", linthresh=1)
     axes.set_xticks([0, 10, 1000], ["0", "10", "1000"], fontsize=6)
     axes.set_xlim(0, steps[-1])

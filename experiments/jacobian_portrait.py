@@ -212,8 +212,7 @@ def _draw_values(axes: Any, table: pd.DataFrame) -> None:
     ranks = np.arange(1, SIZE + 1)
     for kind, color in COLORS.items():
         mean = bootstrap_each(values_of(table, kind, f"value {rank}") for rank in ranks)
-        axes.fill_between(ranks, mean.low, mean.high, color=color, alpha=0.25, linewidth=0)
-        axes.plot(ranks, mean.estimate, color=color, linewidth=1.1, label=kind)
+        plotting.curve(axes, ranks, mean, color, label=kind)
     axes.set_xlabel("rank")
     axes.set_title("singular values (mean, 95%)", fontsize=7, loc="left")
     axes.set_ylim(bottom=0)

@@ -96,15 +96,8 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
             for number, count in enumerate(shapes):
                 color = COLORS[number % len(COLORS)]
                 mean = bootstrap_each(cube[:, number].T)
-                axes.fill_between(places, mean.low, mean.high, color=color, alpha=0.2, linewidth=0)
-                axes.plot(
-                    places,
-                    mean.estimate,
-                    "o-",
-                    color=color,
-                    markersize=2.5,
-                    linewidth=1.1,
-                    label=f"K = {count:g}",
+                plotting.curve(
+                    axes, places, mean, color, "o-", markersize=2.5, label=f"K = {count:g}"
                 )
                 if column == "nmse":
                     lowest = int(np.nanargmin(mean.estimate))

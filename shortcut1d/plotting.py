@@ -105,6 +105,28 @@ def bar(axes: Axes, x: Interval, y: float, color: str, marker: str) -> None:
     axes.plot(x.estimate, y, marker, color=color, markersize=5, markeredgewidth=0, zorder=3)
 
 
+def curve(
+    axes: Axes,
+    x: Sequence[float] | Float[np.ndarray, " points"],
+    y: Interval,
+    color: str,
+    look: str = "-",
+    **details: Any,
+) -> None:
+    """A line with its intervals as a band.
+
+    Args:
+        axes: where.
+        x: places of the points.
+        y: an interval of arrays, one value a point (see `bootstrap_each`).
+        color: of both.
+        look: matplotlib's format of the line, such as "o-".
+        details: of the line, such as its label.
+    """
+    axes.fill_between(x, y.low, y.high, color=color, alpha=0.2, linewidth=0)
+    axes.plot(x, y.estimate, look, color=color, **{"linewidth": 1.1, **details})
+
+
 def heat_map(
     axes: Axes,
     values: Float[np.ndarray, "rows columns"],

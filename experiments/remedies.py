@@ -11,7 +11,6 @@ import sys
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -25,7 +24,14 @@ from shortcut1d.options import option
 from shortcut1d.panel import Exam, Subject
 from shortcut1d.study import Experiment, Outcome, main
 from shortcut1d.sweep import Session, sweep
-from shortcut1d.testbed import NO_SPAN, UNSEEN_BOTH, TrainConfig, trials
+from shortcut1d.testbed import (
+    NO_SPAN,
+    UNSEEN_BOTH,
+    TrainConfig,
+    layers_of,
+    members_of,
+    trials,
+)
 from shortcut1d.training import Schedule
 
 NOTHING = "nothing"
@@ -91,16 +97,11 @@ def remedies(config: Config, keep: int, widen: int, seed: int) -> dict[str, Reme
 
 def advice(config: Config) -> analysis.Advice:
     """What the samples of seed 0 say: how many melodies, or how many shapes."""
-
-    def layers(shapes: int) -> np.ndarray:
-        return np.asarray(degradation.clicks(shapes).sample(jax.random.key(1), config.contents))
-
-    melodies = content.pool(content.melody(), config.contents, 0)
-    return analysis.balance(
-        np.asarray(melodies.members(np.arange(config.contents))),
-        layers(1),
-        {str(shapes): layers(shapes) for shapes in WIDTHS},
+    known, *wider = (
+        layers_of(degradation.clicks(shapes), config.contents) for shapes in (1, *WIDTHS)
     )
+    melodies = members_of(content.melody(), config.contents)
+    return analysis.balance(melodies, known, dict(zip(map(str, WIDTHS), wider, strict=True)))
 
 
 def run(config: Config, session: Session) -> Outcome:

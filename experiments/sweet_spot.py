@@ -10,7 +10,6 @@ import sys
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -28,6 +27,8 @@ from shortcut1d.testbed import (
     NO_SPAN,
     UNSEEN_BOTH,
     PoolConfig,
+    layers_of,
+    members_of,
     pool_curves,
     train_pools,
     trials,
@@ -110,17 +111,19 @@ def pairs(seed: int) -> dict[str, Pair]:
 def run(config: Config, session: Session) -> Outcome:
     """The grid of pools; the advice on each column of it; then the advice, tried elsewhere."""
     grid = train_pools(config, session).assign(part="grid")
-    melodies = _members(config, content.melody())
+    melodies = members_of(content.melody(), config.contents)
     rows = []
     for shapes in config.shapes:
-        clicks = degradation.clicks(shapes, level=config.level)
-        row = _advice_row(f"clicks({shapes})", analysis.balance(melodies, _drawn(clicks, config)))
-        rows.append(row | {"predicted": _predicted(config, clicks)})
+        layers = layers_of(degradation.clicks(shapes, level=config.level), config.contents)
+        row = _advice_row(f"clicks({shapes})", analysis.balance(melodies, layers))
+        rows.append(row | {"predicted": _predicted(config, melodies, layers)})
     subjects = []
     for name, pair in list(pairs(0).items())[: config.tried]:
-        known = _drawn(pair.degradation, config)
-        wider = {n: _drawn(family, config) for n, family in pair.wider.items()}
-        advice = analysis.balance(_members(config, pair.content), known, wider)
+        advice = analysis.balance(
+            members_of(pair.content, config.contents),
+            layers_of(pair.degradation, config.contents),
+            {wide: layers_of(family, config.contents) for wide, family in pair.wider.items()},
+        )
         rows.append(_advice_row(name, advice))
         for seed in range(config.seeds):
             subjects += _tried(config, name, advice, seed)
@@ -152,24 +155,14 @@ def _tried(config: Config, name: str, advice: analysis.Advice, seed: int) -> lis
     return made
 
 
-def _members(config: Config, family: Any) -> np.ndarray:
-    """The training contents of seed 0, of which a pool of fewer holds the first."""
-    return np.asarray(content.pool(family, config.contents, 0).members(np.arange(config.contents)))
-
-
-def _drawn(family: Any, config: Config) -> np.ndarray:
-    """Layers of a degradation that is additive."""
-    silence = np.zeros((config.contents, content.WINDOW, 1), np.float32)
-    return np.asarray(family.apply(silence, family.sample(jax.random.key(1), config.contents)))
-
-
-def _predicted(config: Config, layer: Any) -> int:
+def _predicted(config: Config, melodies: np.ndarray, layers: np.ndarray) -> int:
     """The most melodies that `predict`, by its default measure, calls the simpler component."""
     fewest, *more = config.pools
+    every = np.arange(len(melodies))
     simpler = [
         pool
         for pool in (*more, ENDLESS)
-        if analysis.predict(content.pool(content.melody(), pool), layer).component == "content"
+        if analysis.predict(melodies[every % pool], layers).component == "content"
     ]
     return max([fewest, *simpler])
 
@@ -177,7 +170,7 @@ def _predicted(config: Config, layer: Any) -> int:
 def _advice_row(name: str, advice: analysis.Advice) -> dict[str, Any]:
     return {
         "part": ADVICE, "degradation": name, "keep": advice.keep, "contents": advice.contents,
-        "widen": "no need" if advice.balanced else advice.widen or "the widest",
+        "widen": "as it is" if advice.balanced else advice.widen or "the widest",
         "content_cost": advice.content, "degradation_cost": advice.degradation,
     }  # fmt: skip
 
@@ -258,6 +251,8 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         for pair in pairs_tried(table):
             everything = error_of(table, pair, EVERYTHING)
             gains.append(everything - error_of(table, pair, arm))
+            if not np.any(gains[-1]):
+                continue  # it was advised to leave this as it is
             made.append(
                 claim_mean(
                     f"{pair}: {arm}, as advised, beats training on everything",
@@ -289,22 +284,26 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
                 found = bootstrap(error_of(table, name, arm))
                 plotting.bar(gains, found, row + 0.22 * (shift - 1), color, marker)
         advice = table[table["part"] == ADVICE].set_index("degradation")
+        gains.text(1.03, -0.55, "advised", fontsize=6.5, transform=gains.get_yaxis_transform())
         for row, name in enumerate(names):
-            keep, widen = advice.loc[name, ["keep", "widen"]]
-            gains.annotate(
-                f"keep {keep:g}, widen to {widen}",
-                (1.0, row + 0.42), xycoords=("axes fraction", "data"), ha="right", va="center",
-                fontsize=6, color=plotting.GREY,
+            keep, contents, widen = advice.loc[name, ["keep", "contents", "widen"]]
+            said = f"keep {keep:g}\n{widen}" if keep < contents else f"keep all\n{widen}"
+            gains.text(
+                1.03, row, said, va="center", fontsize=6, color=plotting.GREY,
+                transform=gains.get_yaxis_transform(),
             )  # fmt: skip
         gains.set_yticks(range(len(names)), [name.replace(" + ", "\n+ ") for name in names])
         gains.set_ylim(len(names) - 0.5, -0.5)
         gains.set_xlim(left=0)
-        gains.set_xlabel("error on new contents under\nan unseen degradation (NMSE, 95%)")
+        gains.set_xlabel("error on new contents under an\nunseen degradation (NMSE, 95%)")
         handles = [
             gains.plot([], [], marker, color=color, markersize=5, label=arm)[0]
             for arm, (color, marker) in ARMS.items()
         ]
-        figure.legend(handles=handles, title="trained on", loc="outside right upper")
+        gains.legend(
+            handles=handles, title="trained on", loc="lower center", bbox_to_anchor=(0.5, 1.02),
+            ncols=len(ARMS), columnspacing=1, handletextpad=0.2,
+        )  # fmt: skip
         return figure
 
 
@@ -341,7 +340,7 @@ experiment = Experiment(
             seeds=2, pools=(1, 4), shapes=(1, 8), width=2, steps=10, batch=8, samples=16,
             contents=64, tried=1,
         ),
-        "quick": Config(seeds=4, batch=16),
+        "quick": Config(seeds=4, batch=16, tried=5),
         "full": Config(
             seeds=10, pools=(1, 2, 4, 8, 16, 32, 64, 256, 1024), shapes=(1, 2, 4, 8, 16, 64, 256),
             width=24, steps=4000, batch=64, samples=512, contents=4096,

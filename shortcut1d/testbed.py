@@ -207,6 +207,18 @@ def pool_curves(table: pd.DataFrame, column: str) -> tuple[list[float], list[flo
     return axes[2], axes[1], values
 
 
+def members_of(inner: Any, count: int) -> np.ndarray:
+    """The training contents of seed 0; a pool of fewer holds the first of them."""
+    pool = content.pool(inner, count)
+    return np.asarray(jax.jit(content.Pool.members)(pool, np.arange(count)))
+
+
+def layers_of(family: Any, count: int) -> np.ndarray:
+    """What an additive degradation adds, so many times."""
+    drawn = jax.jit(type(family).sample, static_argnums=2)(family, jax.random.key(1), count)
+    return np.asarray(family.apply(np.zeros((count, content.WINDOW, 1), np.float32), drawn))
+
+
 def trials(
     known_content: tuple[str, Any],
     known_degradation: tuple[str, Any],

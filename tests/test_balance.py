@@ -71,7 +71,7 @@ def test_where_the_degradation_is_simpler_the_fewest_that_cost_as_much_as_all_ar
     assert denoising_cost_of_some(BAND, advice.keep // 2) < enough <= advice.by_count[advice.keep]
     assert advice.widen == "white"
     assert "never" not in advice.by_name  # the first that is wide enough ends the search
-    assert "Widen it to 'white' (0.5" in str(advice)
+    assert "Widen it at least to 'white' (0.5" in str(advice)
     assert advice.content == denoising_cost(BAND)
     assert advice.degradation == denoising_cost(CLICKS)
 
@@ -81,7 +81,7 @@ def test_where_no_fewer_contents_are_as_hard_all_are_kept():
     assert advice.by_count[1] < 0.9 * advice.content
     assert advice.keep == 2
     assert not advice.balanced
-    assert str(advice).endswith("Keep 2 of 2 contents, or widen the degradation.")
+    assert str(advice).endswith("Widen it, or else keep 2 of the 2 contents.")
 
 
 def test_no_range_wide_enough_is_said():

@@ -43,12 +43,10 @@ class Advice(NamedTuple):
         if self.balanced:
             return f"Keep all {self.contents} contents: the degradation is no simpler ({costs})."
         said = f"The degradation is the simpler component ({costs}) and will be fitted. "
-        if self.widen is not None:
-            harder = self.by_name[self.widen]
-            return (
-                said + f"Widen it to {self.widen!r} ({harder:.2f}), or keep {self.keep} contents."
-            )
-        return said + f"Keep {self.keep} of {self.contents} contents, or widen the degradation."
+        if self.widen is None:
+            return said + f"Widen it, or else keep {self.keep} of the {self.contents} contents."
+        harder = self.by_name[self.widen]
+        return said + f"Widen it at least to {self.widen!r} ({harder:.2f}), or keep {self.keep}."
 
 
 def balance(

@@ -1,6 +1,6 @@
 """Complexity before training: can samples alone say which component a network will fit?
 
-Five measures of how hard a family is, the same for content and noise, and the paper's rule that a
+Six measures of how hard a family is, the same for content and noise, and the paper's rule that a
 network fits the simpler of the two. Judged on the phase diagram, whose cells this script shares:
 does the balance between the complexities tell the sign of the index, and its rank? The control
 knows the content only, and not what it is under.

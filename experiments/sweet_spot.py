@@ -119,20 +119,25 @@ def run(config: Config, session: Session) -> Outcome:
         rows.append(row | {"predicted": _predicted(config, melodies, layers)})
     subjects = []
     for name, pair in list(pairs(0).items())[: config.tried]:
-        advice = analysis.balance(
-            members_of(pair.content, config.contents),
-            layers_of(pair.degradation, config.contents),
-            {wide: layers_of(family, config.contents) for wide, family in pair.wider.items()},
-        )
+        advice = advice_on(config, pair)
         rows.append(_advice_row(name, advice))
         for seed in range(config.seeds):
-            subjects += _tried(config, name, advice, seed)
+            subjects += arms(config, name, advice, seed)
     exam = Exam(config.samples, NO_SPAN)
     tried = sweep(subjects, config.schedule(), exam, session).table.assign(part="tried")
     return Outcome(pd.concat([grid, tried, pd.DataFrame(rows)], ignore_index=True))
 
 
-def _tried(config: Config, name: str, advice: analysis.Advice, seed: int) -> list[Subject]:
+def advice_on(config: Config, pair: Pair) -> analysis.Advice:
+    """What the samples of seed 0 say."""
+    return analysis.balance(
+        members_of(pair.content, config.contents),
+        layers_of(pair.degradation, config.contents),
+        {wide: layers_of(family, config.contents) for wide, family in pair.wider.items()},
+    )
+
+
+def arms(config: Config, name: str, advice: analysis.Advice, seed: int) -> list[Subject]:
     """Networks of one seed: trained on everything, on fewer contents, on a wider degradation."""
     pair = pairs(seed)[name]
     conv = networks.ConvNet(width=config.width)
@@ -340,7 +345,7 @@ experiment = Experiment(
             seeds=2, pools=(1, 4), shapes=(1, 8), width=2, steps=10, batch=8, samples=16,
             contents=64, tried=1,
         ),
-        "quick": Config(seeds=4, batch=16, tried=5),
+        "quick": Config(seeds=4, batch=16, tried=4),
         "full": Config(
             seeds=10, pools=(1, 2, 4, 8, 16, 32, 64, 256, 1024), shapes=(1, 2, 4, 8, 16, 64, 256),
             width=24, steps=4000, batch=64, samples=512, contents=4096,

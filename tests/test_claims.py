@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from shortcut1d import store
-from shortcut1d.sweep import Session
+from shortcut1d.panel import Exam
+from shortcut1d.sweep import Session, sweep
+from shortcut1d.testbed import NO_SPAN
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = sorted(path.stem for path in (ROOT / "figures").glob("*.json"))
@@ -23,6 +25,24 @@ def test_the_music_note_s_claims_hold_at_half_the_training(experiment, optimised
         "conv under clicks lets novelty through if trained on melodies, not if on a note",
     ):
         assert verdicts[words].verdict == "holds", str(verdicts[words])
+
+
+def test_widening_as_advised_beats_training_on_everything(module, optimised):
+    # On a pair that the advice was not made with, at half the training.
+    sweet_spot = module("sweet_spot")
+    config = dataclasses.replace(
+        sweet_spot.experiment.presets["quick"], seeds=2, steps=300, samples=64
+    )
+    name = "fast tune + long clicks"
+    advice = sweet_spot.advice_on(config, sweet_spot.pairs(0)[name])
+    assert not advice.balanced
+    subjects = [who for seed in (0, 1) for who in sweet_spot.arms(config, name, advice, seed)]
+    exam = Exam(config.samples, NO_SPAN)
+    table = sweep(subjects, config.schedule(), exam, Session()).table.assign(part="tried")
+    everything, wider = (
+        sweet_spot.error_of(table, name, arm) for arm in (sweet_spot.EVERYTHING, sweet_spot.WIDER)
+    )
+    assert (everything - wider > 0.05).all()
 
 
 @pytest.mark.parametrize("name", KEPT)

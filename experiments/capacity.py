@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from shortcut1d import content, degradation, errors, networks, panel, plotting
+from shortcut1d import content, errors, networks, panel, plotting
 from shortcut1d.analysis import bootstrap, bootstrap_each
 from shortcut1d.claims import Claim, claim_mean, claim_ratio
 from shortcut1d.networks import ConvNet
@@ -25,6 +25,8 @@ from shortcut1d.sweep import Session, sweep
 from shortcut1d.testbed import (
     NO_SPAN,
     TrainConfig,
+    check_bands,
+    check_clicks,
     complexity_in_name,
     cube,
     map_subject,
@@ -58,11 +60,12 @@ class Config(TrainConfig):
             values = getattr(self, field)
             if not values or list(values) != sorted(set(values)):
                 raise errors.refuse(field, values, "at least one, in rising order")
-        if len(self.sizes()) < 2 or len(self.frequencies) < 2:
-            raise errors.refuse("frequencies", self.frequencies, "two contents and two sizes")
-        for frequency in self.frequencies:
-            content.band(frequency)
-        degradation.clicks(self.shapes)
+        if len(self.sizes()) < 2:
+            raise errors.refuse("widths", self.widths, "networks of two sizes, with the depths")
+        if len(self.frequencies) < 2:
+            raise errors.refuse("frequencies", self.frequencies, "at least two")
+        check_bands(self.frequencies)
+        check_clicks([self.shapes])
 
     def sizes(self) -> list[ConvNet]:
         """The networks, each once."""

@@ -1,9 +1,9 @@
-"""Remedies: what people try against the shortcut, on equal budget, against balance.
+"""Remedies: what people try against the shortcut, on equal budget, beside the advice of `balance`.
 
 Conv nets are trained on melodies under clicks of one shape, the corner where the clicks are what is
 learnt, with every remedy in turn, and given a tune under clicks of another shape and under a hum.
-Balance is what `analysis.balance` advises from samples: fewer melodies, or more shapes of click.
-Beside it stands the widest range of clicks there is. No remedy takes more gradients than training
+What `analysis.balance` advises from samples is fewer melodies, or clicks of more shapes; beside the
+latter stands the widest range of clicks there is. No remedy takes more gradients than training
 without any.
 """
 
@@ -35,7 +35,7 @@ from shortcut1d.testbed import (
 from shortcut1d.training import Schedule
 
 NOTHING = "nothing"
-FEWER, WIDER = "balance: fewer melodies", "balance: wider clicks"
+FEWER, WIDER = "fewer melodies (advised)", "wider clicks (advised)"
 WIDEST = "widest clicks"
 WIDTHS = (2, 4, 16, 64, 256)  # of banks that could be trained on instead
 
@@ -51,8 +51,10 @@ class Config(TrainConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        degradation.hiss(level=self.noise)
-        networks.WithDropout(networks.ConvNet(), self.dropout)
+        with errors.known_as("noise"):
+            degradation.hiss(level=self.noise)
+        with errors.known_as("dropout"):
+            networks.WithDropout(networks.ConvNet(), self.dropout)
         self.schedule(sharpness=self.sharpness)
         errors.whole("contents", self.contents, low=64, high=2**16)
 
@@ -69,7 +71,7 @@ class Remedy(NamedTuple):
 def remedies(config: Config, keep: int, widen: int, seed: int) -> dict[str, Remedy]:
     """By name. What none of them is trained on: other shapes of click, and the hum.
 
-    keep, widen: numbers of melodies and of click shapes at balance.
+    keep, widen: advised numbers of melodies and of click shapes.
     """
     conv, melodies = networks.ConvNet(width=config.width), content.melody()
     clicks, usual = degradation.clicks(bank=seed), config.schedule()
@@ -107,7 +109,8 @@ def advice(config: Config) -> analysis.Advice:
 def run(config: Config, session: Session) -> Outcome:
     """Take the advice, train every remedy, and test all of them alike."""
     advised = advice(config)
-    keep, widen = advised.keep, int(advised.widen or WIDTHS[-1])
+    # Where no range is wide enough, the widest there is.
+    keep, widen = advised.keep, 1 if advised.balanced else int(advised.widen or WIDTHS[-1])
     subjects = []
     for seed in range(config.seeds):
         clicks = degradation.clicks(bank=seed)
@@ -132,26 +135,31 @@ def errors_of(table: pd.DataFrame, remedy: str, test: str | None = None) -> np.n
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
-    """What each remedy gains; and whether balance beats the best of the others."""
+    """What each remedy gains; and whether the advised ones beat the best of the others."""
     names = [name for name in dict.fromkeys(table["network"]) if name != NOTHING]
     error = {name: errors_of(table, name) for name in (NOTHING, *names)}
     half = len(error[NOTHING]) // 2
     others = [name for name in names if name not in (FEWER, WIDER)]
-    best = min(others, key=lambda name: np.nanmean(error[name][:half]))  # on seeds not judged
-    made = [
-        claim_mean(
-            f"{name.replace(':', ' by')} beats {best}, the best other remedy (on other seeds)",
-            "error with that remedy - with balance",
-            error[best][half:] - error[name][half:], "above", 0.0,
-        )
-        for name in (WIDER, FEWER)
-    ]  # fmt: skip
+    made = []
+    if half:
+        # Chosen on seeds that are not judged; a remedy under which networks diverge is not it.
+        best = min(others, key=lambda name: np.nan_to_num(np.mean(error[name][:half]), nan=np.inf))
+        made += [
+            claim_mean(
+                f"{name} beats {best}, the best of the others (on other seeds)",
+                "error with that - as advised",
+                error[best][half:] - error[name][half:], "above", 0.0,
+            )
+            for name in (WIDER, FEWER)
+            if np.any(error[name] - error[best])  # it may be the very same
+        ]  # fmt: skip
     made += [
         claim_mean(
-            f"{name.replace(':', ' by')} helps against what is not known",
+            f"{name} helps against what is not known",
             "error with nothing - with it", error[NOTHING] - error[name], "above", 0.0,
         )
         for name in names
+        if np.any(error[NOTHING] - error[name])
     ]  # fmt: skip
     return made
 

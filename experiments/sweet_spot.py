@@ -1,4 +1,4 @@
-"""The sweet spot: a denoiser generalises best where content and degradation are equally complex.
+"""The sweet spot: is a denoiser best where content and degradation are equally complex?
 
 Conv nets are trained on pools of melodies under clicks, few or many of both, and given new melodies
 under new clicks. Where do `analysis.balance` and `analysis.predict`, which see samples and train no
@@ -64,16 +64,22 @@ class Pair(NamedTuple):
     wider: dict[str, Any]
 
 
-def pairs(seed: int) -> dict[str, Pair]:
-    """By name; each seed has clicks of its own."""
+def pairs(seed: int, level: float = 0.0) -> dict[str, Pair]:
+    """By name; each seed has clicks of its own. level: of the degradations, dB."""
     banks = (8, 64, 256)
 
     def clicks(shapes: int, **look: Any) -> Any:
-        return degradation.clicks(shapes, bank=seed, **look)
+        return degradation.clicks(shapes, bank=seed, level=level, **look)
+
+    def hum(pitch: float) -> Any:
+        return degradation.hum(pitch, level)
+
+    def whistle(low: int, high: int) -> Any:
+        return degradation.hiss(low=low, high=high, level=level)
 
     def hums(count: int) -> Any:
         # From the hum itself outwards, but never the one that it is tested on.
-        return combine.any_of(*[degradation.hum(h) for h in (12, 8, 27, 5, 40, 33, 15, 22)[:count]])
+        return combine.any_of(*[hum(pitch) for pitch in (12, 8, 27, 5, 40, 33, 15, 22)[:count]])
 
     narrow: dict[str, Any] = {"width": (7, 11), "pulses": 10}
     broad: dict[str, Any] = {"width": (25, 33), "pulses": 3}
@@ -89,13 +95,12 @@ def pairs(seed: int) -> dict[str, Pair]:
             {f"{k} shapes": clicks(k, **broad) for k in banks},
         ),
         "tune + hum": Pair(
-            content.tune("greensleeves"), degradation.hum(12), degradation.hum(18),
+            content.tune("greensleeves"), hum(12), hum(18),
             {f"{k} hums": hums(k) for k in (2, 4, 8)},
         ),
         "band(50) + whistle": Pair(
-            content.band(50), degradation.hiss(low=20, high=22), degradation.hiss(low=40, high=42),
-            {f"{20 - k} to {22 + k}": degradation.hiss(low=20 - k, high=22 + k)
-             for k in (4, 8, 16)},
+            content.band(50), whistle(20, 22), whistle(40, 42),
+            {f"{20 - k} to {22 + k}": whistle(20 - k, 22 + k) for k in (4, 8, 16)},
         ),
         "fast tune + long clicks": Pair(
             content.tune("greensleeves", 8), clicks(2, **long), clicks(2, **long).unseen(),
@@ -118,7 +123,7 @@ def run(config: Config, session: Session) -> Outcome:
         row = _advice_row(f"clicks({shapes})", analysis.balance(melodies, layers))
         rows.append(row | {"predicted": _predicted(config, melodies, layers)})
     subjects = []
-    for name, pair in list(pairs(0).items())[: config.tried]:
+    for name, pair in list(pairs(0, config.level).items())[: config.tried]:
         advice = advice_on(config, pair)
         rows.append(_advice_row(name, advice))
         for seed in range(config.seeds):
@@ -139,7 +144,7 @@ def advice_on(config: Config, pair: Pair) -> analysis.Advice:
 
 def arms(config: Config, name: str, advice: analysis.Advice, seed: int) -> list[Subject]:
     """Networks of one seed: trained on everything, on fewer contents, on a wider degradation."""
-    pair = pairs(seed)[name]
+    pair = pairs(seed, config.level)[name]
     conv = networks.ConvNet(width=config.width)
     widest = list(pair.wider)[-1]
     made = []
@@ -212,7 +217,7 @@ def grid_of(table: pd.DataFrame) -> Grid:
     """The grid of melodies and clicks."""
     pools, shapes, error = pool_curves(table[table["part"] == "grid"], "nmse")
     rows = table[table["part"] == ADVICE].set_index("degradation")
-    rows = rows.loc[[f"clicks({count:g})" for count in shapes]]
+    rows = rows.loc[[f"clicks({int(count)})" for count in shapes]]
     # All that there are is the endless pool; else the nearest of those that were trained on.
     advised = np.where(rows["keep"] == rows["contents"], pools[-1], rows["keep"])
     places = [
@@ -226,8 +231,13 @@ def _best_of_others(error: np.ndarray) -> np.ndarray:
     """Errors, `(seeds, shapes)`, with the number of melodies that is best on the other seeds."""
     if len(error) < 2:
         return np.full(error.shape[:2], np.nan)
-    others = (error.sum(axis=0) - error) / (len(error) - 1)
-    return np.take_along_axis(error, others.argmin(axis=2)[:, :, None], axis=2)[:, :, 0]
+    best = np.array([_best(np.delete(error, seed, axis=0)) for seed in range(len(error))])
+    return np.take_along_axis(error, best[:, :, None], axis=2)[:, :, 0]
+
+
+def _best(error: np.ndarray) -> np.ndarray:
+    """The pool of least error for each number of shapes; none where a network diverged."""
+    return np.argmin(np.nan_to_num(error.mean(axis=0), nan=np.inf), axis=1)
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
@@ -241,16 +251,19 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             np.mean(grid.error[:, :, -1] - chosen, axis=1), "above", 0.0,
         ),
         claim_mean(
-            "melodies + clicks: as many melodies as advised do better than as predict puts it",
-            "error as predicted - as advised, mean over K",
-            np.mean(grid.error_at(grid.predicted) - chosen, axis=1), "above", 0.0,
-        ),
-        claim_mean(
             "melodies + clicks: no number of melodies does much better than the advised",
             "error as advised - with the best number on the other seeds, mean over K",
             np.mean(chosen - _best_of_others(grid.error), axis=1), "below", 0.02,
         ),
     ]  # fmt: skip
+    if np.any(grid.predicted < len(grid.pools) - 1):  # otherwise it is the first claim again
+        made.append(
+            claim_mean(
+                "melodies + clicks: as many melodies as advised do better than as predict puts it",
+                "error as predicted - as advised, mean over K",
+                np.mean(grid.error_at(grid.predicted) - chosen, axis=1), "above", 0.0,
+            )
+        )  # fmt: skip
     for arm in (FEWER, WIDER):
         gains = []
         for pair in pairs_tried(table):
@@ -316,14 +329,19 @@ def _draw_grid(figure: Figure, axes: Any, table: pd.DataFrame) -> None:
     pools, shapes, error, at, predicted = grid_of(table)
     mean = error.mean(axis=0)
     drawn = plotting.heat_map(
-        axes, mean, pools, shapes, plotting.SEQUENTIAL, (float(mean.min()), float(mean.max()))
+        axes,
+        mean,
+        pools,
+        shapes,
+        plotting.SEQUENTIAL,
+        (float(np.nanmin(mean)), float(np.nanmax(mean))),
     )
     names = [f"{size:g}" for size in pools[:-1]] + ["\u221e"]
     axes.set_xticks(range(len(pools)), names, fontsize=6)
     rows = np.arange(len(shapes))
     axes.plot(predicted, rows, "s", color="white", markersize=11, markerfacecolor="none")
     axes.plot(at, rows, "o", color="white", markersize=8, markerfacecolor="none")
-    axes.plot(np.argmin(mean, axis=1), rows, "*", color="white", markersize=6)
+    axes.plot(_best(error), rows, "*", color="white", markersize=6)
     axes.set_xlabel("melodies to train on")
     axes.set_ylabel("click shapes $K$")
     half = bootstrap_each(error.reshape(len(error), -1).T)

@@ -4,10 +4,11 @@ Every message names the field, the value that was given and what would be right,
 so that a script can print it as one line and a notebook user can act on it.
 """
 
+import contextlib
 import difflib
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,19 @@ def refuse(field: str, value: object, wanted: str) -> InvalidInput:
     if len(shown) > 80:
         shown = shown[:77] + "..."
     return InvalidInput(f"{field}: got {shown}, expected {wanted}")
+
+
+@contextlib.contextmanager
+def known_as(field: str) -> Iterator[None]:
+    """What is refused within is refused as `field`, the name by which the user gave it.
+
+    Raises:
+        InvalidInput: the inner refusal under that name.
+    """
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidInput(f"{field}:{str(error).partition(':')[2]}") from error
 
 
 def number(

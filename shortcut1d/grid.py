@@ -118,8 +118,12 @@ def trajectory(
             yield _to_host(Trained(state.params, losses, state.diverged), count)
 
 
-def chunk_size(count: int, network: Network, schedule: Schedule, shape: tuple[int, ...]) -> int:
+def chunk_size(
+    count: int, network: Network, schedule: Schedule, shape: tuple[int, ...], tests: int = 0
+) -> int:
     """How many of `count` cells, on samples of `shape`, to train at once.
+
+    tests: bytes that testing one of them takes besides.
 
     On a CPU, where cells train one after the other, up to four a device: little is lost when the
     run is killed. Elsewhere as many as fit into half of the device's memory. Either way a multiple
@@ -129,7 +133,8 @@ def chunk_size(count: int, network: Network, schedule: Schedule, shape: tuple[in
     most = 4
     if devices[0].platform != "cpu":
         memory = (devices[0].memory_stats() or {}).get("bytes_limit", 2**33)
-        most = max(1, int(0.5 * memory / footprint(network, schedule.batch, shape)))
+        needed = max(footprint(network, schedule.batch, shape), tests)
+        most = max(1, int(0.5 * memory / needed))
     per_device = -(-count // len(devices))
     rounds = -(-per_device // most)
     return -(-per_device // rounds) * len(devices)

@@ -153,6 +153,8 @@ class WithDropout:
     def __post_init__(self) -> None:
         if not isinstance(self.inner, ConvNet | MLP):
             raise errors.refuse("inner", self.inner, "a ConvNet or an MLP")
+        if self.inner.depth < 2:
+            raise errors.refuse("inner", self.inner, "a network with a hidden layer")
         errors.number("rate", self.rate, low=0, below=1)
 
     def module(self, space: tuple[int, ...], channels: int, rngs: nnx.Rngs) -> nnx.Module:

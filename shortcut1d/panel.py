@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from shortcut1d import errors, grid, networks
 from shortcut1d.analysis.decoupled import component_gains, share_in_span
@@ -74,7 +74,7 @@ class Exam(NamedTuple):
 
 
 class Paper(NamedTuple):
-    """The tests of many subjects, stacked with a leading axis over (subject, test)."""
+    """The tests of many subjects before they are drawn: a leading axis over (subject, test)."""
 
     tests: int  # a subject's
     keys: PRNGKeyArray
@@ -108,25 +108,30 @@ def paper(subjects: Sequence[Subject]) -> Paper:
     )
 
 
-def examine(
-    subjects: Sequence[Subject], trained: Trained, exam: Exam, given: Paper | None = None
-) -> dict[str, Float[np.ndarray, "subjects tests"]]:
-    """Give every trained network its tests.
+class Given(NamedTuple):
+    """The tests of many subjects, drawn: a leading axis over (subject, test), on the host.
+
+    seen: which of them are on what the network was trained on. probed: other inputs of those, at
+    which the novelty response is measured, along directions drawn from probe_keys.
+    """
+
+    clean: Float[np.ndarray, "both samples *space channels"]
+    degraded: Float[np.ndarray, "both samples *space channels"]
+    seen: Int[np.ndarray, "subjects"]
+    probed: Float[np.ndarray, "subjects samples *space channels"]
+    probe_keys: PRNGKeyArray
+
+
+def draw(subjects: Sequence[Subject], exam: Exam, given: Paper | None = None) -> Given:
+    """Draw what the subjects are given.
 
     Args:
-        subjects: one a trained network, in the order of `trained`; all of one kind of network.
-        trained: what `grid.train` made of their cells.
+        subjects: all of one kind of network.
         exam: how they are tested.
         given: rows of the `paper` of a larger set, where these subjects are a part of one.
-
-    Returns:
-        the measures of `analysis`, each a mean over samples. The novelty response is measured at
-        training inputs, so it is NaN but in the test "seen". A diverged network's are all NaN.
     """
     given = paper(subjects) if given is None else given
-    network, count = subjects[0].cell.network, len(subjects) * given.tests
-    positions = np.repeat(np.arange(len(subjects)), given.tests)
-    abreast = max(1, ABREAST // (exam.samples * math.prod(subjects[0].cell.shape)))
+    count = len(subjects) * given.tests
     seen = np.flatnonzero([test.role == SEEN for who in subjects for test in who.tests])
     # The inputs for the novelty response are drawn apart, but in the same program. It knows of no
     # network: compiling how families are drawn takes as long as compiling a network.
@@ -135,26 +140,59 @@ def examine(
         grid.rows(families, np.concatenate([np.arange(count), seen])) for families in given[2:]
     ))  # fmt: skip
     clean, degraded = grid.map_cells(
-        draw_pair, tuple(drawn[1:]), count + len(seen), exam.samples, abreast=abreast
-    )
+        draw_pair, tuple(drawn[1:]), count + len(seen), exam.samples,
+        abreast=_abreast(subjects, exam),
+    )  # fmt: skip
+    return Given(clean[:count], degraded[:count], seen, degraded[count:], probe_keys)
+
+
+def examine(
+    subjects: Sequence[Subject], trained: Trained, exam: Exam, given: Given | None = None
+) -> dict[str, Float[np.ndarray, "subjects tests"]]:
+    """Give every trained network its tests.
+
+    Args:
+        subjects: one a trained network, in the order of `trained`; all of one kind of network.
+        trained: what `grid.train` made of their cells.
+        exam: how they are tested.
+        given: what `draw` drew for them.
+
+    Returns:
+        the measures of `analysis`, each a mean over samples. The novelty response is measured at
+        training inputs, so it is NaN but in the test "seen". A diverged network's are all NaN.
+    """
+    given = draw(subjects, exam) if given is None else given
+    network, abreast = subjects[0].cell.network, _abreast(subjects, exam)
+    shape = (len(subjects), len(given.clean) // len(subjects))
+    positions = np.repeat(np.arange(shape[0]), shape[1])
     measured = grid.map_cells(
         _measure,
-        (grid.rows(trained.params, positions), clean[:count], degraded[:count]),
-        count, network, shared=(exam.span,), abreast=abreast,
+        (grid.rows(trained.params, positions), given.clean, given.degraded),
+        len(positions), network, shared=(exam.span,), abreast=abreast,
     )  # fmt: skip
     responses = grid.map_cells(
         _novelty,
-        (grid.rows(trained.params, positions[seen]), degraded[count:], probe_keys),
-        len(seen), network, exam.probes, abreast=max(1, abreast // exam.probes),
+        (grid.rows(trained.params, positions[given.seen]), given.probed, given.probe_keys),
+        len(given.seen), network, exam.probes, abreast=max(1, abreast // exam.probes),
     )  # fmt: skip
-    shape = (len(subjects), given.tests)
     columns = {name: values.reshape(shape).astype(np.float64) for name, values in measured.items()}
     for name, values in responses.items():
         columns[name] = np.full(shape, np.nan)
-        columns[name].flat[seen] = values
+        columns[name].flat[given.seen] = values
     for values in columns.values():
         values[trained.diverged] = np.nan
     return columns
+
+
+def _abreast(subjects: Sequence[Subject], exam: Exam) -> int:
+    """How many tests a device is given at once, where cells run side by side."""
+    return max(1, ABREAST // (exam.samples * math.prod(subjects[0].cell.shape)))
+
+
+def bytes_of_tests(subject: Subject, exam: Exam) -> int:
+    """Memory that one subject's tests take on a device."""
+    seen = sum(test.role == SEEN for test in subject.tests)
+    return 4 * 2 * (len(subject.tests) + seen) * exam.samples * math.prod(subject.cell.shape)
 
 
 def tabulate(

@@ -99,7 +99,7 @@ def sweep(
     total = done + sum(map(len, shares))
     session.progress(Done(done, total, 0))
     for group, share in zip(groups, shares, strict=True):
-        size = min(session.chunk or group.chunk_size(len(share)), len(share))
+        size = min(session.chunk or group.chunk_size(len(share), exam), len(share))
         for first in range(0, len(share), max(size, 1)):
             chosen = share[first : first + size]
 
@@ -139,17 +139,17 @@ class _Group(NamedTuple):
     given: panel.Paper
     program: str  # identity of what else a result depends on
 
-    def chunk_size(self, count: int) -> int:
-        """How many of `count` cells to train at once."""
-        cell = self.subjects[0].cell
-        return grid.chunk_size(max(count, 1), cell.network, self.schedule, cell.shape)
+    def chunk_size(self, count: int, exam: Exam) -> int:
+        """How many of `count` cells to train and test at once."""
+        cell, tests = self.subjects[0].cell, panel.bytes_of_tests(self.subjects[0], exam)
+        return grid.chunk_size(max(count, 1), cell.network, self.schedule, cell.shape, tests)
 
     def finish(self, chosen: list[int], size: int, exam: Exam, progress: Progress) -> list[Tested]:
         """Train and test one chunk, filled up with its last cell so that one program fits all."""
         rows = [chosen[min(row, len(chosen) - 1)] for row in range(size)]
         subjects = [self.subjects[n] for n in rows]
         cells = [subject.cell for subject in subjects]
-        given = self.given.rows(rows)
+        given = panel.draw(subjects, exam, self.given.rows(rows))
         return [
             (trained, panel.examine(subjects, trained, exam, given))
             for trained in grid.trajectory(

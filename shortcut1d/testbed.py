@@ -50,6 +50,21 @@ class TrainConfig:
         return Schedule(self.steps, self.batch, self.learning_rate, self.loss, **others)
 
 
+def check_bands(frequencies: Iterable[float]) -> None:
+    """Refuse content frequencies that no band can have."""
+    with errors.known_as("frequencies"):
+        for frequency in frequencies:
+            content.band(frequency)
+
+
+def check_clicks(shapes: Iterable[int], level: float = 0.0) -> None:
+    """Refuse numbers of shapes that no clicks can have, and levels."""
+    degradation.clicks(level=level)
+    with errors.known_as("shapes"):
+        for count in shapes:
+            degradation.clicks(count)
+
+
 NETWORKS: dict[str, Callable[["MapConfig"], Network]] = {
     "conv": lambda config: networks.ConvNet(width=config.width),
     "mlp": lambda config: networks.MLP(width=config.mlp_width),
@@ -79,11 +94,10 @@ class MapConfig(TrainConfig):
                 raise errors.refuse(field, getattr(self, field), "values in rising order")
         for name in self.networks:
             errors.choice("networks", name, NETWORKS)
-            NETWORKS[name](self)
-        for frequency in self.frequencies:
-            content.band(frequency)
-        for count in self.shapes:
-            degradation.clicks(count, level=self.level)
+        with errors.known_as("mlp_width"):
+            networks.MLP(self.mlp_width)
+        check_bands(self.frequencies)
+        check_clicks(self.shapes, self.level)
 
 
 # By preset; shared, since experiments on the map share its cells only where they are the same.
@@ -164,8 +178,7 @@ class PoolConfig(TrainConfig):
                 raise errors.refuse(field, values, "at least one, in rising order")
         for size in self.pools:
             errors.whole("pools", size, high=ENDLESS - 1)
-        for count in self.shapes:
-            degradation.clicks(count, level=self.level)
+        check_clicks(self.shapes, self.level)
 
 
 def pool_subject(config: PoolConfig, pool: int, shapes: int, seed: int) -> Subject:
@@ -248,26 +261,20 @@ def trials(
 NO_SPAN = np.eye(content.WINDOW, 1, dtype=np.float32)
 
 
-def cube(
-    frame: pd.DataFrame, column: str, *axes: str, orders: Iterable[str] = ()
-) -> tuple[list[list[Any]], np.ndarray]:
+def cube(frame: pd.DataFrame, column: str, *axes: str) -> tuple[list[list[Any]], np.ndarray]:
     """A column of a long table as an array with an axis for each of some other columns.
 
     Args:
         frame: one row for each combination of values of `axes`.
         column: what fills the array; NaN where a combination is missing.
-        axes: columns. Their values come in rising order, or
-        orders: for these axes in the order in which they appear.
+        axes: at least two columns; their values come in rising order.
 
     Returns:
         the values along each axis, and the array.
     """
     indexed = frame.set_index(list(axes))[column]
-    values = [
-        list(dict.fromkeys(frame[axis])) if axis in set(orders) else sorted(set(frame[axis]))
-        for axis in axes
-    ]
-    filled = indexed.reindex(pd.MultiIndex.from_product(values)) if len(axes) > 1 else indexed
+    values = [sorted(set(frame[axis])) for axis in axes]
+    filled = indexed.reindex(pd.MultiIndex.from_product(values))
     return values, filled.to_numpy(np.float64).reshape(*map(len, values))
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from shortcut1d import content, degradation
+from shortcut1d import combine, content, degradation
 from shortcut1d.analysis import bootstrap, oracles, share_in_span
 from shortcut1d.diagnosis import diagnose
 from shortcut1d.errors import InvalidInput
@@ -487,6 +487,14 @@ def test_measures_are_read_by_name_and_test():
     assert set(by_test) == {"seen", "unseen content", "unseen degradation"}
     for test, interval in by_test.items():
         assert report["nmse", test] == interval
+
+
+@pytest.mark.parametrize("make", [combine.in_turn, combine.any_of])
+def test_a_degradation_made_of_others_is_a_degradation_like_any(make):
+    both = make(LAYER, NEW_LAYER)
+    report = diagnose(unchanged, CONTENT, both, unseen_degradation={"both": both}, samples=SAMPLES)
+    assert report.verdict.startswith("fits neither")
+    assert abs(report["removed"].estimate) < 1e-6  # it lets everything through
 
 
 @pytest.mark.parametrize(

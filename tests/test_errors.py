@@ -54,6 +54,7 @@ BAD_FAMILIES = [
     (networks.ConvNet, {"dilations": (1, 2)}, "dilations"),
     (networks.ConvNet, {"depth": 2, "dilations": (1, 0)}, "dilations"),
     (networks.MLP, {"depth": 0}, "depth"),
+    (networks.WithDropout, {"inner": networks.ConvNet(depth=1)}, "inner"),
     (Schedule, {"steps": 0}, "steps"),
     (Schedule, {"steps": 10, "stops": (3, 11)}, "stops"),
     (Schedule, {"stops": (5, 3)}, "stops"),

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from shortcut1d import content, degradation, grid
+from shortcut1d import content, degradation, grid, panel
 from shortcut1d.gradient import footprint
 from shortcut1d.grid import Cell
 from shortcut1d.networks import MLP, ConvNet
@@ -181,6 +181,13 @@ def test_chunks_come_out_even_and_fit_the_device(count):
     assert size % devices == 0
     assert size <= 4 * devices
     assert -(-count // size) * size - count < 2 * size
+
+
+def test_the_memory_of_tests_is_what_their_arrays_take():
+    chosen = subjects(3)
+    drawn = panel.draw(chosen, EXAM)
+    taken = drawn.clean.nbytes + drawn.degraded.nbytes + 2 * drawn.probed.nbytes
+    assert panel.bytes_of_tests(chosen[0], EXAM) == taken / 3
 
 
 def test_the_footprint_grows_with_what_backpropagation_keeps():

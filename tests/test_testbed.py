@@ -142,15 +142,29 @@ def course_table(phi, error, gain):
 
 def test_the_index_is_read_where_half_of_the_way_is_done(module):
     table = course_table([0, 0.1, 0.3, 0.6], [1.0, 0.9, 0.4, 0.0], [0] * 4)
-    np.testing.assert_allclose(module("dynamics").on_the_way(table, "corner"), 0.3)
+    on_the_way = module("dynamics").on_the_way
+    np.testing.assert_allclose(on_the_way(table, "corner"), 0.3)
+    # Half of the way from silence, however loud the untrained network is.
+    loud = course_table([0, 0.1, 0.3, 0.6], [17.0, 0.9, 0.4, 0.0], [0] * 4)
+    np.testing.assert_allclose(on_the_way(loud, "corner"), 0.3)
+    loud.loc[loud["seed"] == 1, "nmse"] = np.nan  # diverged
+    np.testing.assert_allclose(on_the_way(loud, "corner"), [0.3, np.nan])
 
 
 @pytest.mark.parametrize(
     ("phi", "back"), [([0, 0.2, 0.9, 0.6], 0.3), ([0, 0.5, -0.1, -0.4], 0.0), ([0, 0.1, 0.7], 0.0)]
 )
-def test_turning_back_is_measured_on_the_side_where_the_run_ends(module, phi, back):
+def test_going_back_is_measured_on_the_side_where_the_run_ends(module, phi, back):
     table = course_table(phi, [1.0] * len(phi), [0] * len(phi))
-    np.testing.assert_allclose(module("dynamics").turned_back(table, "corner"), back, atol=1e-6)
+    np.testing.assert_allclose(module("dynamics").gone_back(table, "corner"), back, atol=1e-6)
+
+
+def test_changing_sides_counts_once_something_is_learnt(module):
+    # It was content-fitted by 0.2 when 0.4 of the error was left; the 0.9 came before that.
+    table = course_table([0.9, 0.2, -0.3, -0.5], [1.0, 0.4, 0.2, 0.0], [0] * 4)
+    np.testing.assert_allclose(module("dynamics").went_over(table, "corner"), 0.2, atol=1e-6)
+    stayed = course_table([-0.9, 0.2, 0.3, 0.5], [1.0, 0.4, 0.2, 0.0], [0] * 4)
+    np.testing.assert_allclose(module("dynamics").went_over(stayed, "corner"), 0.0, atol=1e-6)
 
 
 @pytest.mark.parametrize(("steps", "stops"), [(8, (0, 1, 2, 4, 8)), (10, (0, 1, 2, 4, 8, 10))])
@@ -166,6 +180,10 @@ def test_the_best_number_is_chosen_on_other_seeds(module):
         best_of_others(np.array([[[0.1, 0.9]], [[0.8, 0.2]]])), [[0.9], [0.8]]
     )
     assert np.isnan(best_of_others(np.ones((1, 2, 3)))).all()
+    # A number of melodies under which a network diverged is not the best.
+    np.testing.assert_array_equal(
+        best_of_others(np.array([[[0.1, 0.9]], [[np.nan, 0.2]]])), [[0.9], [np.nan]]
+    )
 
 
 def test_the_advice_is_tried_on_nothing_that_it_was_made_with_nor_tested_on(module):
@@ -183,6 +201,50 @@ def test_of_several_changes_the_largest_counts_whichever_its_sign(module):
     np.testing.assert_allclose(module("architecture")._largest(changes), [0.3])
 
 
+def remedies_table(remedies, error):
+    """A table of four seeds with the error of each remedy on what is new."""
+    return pd.DataFrame(
+        [
+            {
+                "network": name, "content": "melody", "degradation": "clicks", "seed": seed,
+                "test": UNSEEN_BOTH, "test_content": "tune", "test_degradation": "other clicks",
+                "nmse": value + 0.01 * seed,
+            }
+            for name, value in error.items()
+            for seed in range(4)
+        ]
+    )  # fmt: skip
+
+
+def test_a_remedy_under_which_networks_diverge_is_not_the_best_of_the_others(module):
+    remedies = module("remedies")
+    error = {remedies.NOTHING: 0.9, remedies.FEWER: 0.8, remedies.WIDER: 0.3, "dropout": 0.5}
+    made = {
+        c.statement: c for c in remedies.claims(remedies_table(remedies, error | {"mad": np.nan}))
+    }
+    best = made[f"{remedies.WIDER} beats dropout, the best of the others (on other seeds)"]
+    assert best.interval.estimate == pytest.approx(0.2)
+    assert made["dropout helps against what is not known"].verdict == "holds"
+    assert made["mad helps against what is not known"].verdict == "undecided"
+
+
+def test_a_remedy_that_is_the_very_same_as_another_makes_no_claim_against_it(module):
+    remedies = module("remedies")
+    error = {remedies.NOTHING: 0.9, remedies.FEWER: 0.9, remedies.WIDER: 0.3, remedies.WIDEST: 0.3}
+    statements = [c.statement for c in remedies.claims(remedies_table(remedies, error))]
+    assert len(statements) == 3
+    assert not any(s.startswith(f"{remedies.WIDER} beats") for s in statements)
+    assert f"{remedies.FEWER} helps against what is not known" not in statements
+
+
+def test_a_network_trained_with_l1_is_compared_with_mse(module):
+    architecture = module("architecture")
+    config = dataclasses.replace(architecture.experiment.presets["smoke"], loss="l1")
+    made = architecture.variants(config)
+    assert made[architecture.BASE].schedule.loss == "l1"
+    assert made["MSE loss"].schedule.loss == "mse"
+
+
 def test_variants_change_one_thing_and_no_remedy_takes_more_gradients(module):
     architecture, remedies = module("architecture"), module("remedies")
     made = architecture.variants(architecture.experiment.presets["quick"])
@@ -190,10 +252,11 @@ def test_variants_change_one_thing_and_no_remedy_takes_more_gradients(module):
     for name, variant in made.items():
         same = (variant.network == base.network, variant.schedule == base.schedule)
         assert same == (True, True) if name == architecture.BASE else sum(same) == 1, name
-    assert made[architecture.CLICK].network.receptive_field() == 17
+    assert made["sees 17: a click"].network.receptive_field() == 17
+    assert made[architecture.NEAR].network.receptive_field() == 49
     assert made[architecture.WINDOW].network.receptive_field() == 161
     count = module("capacity").parameters
-    sizes = [count(made[name].network) for name in (architecture.BASE, architecture.CLICK)]
+    sizes = [count(made[name].network) for name in (architecture.BASE, "sees 17: a click")]
     assert sizes[1] == pytest.approx(sizes[0], rel=0.05)
     config = remedies.experiment.presets["quick"]
     for name, remedy in remedies.remedies(config, 4, 2, seed=0).items():
@@ -211,9 +274,17 @@ def test_variants_change_one_thing_and_no_remedy_takes_more_gradients(module):
         ("capacity", ["--widths", "8", "4"], "widths: got (8, 4)"),
         ("capacity", ["--frequencies", "70"], "frequencies: got (70.0,)"),
         ("architecture", ["--shapes", "4"], "shapes: got (4,), expected as many as frequencies"),
-        ("architecture", ["--token-width", "6"], "width: got 6, expected a multiple of heads"),
-        ("remedies", ["--dropout", "1"], "rate: got 1.0"),
-        ("remedies", ["--noise", "nan"], "level: got nan"),
+        (
+            "architecture",
+            ["--token-width", "6"],
+            "token_width: got 6, expected a multiple of heads",
+        ),
+        ("remedies", ["--dropout", "1"], "dropout: got 1.0"),
+        ("remedies", ["--noise", "nan"], "noise: got nan"),
+        ("phase_diagram", ["--mlp-width", "0"], "mlp_width: got 0"),
+        ("phase_diagram", ["--frequencies", "2", "70"], "frequencies: got 70"),
+        ("capacity", ["--widths", "4", "--depths", "6", "--width", "4"], "widths: got (4,)"),
+        ("capacity", ["--shapes", "0"], "shapes: got 0"),
         ("remedies", ["--contents", "0"], "contents: got 0"),
         ("sweet_spot", ["--contents", "3"], "contents: got 3"),
         ("sweet_spot", ["--pools", "4", "1"], "pools: got (4, 1)"),

@@ -157,7 +157,7 @@ def denoising_cost(samples: Samples, key: PRNGKeyArray | None = None) -> float:
     Returns:
         from 0 up; 1 is as good as silence.
     """
-    return denoising_cost_of_some(samples, len(np.asarray(samples)), key)
+    return denoising_cost_of_some(samples, len(_checked(samples)), key)
 
 
 def denoising_cost_of_some(samples: Samples, count: int, key: PRNGKeyArray | None = None) -> float:

@@ -103,9 +103,10 @@ class _Draws:
         """Clean samples under a family, or under the layers of the seen ones."""
         if hasattr(degradation, "sample"):
             realisation = _sample(degradation, self.next_key(), len(clean))
-            if realisation.shape[1:] != clean.shape[1:]:
-                return clean, realisation  # `_check` says what is wrong with it
-            return clean, np.asarray(degradation.apply(clean, realisation))
+            try:
+                return clean, np.asarray(degradation.apply(clean, realisation))
+            except (TypeError, ValueError):
+                return clean, realisation  # of another size; `_check` says which
         layer = seen[1] - seen[0]
         if clean.shape[1:] != layer.shape[1:]:
             return clean, clean  # likewise

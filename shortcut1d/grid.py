@@ -25,12 +25,14 @@ from shortcut1d.training import Schedule, Trained
 
 class Done(NamedTuple):
     """How far a grid is. cells: finished, of `of`, those of an earlier run among them.
-    steps: model-steps (a step of one network) trained by this run.
+    steps: model-steps (a step of one network) trained by this run. earlier: in the report that
+    begins a sweep, cells that an earlier run finished; None in all others.
     """
 
     cells: float
     of: int
     steps: int
+    earlier: int | None = None
 
 
 Progress = Callable[[Done], None]

@@ -232,13 +232,13 @@ class Bar:
 
     def report(self, done: Done) -> None:
         """Show how far it is."""
-        if self._began is None or done.steps == 0:  # a sweep begins; a run may have several
+        if self._began is None or done.earlier is not None:  # a run may have several sweeps
             self._began = time.perf_counter()
-            self.earlier += round(done.cells)
             # What is there already says nothing about how fast the rest will go.
-            self._bar.reset(self._task, total=done.of, completed=self.earlier)
-            if done.cells:
-                complain(f"{done.cells:.0f} of {done.of} cells are finished from an earlier run")
+            self._bar.reset(self._task, total=done.of, completed=done.earlier or 0)
+            self.earlier += done.earlier or 0
+            if done.earlier:
+                complain(f"{done.earlier} of {done.of} cells are finished from an earlier run")
         seconds = time.perf_counter() - self._began
         speed = f"{done.steps / seconds:,.0f} model-steps/s" if done.steps else ""
         self._bar.update(self._task, completed=done.cells, total=done.of, speed=speed)

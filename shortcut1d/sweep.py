@@ -97,7 +97,7 @@ def sweep(
     ]
     done, steps = sum(ready), 0
     total = done + sum(map(len, shares))
-    session.progress(Done(done, total, 0))
+    session.progress(Done(done, total, 0, earlier=done))
     for group, share in zip(groups, shares, strict=True):
         size = min(session.chunk or group.chunk_size(len(share), exam), len(share))
         for first in range(0, len(share), max(size, 1)):

@@ -225,3 +225,22 @@ def test_ratios_are_of_means_and_paired():
     claim = claim_ratio("four times", "a / b", pairs, "above", 3.9)
     np.testing.assert_allclose(claim.interval[:3], 4)
     assert claim.verdict == "holds"
+
+
+def test_cells_of_earlier_runs_are_counted_over_all_sweeps_of_a_run(capsys):
+    with study.Bar("tiny") as bar:
+        bar.report(Done(2, 4, 0, earlier=2))
+        bar.report(Done(4, 4, 20))
+        bar.report(Done(3, 3, 0, earlier=3))
+    assert bar.earlier == 5
+    assert capsys.readouterr().err.splitlines() == [
+        "2 of 4 cells are finished from an earlier run",
+        "3 of 3 cells are finished from an earlier run",
+    ]
+
+
+def test_progress_alone_is_not_taken_for_cells_of_an_earlier_run(capsys):
+    with study.Bar("tiny") as bar:
+        for cells in range(3):
+            bar.report(Done(cells, 2, 0))
+    assert (bar.earlier, capsys.readouterr().err) == (0, "")

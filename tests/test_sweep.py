@@ -94,8 +94,8 @@ def test_what_was_finished_is_not_trained_again_and_the_rest_is(whole, chunks):
     archive.chunks = -1
     table = swept(subjects(7), Session(archive, reports.append, chunk=3)).table
     pd.testing.assert_frame_equal(table, whole)
-    assert reports[0] == (2 * chunks, 7, 0)
-    assert reports[-1] == (7, 7, (7 - 2 * chunks) * SHORT.steps)
+    assert reports[0] == grid.Done(2 * chunks, 7, 0, earlier=2 * chunks)
+    assert reports[-1] == grid.Done(7, 7, (7 - 2 * chunks) * SHORT.steps)
 
 
 def test_only_new_cells_are_trained_when_a_grid_grows(whole):
@@ -139,7 +139,7 @@ def test_several_networks_go_through_one_sweep_in_the_order_given():
     reports = []
     table = swept(mixed, Session(progress=reports.append)).table
     assert table["seed"].tolist()[::3] == [0, 1, 0, 1, 2]
-    assert reports[-1] == (5, 5, 5 * SHORT.steps)
+    assert reports[-1] == grid.Done(5, 5, 5 * SHORT.steps)
     alone = swept(subjects(3)).table
     pd.testing.assert_frame_equal(table.iloc[[0, 1, 2]], alone.iloc[[0, 1, 2]])
 
@@ -224,7 +224,7 @@ def test_a_subject_may_bring_its_own_schedule(whole):
     pd.testing.assert_frame_equal(table.iloc[3:6].reset_index(drop=True), alone)
     others = [*range(3), *range(6, 12)]
     pd.testing.assert_frame_equal(table.iloc[others], whole.iloc[others])
-    assert reports[-1] == (4, 4, 3 * SHORT.steps + 1)
+    assert reports[-1] == grid.Done(4, 4, 3 * SHORT.steps + 1)
 
 
 def test_networks_tested_once_and_often_share_a_table():

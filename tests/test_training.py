@@ -7,7 +7,7 @@ import pytest
 
 from shortcut1d import content, degradation, gradient, training
 from shortcut1d.family import draw_pair
-from shortcut1d.grid import Cell, keys_of, map_cells, stack_cells, train, trajectory
+from shortcut1d.grid import Cell, Done, keys_of, map_cells, stack_cells, train, trajectory
 from shortcut1d.networks import MLP, ConvNet, WithDropout, apply, init
 from shortcut1d.training import Schedule
 
@@ -138,7 +138,7 @@ def test_progress_is_reported_up_to_the_end():
     reports = []
     train(cells(), SHORT, reports.append)
     assert [done.steps for done in reports] == [8 * 2 * tenth for tenth in range(1, 11)]
-    assert reports[-1] == (8, 8, 8 * 20)
+    assert reports[-1] == Done(8, 8, 8 * 20)
 
 
 def test_cells_of_two_networks_are_refused():

@@ -58,8 +58,8 @@ class Clicks(Additive):
         onset = index_below(jnp.int32(self.length), shares[1])
         pulses = self._pulses(
             index_below(self.shapes, shares[0]),
-            _between(self.width, shares[2]),
-            _between(self.amplitude, shares[3]),
+            between(self.width, shares[2]),
+            between(self.amplitude, shares[3]),
         )
 
         @jax.vmap
@@ -169,7 +169,7 @@ class Dropout:
         """`n` masks: 0 inside a segment, 1 elsewhere."""
         shares = jnp.split(jax.random.uniform(key, (n, 2 * self.segments)), 2, axis=1)
         onset = index_below(jnp.int32(self.length), shares[0])
-        width = _between(self.width, shares[1])
+        width = between(self.width, shares[1])
         since_onset = (jnp.arange(self.length) - onset[..., None]) % self.length
         lost = jnp.any(since_onset < width[..., None], axis=1)
         return jnp.where(lost, 0.0, 1.0)[..., None]
@@ -201,7 +201,7 @@ class Blur:
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n length 1"]:
         """`n` kernels, centred on sample 0."""
-        width = _between(self.width, jax.random.uniform(key, (n, 1)))
+        width = between(self.width, jax.random.uniform(key, (n, 1)))
         offset = jnp.arange(self.length)
         distance = jnp.minimum(offset, self.length - offset)
         gaussian = jnp.exp(-0.5 * (distance / width) ** 2)
@@ -321,5 +321,6 @@ def _gain(level: Float[Array, ""]) -> Float[Array, ""]:
     return 10.0 ** (level / 20.0)
 
 
-def _between(bounds: Float[Array, "2"], share: Float[Array, "n parts"]) -> Float[Array, "n parts"]:
+def between(bounds: Float[Array, "2"], share: Float[Array, "*draws"]) -> Float[Array, "*draws"]:
+    """Uniform shares in [0, 1) as values between two bounds, which may be traced."""
     return bounds[..., 0] + (bounds[..., 1] - bounds[..., 0]) * share

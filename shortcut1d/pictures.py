@@ -1,0 +1,189 @@
+"""Picture files in: a folder, the photographs inside scikit-image, pairs of clean and rainy."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from shortcut1d import errors
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+# Of the pictures inside scikit-image's wheel, those that show a scene; in order of the alphabet.
+SHIPPED = (
+    "astronaut.png", "brick.png", "camera.png", "chelsea.png", "coffee.png", "coins.png",
+    "grass.png", "gravel.png", "motorcycle_left.png", "rocket.jpg",
+)  # fmt: skip
+Complain = Callable[[str], None]
+Picture = Float[np.ndarray, "height width channels"]
+
+
+class Folder(NamedTuple):
+    """Pictures of a folder by file name, in order of their names; values in [0, 1]."""
+
+    names: list[str]
+    pictures: list[Picture]
+
+
+def read_picture(path: str | Path, channels: int = 3) -> Picture:
+    """A PNG or JPEG file, of any depth, grey or colour, turned the way up that its camera says.
+
+    Args:
+        path: of the file.
+        channels: 1 for grey (ITU-R 601 luma), 3 for colour.
+
+    Raises:
+        InvalidInput: missing, not a picture, cut short, or larger than Pillow thinks safe.
+    """
+    if channels not in (1, 3):
+        raise errors.refuse("channels", channels, "1 (grey) or 3 (colour)")
+    try:
+        with Image.open(path, formats=("PNG", "JPEG")) as opened:
+            upright = ImageOps.exif_transpose(opened)
+            if upright.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip to 8
+                grey = np.asarray(upright, np.float64) / 65535
+                return np.repeat(grey[..., None], channels, axis=-1).astype(np.float32)
+            # Whatever shines through is black; on white it would be the brightest thing there is.
+            flat = np.asarray(upright.convert("L" if channels == 1 else "RGB"), np.float32)
+    except UnidentifiedImageError as error:
+        raise errors.InvalidInput(f"{path}: not a PNG or JPEG picture") from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        # Pillow says so of files that are cut short or damaged.
+        reason = getattr(error, "strerror", None) or str(error)
+        raise errors.InvalidInput(f"{path}: cannot be read ({reason})") from error
+    return flat.reshape(*flat.shape[:2], channels) / 255
+
+
+def read_folder(
+    folder: str | Path, size: int, channels: int = 3, complain: Complain = lambda line: None
+) -> Folder:
+    """All PNG and JPEG pictures of a folder that are at least `size` pixels high and wide.
+
+    Args:
+        folder: its own files count, not those of folders inside it.
+        size: pixels.
+        channels: see `read_picture`.
+        complain: told in a line about each file that is left out, and why.
+
+    Raises:
+        InvalidInput: no such folder, or not one picture in it that can be used.
+    """
+    names, pictures = [], []
+    for path in _picture_files(folder):
+        try:
+            picture = read_picture(path, channels)
+        except errors.InvalidInput as error:
+            complain(f"{error}; left out")
+            continue
+        if min(picture.shape[:2]) < size:
+            height, width = picture.shape[:2]
+            complain(f"{path}: {width} x {height} pixels, smaller than {size} x {size}; left out")
+            continue
+        names.append(path.name)
+        pictures.append(picture)
+    if not pictures:
+        raise errors.InvalidInput(
+            f"{folder}: no PNG or JPEG picture of at least {size} x {size} pixels in it"
+        )
+    return Folder(names, pictures)
+
+
+def read_pairs(
+    clean: str | Path,
+    degraded: str | Path,
+    size: int,
+    channels: int = 3,
+    complain: Complain = lambda line: None,
+) -> tuple[Folder, Folder]:
+    """Two folders with matching names, as Rain100L/H, Rain1400 and SPA-Data come.
+
+    A degraded file belongs to the clean one of the same stem, or of the stem before its last
+    underscore (Rain1400 has fourteen kinds of rain, `1_1.jpg` to `1_14.jpg`, for `1.jpg`), the word
+    `rain` left out (Rain100 has `rain-001.png` for `norain-001.png`).
+
+    Returns:
+        pairs of one size each, clean and degraded in the same order, named by the degraded file.
+
+    Raises:
+        InvalidInput: a folder that cannot be used, or no two files that belong together.
+    """
+    by_stem = {}
+    whole = read_folder(clean, size, channels, complain)
+    for name, picture in zip(whole.names, whole.pictures, strict=True):
+        by_stem[_plain_stem(name)] = picture
+    rainy = read_folder(degraded, size, channels, complain)
+    names, firsts, seconds = [], [], []
+    for name, picture in zip(rainy.names, rainy.pictures, strict=True):
+        stem = _plain_stem(name)
+        partner = by_stem.get(stem, by_stem.get(stem.rpartition("_")[0]))
+        if partner is None:
+            complain(f"{Path(degraded) / name}: no clean picture of that name in {clean}; left out")
+        elif partner.shape != picture.shape:
+            complain(f"{Path(degraded) / name}: of another size than the clean one; left out")
+        else:
+            names.append(name)
+            firsts.append(partner)
+            seconds.append(picture)
+    if not names:
+        raise errors.InvalidInput(f"{degraded}: no file has the name of one in {clean}")
+    return Folder(names, firsts), Folder(names, seconds)
+
+
+def shipped(channels: int = 3) -> Folder:
+    """The photographs inside scikit-image's wheel (optional extra `filters`).
+
+    Raises:
+        InvalidInput: scikit-image is not installed.
+    """
+    try:
+        from skimage import data
+    except ImportError as error:
+        raise errors.InvalidInput(
+            'pictures: scikit-image is not installed; pip install "shortcut1d[filters]", '
+            "or name a folder of your own"
+        ) from error
+    folder = Path(data.__file__).parent
+    return Folder(list(SHIPPED), [read_picture(folder / name, channels) for name in SHIPPED])
+
+
+def squares(
+    pictures: Sequence[Picture], side: int
+) -> Float[np.ndarray, "pictures side side channels"]:
+    """The largest square in the middle of each picture, at `side` pixels.
+
+    Shrunk by averaging (Pillow's box filter), so that no fine texture turns into a coarse one.
+    """
+    made = []
+    for picture in pictures:
+        height, width, channels = picture.shape
+        edge = min(height, width)
+        top, left = (height - edge) // 2, (width - edge) // 2
+        middle = picture[top : top + edge, left : left + edge]
+        planes = [
+            np.asarray(
+                Image.fromarray(np.ascontiguousarray(middle[..., channel], np.float32)).resize(
+                    (side, side), Image.Resampling.BOX
+                )
+            )
+            for channel in range(channels)
+        ]
+        made.append(np.stack(planes, axis=-1))
+    return np.stack(made)
+
+
+def _picture_files(folder: str | Path) -> list[Path]:
+    try:
+        found = sorted(Path(folder).iterdir())
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise errors.InvalidInput(f"{folder}: cannot be read ({reason})") from error
+    return [path for path in found if path.suffix.lower() in SUFFIXES]
+
+
+def _plain_stem(name: str) -> str:
+    stem = Path(name).stem.lower()
+    for word in ("norain", "rain"):
+        stem = stem.replace(word, "")
+    return stem.strip("-_ ")

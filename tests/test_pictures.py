@@ -1,0 +1,145 @@
+"""Picture files, whole and broken."""
+
+import contextlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from shortcut1d import errors, images, pictures
+
+SHADES = np.arange(20 * 24 * 3, dtype=np.uint32).reshape(20, 24, 3) % 251
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Grey, colour, see-through, 16 bits deep, JPEG; and what cannot be used."""
+    colored = SHADES.astype(np.uint8)
+    Image.fromarray(colored).save(tmp_path / "a.png")
+    Image.fromarray(colored[..., 0]).save(tmp_path / "b.PNG")
+    Image.fromarray(np.dstack([colored, colored[..., :1]])).save(tmp_path / "c.png")
+    Image.fromarray((SHADES[..., 0] * 257).astype(np.uint16)).save(tmp_path / "d.png")
+    Image.fromarray(colored).save(tmp_path / "e \u00e9.jpeg", quality=95)
+    Image.fromarray(colored[:4, :4]).save(tmp_path / "small.png")
+    whole = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "words.jpg").write_text("not a picture")
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "notes.txt").write_text("of no interest")
+    (tmp_path / "folder.png").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_folder_is_read_and_what_is_left_out_is_named(folder, channels):
+    said = []
+    names, found = pictures.read_folder(folder, 16, channels, said.append)
+    assert names == ["a.png", "b.PNG", "c.png", "d.png", "e \u00e9.jpeg"]
+    for picture in found:
+        assert picture.shape == (20, 24, channels)
+        assert picture.dtype == np.float32
+        assert 0 <= picture.min() < 0.2 < picture.max() <= 1
+    for name in ("small.png", "cut.png", "words.jpg", "empty.png", "folder.png"):
+        assert sum(str(folder / name) in line for line in said) == 1, name
+    assert len(said) == 5
+    assert all("\n" not in line for line in said)
+
+
+def test_values_are_kept_whatever_the_depth(folder):
+    eight, sixteen = (pictures.read_picture(folder / name, 1) for name in ("b.PNG", "d.png"))
+    np.testing.assert_allclose(eight, SHADES[..., :1] / 255, atol=1e-6)
+    np.testing.assert_allclose(sixteen, SHADES[..., :1] / 255, atol=1e-4)
+
+
+def test_a_camera_s_way_up_is_respected(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    Image.fromarray(SHADES.astype(np.uint8)).save(tmp_path / "turned.jpg", exif=exif)
+    assert pictures.read_picture(tmp_path / "turned.jpg").shape == (24, 20, 3)
+
+
+@given(data=st.binary(max_size=300), suffix=st.sampled_from([".png", ".jpg"]))
+def test_no_bytes_do_worse_than_a_refusal(tmp_path_factory, data, suffix):
+    path = tmp_path_factory.mktemp("bytes") / f"x{suffix}"
+    path.write_bytes(data)
+    with pytest.raises(errors.InvalidInput, match=r"x.(png|jpg): "):
+        pictures.read_picture(path)
+
+
+@given(place=st.integers(8, 900), value=st.integers(0, 255))
+def test_a_damaged_file_is_read_or_refused(tmp_path_factory, place, value):
+    path = tmp_path_factory.mktemp("damaged") / "x.png"
+    Image.fromarray(SHADES.astype(np.uint8)).save(path)
+    data = bytearray(path.read_bytes())
+    data[min(place, len(data) - 1)] = value
+    path.write_bytes(data)
+    with contextlib.suppress(errors.InvalidInput):
+        assert np.isfinite(pictures.read_picture(path)).all()
+
+
+@pytest.mark.parametrize("where", ["nothing here", "a\0b", "file.png/inside"])
+def test_a_folder_that_cannot_be_used_is_refused(tmp_path, where):
+    (tmp_path / "file.png").write_bytes(b"")
+    with pytest.raises(errors.InvalidInput, match="cannot be read"):
+        pictures.read_folder(tmp_path / where, 8)
+
+
+def test_an_empty_folder_is_an_error(tmp_path):
+    with pytest.raises(errors.InvalidInput, match="no PNG or JPEG picture of at least 8 x 8"):
+        pictures.read_folder(tmp_path, 8)
+
+
+def test_one_photograph_is_too_few_to_hold_one_out(tmp_path):
+    Image.fromarray(SHADES.astype(np.uint8)).save(tmp_path / "a.png")
+    with pytest.raises(errors.InvalidInput, match="at least two"):
+        images.photographs(tmp_path, size=8)
+
+
+@pytest.mark.parametrize(
+    ("clean", "rainy"),
+    [
+        (["norain-001.png", "norain-002.png"], ["rain-001.png", "rain-002.png"]),  # Rain100L/H
+        (["1.png", "2.png"], ["1_1.png", "1_14.png", "2_1.png"]),  # Rain1400
+        (["0_001.png", "0_002.png"], ["0_001.png", "0_002.png"]),  # SPA-Data
+        (["norain-1.png"], ["norain-1x2.png", "rain-1.png"]),
+    ],
+)
+def test_pairs_are_found_by_name(tmp_path, clean, rainy):
+    for folder, names, least in (("clean", clean, 0), ("rainy", rainy, 100)):
+        (tmp_path / folder).mkdir()
+        for number, name in enumerate(names):
+            shade = np.full((16, 16, 3), least + number, np.uint8)
+            Image.fromarray(shade).save(tmp_path / folder / name)
+    said = []
+    first, second = pictures.read_pairs(
+        tmp_path / "clean", tmp_path / "rainy", 8, complain=said.append
+    )
+    matched = [name for name in rainy if "x2" not in name]
+    assert first.names == second.names == matched
+    assert len(said) == len(rainy) - len(matched)
+    for name, picture in zip(first.names, first.pictures, strict=True):
+        number = int(
+            name.split(".")[0].removeprefix("rain-").split("_")[-1 if clean[0][0] == "0" else 0]
+        )
+        assert round(float(picture.max()) * 255) == number - 1
+
+
+def test_pairs_of_other_names_or_sizes_are_refused(tmp_path):
+    for folder in ("clean", "rainy"):
+        (tmp_path / folder).mkdir()
+    Image.fromarray(SHADES.astype(np.uint8)).save(tmp_path / "clean" / "a.png")
+    Image.fromarray(SHADES[:16].astype(np.uint8)).save(tmp_path / "rainy" / "a.png")
+    said = []
+    with pytest.raises(errors.InvalidInput, match="no file has the name of one"):
+        pictures.read_pairs(tmp_path / "clean", tmp_path / "rainy", 8, complain=said.append)
+    assert "another size" in said[0]
+
+
+def test_squares_are_cut_from_the_middle_and_averaged():
+    picture = np.zeros((8, 16, 1), np.float32)
+    picture[:4, 4:12] = 1
+    np.testing.assert_allclose(
+        pictures.squares([picture], 4)[0, ..., 0], [[1] * 4] * 2 + [[0] * 4] * 2
+    )

@@ -196,7 +196,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
                 _draw_lines(axes, table, name, lines)
             own = table[table["network"] == name].iloc[0]
             column[0].set_title(
-                f"{name}\n{own['content']}, {own['degradation']}", fontsize=7, loc="left"
+                f"{name}\n{own['content']}, {own['degradation']}", fontsize=6, loc="left"
             )
             column[-1].set_xlabel("training step")
         for axes in panels[:, 0]:

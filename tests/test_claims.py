@@ -63,7 +63,8 @@ def test_the_readme_reports_every_kept_claim_as_it_came_out(name):
 
 def row(claim):
     low, high = claim["interval_95"]
+    statement, statistic = (claim[part].replace("|", r"\|") for part in ("statement", "statistic"))
     return (
-        f"| {claim['statement']} | {claim['statistic']} = {claim['value']:.3g} "
+        f"| {statement} | {statistic} = {claim['value']:.3g} "
         f"| [{low:.3g}, {high:.3g}] | {claim['side']} {claim['threshold']:g} | {claim['verdict']} |"
     )

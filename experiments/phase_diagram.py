@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy.stats import spearmanr
 
 from shortcut1d import plotting
 from shortcut1d.analysis import Interval, bootstrap_each
 from shortcut1d.analysis.transfer import HALF
-from shortcut1d.claims import Claim, claim_mean
+from shortcut1d.claims import Claim, claim_mean, rank_correlation
 from shortcut1d.study import Experiment, Outcome, main
 from shortcut1d.sweep import Session
 from shortcut1d.testbed import MAPS, MapConfig, axes_of, maps, train_map
@@ -25,16 +24,6 @@ from shortcut1d.testbed import MAPS, MapConfig, axes_of, maps, train_map
 def run(config: MapConfig, session: Session) -> Outcome:
     """Train and test a network in every cell."""
     return Outcome(train_map(config, session))
-
-
-def rank_correlation(axis: list[float], values: np.ndarray) -> np.ndarray:
-    """Spearman's, of each row of `(seeds, points)` with the axis; NaN where a value is."""
-    return np.array(
-        [
-            np.nan if np.isnan(row).any() or np.ptp(row) == 0 else spearmanr(axis, row).statistic
-            for row in values
-        ]
-    )
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:

@@ -4,6 +4,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from scipy.stats import spearmanr
 
 from shortcut1d.analysis import Interval, bootstrap
 
@@ -82,3 +83,13 @@ def claim_ratio(
 ) -> Claim:
     """That the ratio of two means, paired by seed, lies on one side of a threshold."""
     return Claim(statement, statistic, bootstrap(pairs, ratio_of_means), side, threshold)
+
+
+def rank_correlation(axis: list[float], values: np.ndarray) -> np.ndarray:
+    """Spearman's, of each row of `(seeds, points)` with the axis; NaN where a value is."""
+    return np.array(
+        [
+            np.nan if np.isnan(row).any() or np.ptp(row) == 0 else spearmanr(axis, row).statistic
+            for row in values
+        ]
+    )

@@ -227,7 +227,7 @@ def text(letters: int = 26, capitals: bool = False, size: int = SIZE, channels: 
     letters = errors.whole("letters", letters, high=len(LETTERS))
     height = max(8, size // 4)
     return Text(
-        _glyphs(height), traced(letters, np.int32), traced(bool(capitals), np.int32),
+        traced(_glyphs(height)), traced(letters, np.int32), traced(bool(capitals), np.int32),
         size, checked_channels(channels),
     )  # fmt: skip
 

@@ -12,7 +12,8 @@ import pandas as pd
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from shortcut1d import errors, grid, networks
-from shortcut1d.analysis.decoupled import component_gains, share_in_span
+from shortcut1d.analysis.decoupled import component_gains, decoupled_errors, share_in_span
+from shortcut1d.analysis.fidelity import psnr, ssim
 from shortcut1d.analysis.novelty import novelty_response
 from shortcut1d.analysis.transfer import (
     kept_content,
@@ -66,11 +67,18 @@ class Exam(NamedTuple):
 
     samples: windows a test. span: `(size, rank)`, orthonormal basis of a subspace whose share of
     the output is measured. probes: white directions at each input for the novelty response.
+    pictures: whether samples are pictures with values in [0, 1]. Silence is then mid-grey, from
+    which all but PSNR, SSIM, `E_R` and `E_B` are measured; a picture's mean brightness would hide
+    everything else. Those four come on top.
     """
 
     samples: int
     span: Float[np.ndarray, "size rank"]
     probes: int = 4
+    pictures: bool = False
+
+
+SILENCE = 0.5  # of a picture
 
 
 class Paper(NamedTuple):
@@ -168,7 +176,7 @@ def examine(
     measured = grid.map_cells(
         _measure,
         (grid.rows(trained.params, positions), given.clean, given.degraded),
-        len(positions), network, shared=(exam.span,), abreast=abreast,
+        len(positions), network, exam.pictures, shared=(exam.span,), abreast=abreast,
     )  # fmt: skip
     responses = grid.map_cells(
         _novelty,
@@ -312,10 +320,21 @@ def _measure(
     degraded: Float[Array, "samples *space channels"],
     span: Float[Array, "size rank"],
     network: Network,
+    pictures: bool,
 ) -> dict[str, Float[Array, ""]]:
     output = networks.apply(network, params, degraded)
+    seen: dict[str, Float[Array, ""]] = {}
+    if pictures:
+        on, off = decoupled_errors(output, clean, degraded)
+        seen = {
+            "psnr": jnp.mean(psnr(output, clean)),
+            "ssim": jnp.mean(ssim(output, clean)),
+            "e_r": jnp.nanmean(on),
+            "e_b": jnp.nanmean(off),
+        }
+        output, clean, degraded = (signal - SILENCE for signal in (output, clean, degraded))
     gains = component_gains(output, clean, degraded)
-    return {
+    return seen | {
         "nmse": jnp.mean(nmse(output, clean)),
         "residual": jnp.mean(relative_residual(output, clean, degraded)),
         "content_gain": jnp.mean(gains.content),

@@ -13,6 +13,7 @@ import jax
 from shortcut1d.family import identity
 
 PACKAGE = Path(__file__).resolve().parent
+FAMILIES = ("sweep", "content", "degradation", "combine", "images", "rain")  # and what draws them
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "pandas", "matplotlib")
 
 
@@ -32,9 +33,7 @@ def stamp_of_code_and_device() -> str:
 
     A cell that other code has trained is not this code's cell.
     """
-    files = set.union(
-        *(code_of(module) for module in ("sweep", "content", "degradation", "combine"))
-    )
+    files = set.union(*(code_of(module) for module in FAMILIES))
     code = [(path.name, path.read_bytes()) for path in sorted(files)]
     versions = [importlib.metadata.version(name) for name in PACKAGES[:5]]
     return identity(code, versions, _device())

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import median_filter, uniform_filter1d
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from shortcut1d import analysis, content, degradation
 from shortcut1d.analysis import (
@@ -15,6 +16,8 @@ from shortcut1d.analysis import (
     fitted_index,
     novelty_response,
     oracles,
+    psnr,
+    ssim,
     verdict,
 )
 from shortcut1d.errors import InvalidInput
@@ -286,3 +289,31 @@ def test_paired_columns_stay_together():
 def test_no_seeds_are_refused():
     with pytest.raises(InvalidInput, match="at least one seed"):
         bootstrap(np.array([]))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_ssim_and_psnr_are_scikit_image_s(channels):
+    rng = np.random.default_rng(0)
+    clean = rng.random((3, 24, 17, channels), np.float32)
+    output = np.clip(clean + 0.2 * rng.normal(size=clean.shape), 0, 1).astype(np.float32)
+    for ours, first, second in zip(ssim(output, clean), output, clean, strict=True):
+        theirs = structural_similarity(
+            first, second, channel_axis=-1, data_range=1.0, gaussian_weights=True,
+            use_sample_covariance=False,
+        )  # fmt: skip
+        assert float(ours) == pytest.approx(theirs, abs=1e-5)
+    for ours, first, second in zip(psnr(output, clean), output, clean, strict=True):
+        theirs = peak_signal_noise_ratio(second, first, data_range=1.0)
+        assert float(ours) == pytest.approx(theirs, abs=1e-4)
+
+
+def test_fidelity_knows_its_limits_and_goes_along_any_axes():
+    window = np.random.default_rng(0).random((2, 40, 1), np.float32)
+    np.testing.assert_allclose(ssim(window, window), 1, atol=1e-6)
+    assert np.isposinf(psnr(window, window)).all()
+    np.testing.assert_allclose(psnr(window + 0.1, window, peak=2.0), 20 * np.log10(20), rtol=1e-4)
+    assert (np.asarray(ssim(1 - window, window)) < 0).all()
+    with pytest.raises(InvalidInput, match="at least 11 samples along every axis"):
+        ssim(window[:, :10], window[:, :10])
+    with pytest.raises(InvalidInput, match="peak"):
+        psnr(window, window, peak=0.0)

@@ -12,6 +12,7 @@ from shortcut1d.analysis.decoupled import (
     share_in_span,
 )
 from shortcut1d.analysis.denoiser import Denoiser, output_of
+from shortcut1d.analysis.fidelity import psnr, ssim
 from shortcut1d.analysis.intervals import Interval, bootstrap, bootstrap_each, nested_bootstrap
 from shortcut1d.analysis.novelty import Novelty, novelty_response
 from shortcut1d.analysis.portrait import Portrait, alignment, jacobian, portrait
@@ -60,8 +61,10 @@ __all__ = [
     "portrait",
     "predict",
     "products_of",
+    "psnr",
     "relative_residual",
     "removed_degradation",
     "share_in_span",
+    "ssim",
     "verdict",
 ]

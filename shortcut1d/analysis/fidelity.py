@@ -1,0 +1,57 @@
+"""How like the clean picture an output is: the measures of image restoration."""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from shortcut1d import errors
+from shortcut1d.analysis.denoiser import Samples, per_sample
+
+TAPS = 11  # of the window of `ssim`
+SPREAD = 1.5  # its standard deviation, samples
+
+
+def psnr(output: Samples, content: Samples, peak: float = 1.0) -> Float[Array, " batch"]:
+    """Peak signal-to-noise ratio, `10 log10(peak^2 / mean((out - c)^2))`, dB; infinite if equal."""
+    peak = errors.number("peak", peak, above=0)
+    error = per_sample((jnp.asarray(output) - jnp.asarray(content)) ** 2)
+    return 10 * jnp.log10(peak**2 / error)
+
+
+def ssim(output: Samples, content: Samples, peak: float = 1.0) -> Float[Array, " batch"]:
+    """Structural similarity, 1 if equal; mean over channels and all windows inside the sample.
+
+    A Gaussian window of 11 samples and standard deviation 1.5 along every spatial axis (Wang et al.
+    2004); the same as scikit-image's with `gaussian_weights=True, use_sample_covariance=False`.
+
+    Args:
+        output: of the denoiser.
+        content: clean samples.
+        peak: difference between the largest value that a sample can have and the least.
+
+    Raises:
+        InvalidInput: an axis shorter than the window.
+    """
+    first, second = jnp.asarray(output), jnp.asarray(content)
+    if min(first.shape[1:-1]) < TAPS:
+        raise errors.refuse("output", first.shape, f"at least {TAPS} samples along every axis")
+    peak = errors.number("peak", peak, above=0)
+    mean_1, mean_2 = _local_mean(first), _local_mean(second)
+    variances = _local_mean(first**2) - mean_1**2 + _local_mean(second**2) - mean_2**2
+    covariance = _local_mean(first * second) - mean_1 * mean_2
+    of_means, of_variances = (0.01 * peak) ** 2, (0.03 * peak) ** 2
+    likeness = (2 * mean_1 * mean_2 + of_means) * (2 * covariance + of_variances)
+    return per_sample(likeness / ((mean_1**2 + mean_2**2 + of_means) * (variances + of_variances)))
+
+
+def _local_mean(x: Float[Array, "batch *space channels"]) -> Float[Array, "batch *fewer channels"]:
+    weights = np.exp(-0.5 * ((np.arange(TAPS) - TAPS // 2) / SPREAD) ** 2)
+    weights /= weights.sum()
+    for axis in range(1, x.ndim - 1):
+        count = x.shape[axis] - TAPS + 1
+        parts = [
+            weight * jnp.take(x, jnp.arange(start, start + count), axis=axis)
+            for start, weight in enumerate(weights)
+        ]
+        x = sum(parts[1:], parts[0])
+    return x

@@ -256,12 +256,11 @@ def photographs(
     if folder is None:
         found = pictures.shipped(channels)
     else:
-        found = pictures.read_folder(folder, side, channels, complain)
-    if len(found.pictures) < 2:
-        raise errors.refuse(
-            str(folder), f"{len(found.pictures)} photograph", "at least two: one is held out"
-        )
-    every = pictures.squares(found.pictures, side).astype(np.float32)
+        found = pictures.each_picture(folder, side, channels, complain)
+    cut = [pictures.square(picture, side) for _, picture in found]
+    if len(cut) < 2:
+        raise errors.refuse(str(folder), "1 photograph", "at least two, since one is held out")
+    every = np.stack(cut).astype(np.float32)
     unseen = np.arange(len(every)) % 3 == 1
     return Photographs(every[~unseen], every[unseen], size)
 

@@ -1,6 +1,6 @@
 """Picture files in: a folder, the photographs inside scikit-image, pairs of clean and rainy."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,11 +20,12 @@ Complain = Callable[[str], None]
 Picture = Float[np.ndarray, "height width channels"]
 
 
-class Folder(NamedTuple):
-    """Pictures of a folder by file name, in order of their names; values in [0, 1]."""
+class Pair(NamedTuple):
+    """Two pictures of one size. name: of the degraded one's file."""
 
-    names: list[str]
-    pictures: list[Picture]
+    name: str
+    clean: Picture
+    degraded: Picture
 
 
 def read_picture(path: str | Path, channels: int = 3) -> Picture:
@@ -56,10 +57,10 @@ def read_picture(path: str | Path, channels: int = 3) -> Picture:
     return flat.reshape(*flat.shape[:2], channels) / 255
 
 
-def read_folder(
+def each_picture(
     folder: str | Path, size: int, channels: int = 3, complain: Complain = lambda line: None
-) -> Folder:
-    """All PNG and JPEG pictures of a folder that are at least `size` pixels high and wide.
+) -> Iterator[tuple[str, Picture]]:
+    """Name and values of each PNG or JPEG picture that is at least `size` pixels high and wide.
 
     Args:
         folder: its own files count, not those of folders inside it.
@@ -70,8 +71,8 @@ def read_folder(
     Raises:
         InvalidInput: no such folder, or not one picture in it that can be used.
     """
-    names, pictures = [], []
-    for path in _picture_files(folder):
+    found = 0
+    for path in picture_files(folder):
         try:
             picture = read_picture(path, channels)
         except errors.InvalidInput as error:
@@ -81,13 +82,12 @@ def read_folder(
             height, width = picture.shape[:2]
             complain(f"{path}: {width} x {height} pixels, smaller than {size} x {size}; left out")
             continue
-        names.append(path.name)
-        pictures.append(picture)
-    if not pictures:
+        found += 1
+        yield path.name, picture
+    if not found:
         raise errors.InvalidInput(
             f"{folder}: no PNG or JPEG picture of at least {size} x {size} pixels in it"
         )
-    return Folder(names, pictures)
 
 
 def read_pairs(
@@ -96,26 +96,21 @@ def read_pairs(
     size: int,
     channels: int = 3,
     complain: Complain = lambda line: None,
-) -> tuple[Folder, Folder]:
+) -> list[Pair]:
     """Two folders with matching names, as Rain100L/H, Rain1400 and SPA-Data come.
 
     A degraded file belongs to the clean one of the same stem, or of the stem before its last
     underscore (Rain1400 has fourteen kinds of rain, `1_1.jpg` to `1_14.jpg`, for `1.jpg`), the word
     `rain` left out (Rain100 has `rain-001.png` for `norain-001.png`).
 
-    Returns:
-        pairs of one size each, clean and degraded in the same order, named by the degraded file.
-
     Raises:
         InvalidInput: a folder that cannot be used, or no two files that belong together.
     """
     by_stem = {}
-    whole = read_folder(clean, size, channels, complain)
-    for name, picture in zip(whole.names, whole.pictures, strict=True):
+    for name, picture in each_picture(clean, size, channels, complain):
         by_stem[_plain_stem(name)] = picture
-    rainy = read_folder(degraded, size, channels, complain)
-    names, firsts, seconds = [], [], []
-    for name, picture in zip(rainy.names, rainy.pictures, strict=True):
+    pairs = []
+    for name, picture in each_picture(degraded, size, channels, complain):
         stem = _plain_stem(name)
         partner = by_stem.get(stem, by_stem.get(stem.rpartition("_")[0]))
         if partner is None:
@@ -123,16 +118,14 @@ def read_pairs(
         elif partner.shape != picture.shape:
             complain(f"{Path(degraded) / name}: of another size than the clean one; left out")
         else:
-            names.append(name)
-            firsts.append(partner)
-            seconds.append(picture)
-    if not names:
+            pairs.append(Pair(name, partner, picture))
+    if not pairs:
         raise errors.InvalidInput(f"{degraded}: no file has the name of one in {clean}")
-    return Folder(names, firsts), Folder(names, seconds)
+    return pairs
 
 
-def shipped(channels: int = 3) -> Folder:
-    """The photographs inside scikit-image's wheel (optional extra `filters`).
+def shipped(channels: int = 3) -> Iterator[tuple[str, Picture]]:
+    """Name and values of each photograph inside scikit-image's wheel (optional extra `filters`).
 
     Raises:
         InvalidInput: scikit-image is not installed.
@@ -145,35 +138,34 @@ def shipped(channels: int = 3) -> Folder:
             "or name a folder of your own"
         ) from error
     folder = Path(data.__file__).parent
-    return Folder(list(SHIPPED), [read_picture(folder / name, channels) for name in SHIPPED])
+    for name in SHIPPED:
+        yield name, read_picture(folder / name, channels)
 
 
-def squares(
-    pictures: Sequence[Picture], side: int
-) -> Float[np.ndarray, "pictures side side channels"]:
-    """The largest square in the middle of each picture, at `side` pixels.
+def square(picture: Picture, side: int) -> Float[np.ndarray, "side side channels"]:
+    """The largest square in the middle of a picture, at `side` pixels.
 
     Shrunk by averaging (Pillow's box filter), so that no fine texture turns into a coarse one.
     """
-    made = []
-    for picture in pictures:
-        height, width, channels = picture.shape
-        edge = min(height, width)
-        top, left = (height - edge) // 2, (width - edge) // 2
-        middle = picture[top : top + edge, left : left + edge]
-        planes = [
-            np.asarray(
-                Image.fromarray(np.ascontiguousarray(middle[..., channel], np.float32)).resize(
-                    (side, side), Image.Resampling.BOX
-                )
-            )
-            for channel in range(channels)
-        ]
-        made.append(np.stack(planes, axis=-1))
-    return np.stack(made)
+    height, width, channels = picture.shape
+    edge = min(height, width)
+    top, left = (height - edge) // 2, (width - edge) // 2
+    middle = picture[top : top + edge, left : left + edge]
+    planes = [
+        Image.fromarray(np.ascontiguousarray(middle[..., channel], np.float32)).resize(
+            (side, side), Image.Resampling.BOX
+        )
+        for channel in range(channels)
+    ]
+    return np.stack([np.asarray(plane) for plane in planes], axis=-1)
 
 
-def _picture_files(folder: str | Path) -> list[Path]:
+def picture_files(folder: str | Path) -> list[Path]:
+    """Files of a folder that are called pictures, in order of their names.
+
+    Raises:
+        InvalidInput: the folder cannot be read.
+    """
     try:
         found = sorted(Path(folder).iterdir())
     except (OSError, ValueError) as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from scipy.io import wavfile
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -135,6 +136,43 @@ def test_a_recording_adds_rows_and_one_seed_decides_nothing(smoke, command, tmp_
 )
 def test_a_bad_value_is_refused_before_anything_is_trained(arguments, named, command, tmp_path):
     status, printed, complaints = command("music_note", *arguments, "--out", tmp_path / "new")
+    assert (status, printed) == (2, "")
+    assert named in complaints
+    assert complaints.count("\n") == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_derained_photographs_may_be_the_user_s_own(command, tmp_path):
+    (tmp_path / "own").mkdir()
+    for number in range(3):
+        shade = np.random.default_rng(number).integers(0, 255, (40, 50, 3), np.uint8)
+        Image.fromarray(shade).save(tmp_path / "own" / f"{number}.png")
+    (tmp_path / "own" / "broken.png").write_bytes(b"\x89PNG")
+    arguments = ["--preset", "smoke", "--kinds", "smooth", "--out", tmp_path, "--images"]
+    status, printed, complaints = command("image_deraining", *arguments, tmp_path / "own")
+    assert status == 0
+    assert "crops" in printed
+    assert "broken.png: not a PNG or JPEG picture; left out" in complaints
+    assert complaints.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--images", "no such folder"], "no such folder: cannot be read"),
+        (["--images", "{empty}"], "a folder with PNG or JPEG pictures in it"),
+        (["--ranges", "smal"], "did you mean 'small'"),
+        (["--kinds", "smooth", "smooth"], "each named once"),
+        (["--pools", "4"], "pools: got (4,)"),
+        (["--channels", "2"], "channels: got 2"),
+        (["--size", "8"], "size: got 8"),
+        (["--seeds", "1"], "seeds: got 1"),
+    ],
+)
+def test_what_cannot_be_derained_is_refused_in_one_line(arguments, named, command, tmp_path):
+    (tmp_path / "empty").mkdir()
+    filled = [part.format(empty=tmp_path / "empty") for part in arguments]
+    status, printed, complaints = command("image_deraining", *filled, "--out", tmp_path / "new")
     assert (status, printed) == (2, "")
     assert named in complaints
     assert complaints.count("\n") == 1

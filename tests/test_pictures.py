@@ -35,8 +35,8 @@ def folder(tmp_path):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_folder_is_read_and_what_is_left_out_is_named(folder, channels):
     said = []
-    names, found = pictures.read_folder(folder, 16, channels, said.append)
-    assert names == ["a.png", "b.PNG", "c.png", "d.png", "e \u00e9.jpeg"]
+    names, found = zip(*pictures.each_picture(folder, 16, channels, said.append))
+    assert list(names) == ["a.png", "b.PNG", "c.png", "d.png", "e \u00e9.jpeg"]
     for picture in found:
         assert picture.shape == (20, 24, channels)
         assert picture.dtype == np.float32
@@ -83,12 +83,12 @@ def test_a_damaged_file_is_read_or_refused(tmp_path_factory, place, value):
 def test_a_folder_that_cannot_be_used_is_refused(tmp_path, where):
     (tmp_path / "file.png").write_bytes(b"")
     with pytest.raises(errors.InvalidInput, match="cannot be read"):
-        pictures.read_folder(tmp_path / where, 8)
+        list(pictures.each_picture(tmp_path / where, 8))
 
 
 def test_an_empty_folder_is_an_error(tmp_path):
     with pytest.raises(errors.InvalidInput, match="no PNG or JPEG picture of at least 8 x 8"):
-        pictures.read_folder(tmp_path, 8)
+        list(pictures.each_picture(tmp_path, 8))
 
 
 def test_one_photograph_is_too_few_to_hold_one_out(tmp_path):
@@ -98,32 +98,35 @@ def test_one_photograph_is_too_few_to_hold_one_out(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("clean", "rainy"),
+    ("clean", "rainy", "partners"),
     [
-        (["norain-001.png", "norain-002.png"], ["rain-001.png", "rain-002.png"]),  # Rain100L/H
-        (["1.png", "2.png"], ["1_1.png", "1_14.png", "2_1.png"]),  # Rain1400
-        (["0_001.png", "0_002.png"], ["0_001.png", "0_002.png"]),  # SPA-Data
-        (["norain-1.png"], ["norain-1x2.png", "rain-1.png"]),
+        (  # Rain100L/H
+            ["norain-001.png", "norain-002.png"], ["rain-001.png", "rain-002.png"],
+            ["norain-001.png", "norain-002.png"],
+        ),
+        (  # Rain1400
+            ["1.png", "2.png"], ["1_1.png", "1_14.png", "2_1.png"], ["1.png", "1.png", "2.png"]
+        ),
+        (  # SPA-Data
+            ["0_001.png", "0_002.png"], ["0_001.png", "0_002.png"], ["0_001.png", "0_002.png"]
+        ),
+        (["norain-1.png"], ["norain-1x2.png", "rain-1.png"], ["norain-1.png"]),
     ],
-)
-def test_pairs_are_found_by_name(tmp_path, clean, rainy):
+)  # fmt: skip
+def test_pairs_are_found_by_name(tmp_path, clean, rainy, partners):
     for folder, names, least in (("clean", clean, 0), ("rainy", rainy, 100)):
         (tmp_path / folder).mkdir()
         for number, name in enumerate(names):
             shade = np.full((16, 16, 3), least + number, np.uint8)
             Image.fromarray(shade).save(tmp_path / folder / name)
     said = []
-    first, second = pictures.read_pairs(
-        tmp_path / "clean", tmp_path / "rainy", 8, complain=said.append
-    )
+    pairs = pictures.read_pairs(tmp_path / "clean", tmp_path / "rainy", 8, complain=said.append)
     matched = [name for name in rainy if "x2" not in name]
-    assert first.names == second.names == matched
+    assert [pair.name for pair in pairs] == matched
     assert len(said) == len(rainy) - len(matched)
-    for name, picture in zip(first.names, first.pictures, strict=True):
-        number = int(
-            name.split(".")[0].removeprefix("rain-").split("_")[-1 if clean[0][0] == "0" else 0]
-        )
-        assert round(float(picture.max()) * 255) == number - 1
+    for pair, partner in zip(pairs, partners, strict=True):
+        assert round(float(pair.clean.max()) * 255) == clean.index(partner)
+        assert round(float(pair.degraded.max()) * 255) == 100 + rainy.index(pair.name)
 
 
 def test_pairs_of_other_names_or_sizes_are_refused(tmp_path):
@@ -137,9 +140,8 @@ def test_pairs_of_other_names_or_sizes_are_refused(tmp_path):
     assert "another size" in said[0]
 
 
-def test_squares_are_cut_from_the_middle_and_averaged():
+def test_a_square_is_cut_from_the_middle_and_averaged():
     picture = np.zeros((8, 16, 1), np.float32)
     picture[:4, 4:12] = 1
-    np.testing.assert_allclose(
-        pictures.squares([picture], 4)[0, ..., 0], [[1] * 4] * 2 + [[0] * 4] * 2
-    )
+    expected = [[1] * 4] * 2 + [[0] * 4] * 2
+    np.testing.assert_allclose(pictures.square(picture, 4)[..., 0], expected)

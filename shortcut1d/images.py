@@ -7,6 +7,7 @@ is split by photograph, so that no part of an unseen one was seen.
 Frequencies are in cycles per picture side.
 """
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +24,7 @@ from shortcut1d.family import index_below, traced
 
 SIZE = 32  # pixels along each side
 MOST_LEAVES = 256
+MOST_PHOTOGRAPHS = 64  # every cell of a grid holds them
 CONTRAST = 0.2  # standard deviation of a field
 CHROMA = 0.4  # of a field's contrast that is each colour's own
 LETTERS = "etaoinshrdlucmfwypvbgkjqxz"  # in order of how common they are in English
@@ -48,7 +50,7 @@ class Field:
         """`n` pictures around mid-grey; colours share most of what they show."""
         frequency = jnp.minimum(jnp.arange(self.size), self.size - jnp.arange(self.size))
         radius = jnp.sqrt(frequency[:, None] ** 2 + frequency[None, : self.size // 2 + 1] ** 2)
-        inside = (radius >= self.low) & (radius < self.high + 1)
+        inside = (radius >= self.low) & (radius <= self.high)
         power = jnp.where(inside, jnp.maximum(radius, 1.0) ** -self.color, 0.0)
         planes = self.channels + (self.channels > 1)
         white = jax.random.normal(key, (planes, n, self.size * self.size))
@@ -62,17 +64,17 @@ class Field:
         return jnp.clip(0.5 + CONTRAST * jnp.moveaxis(drawn, 0, -1), 0.0, 1.0)
 
     def unseen(self) -> Self:
-        """The same band in another colour: flat for 1/f, 1/f for flat."""
-        return self.replace(color=2.0 - self.color)  # type: ignore[attr-defined]
+        """The same band in another colour: 1/f noise for what is flatter, else flat."""
+        return self.replace(color=jnp.where(self.color < 1, 2.0, 0.0))  # type: ignore[attr-defined]
 
 
 @struct.dataclass
 class Leaves:
     """Dead leaves: opaque discs thrown on one another (Lee, Mumford and Huang 2001), a cartoon.
 
-    leaves: discs a picture, at most 256; traced. radius: range of their radii, shares of the side,
-    density proportional to `radius ** -3`; traced `(2,)`. square: 0 for discs, 1 for squares;
-    traced. size, channels: static.
+    leaves: discs thrown, at most 256, some of them beside the picture; traced. radius: range of
+    their radii, shares of the side, density proportional to `radius ** -3`; traced `(2,)`.
+    square: 0 for discs, 1 for squares; traced. size, channels: static.
     """
 
     leaves: Int[Array, "..."]
@@ -88,7 +90,8 @@ class Leaves:
         small, large = self.radius[..., 0], self.radius[..., 1]
         # The inverse of the radii's cumulative distribution.
         radii = (small**-2 + shares[..., 2] * (large**-2 - small**-2)) ** -0.5 * self.size
-        middle = self.size * shares[..., :2]
+        # Those beside the picture reach into it, so that its edges are covered like its middle.
+        middle = self.size * ((1 + 2 * large) * shares[..., :2] - large)
         pixel = jnp.arange(self.size) + 0.5
 
         def cover(number: Array, canvas: Array) -> Array:
@@ -239,25 +242,31 @@ def photographs(
     side: int | None = None,
     complain: pictures.Complain = lambda line: None,
 ) -> Photographs:
-    """Photographs of a folder, or those inside scikit-image; every third is held out.
+    """Photographs of a folder, or the ten inside scikit-image; every third is held out.
 
     Args:
-        folder: PNG and JPEG files, grey or colour, of any size from `side` upwards.
+        folder: PNG and JPEG files, grey or colour, of any size from `side` upwards; of more than 64
+            the first ones in order of their names.
         size: of a crop, pixels.
         channels: 1 for grey, 3 for colour.
         side: that photographs are shrunk to before they are cropped, pixels; `2 * size` by default.
         complain: told in a line about each file that is left out, and why.
 
     Raises:
-        InvalidInput: fewer than two photographs that can be used.
+        InvalidInput: fewer than two photographs that can be used; a `side` that those inside
+            scikit-image do not have.
     """
     size, channels = checked_size(size), checked_channels(channels)
     side = errors.whole("side", 2 * size if side is None else side, low=size, high=4096)
     if folder is None:
-        found = pictures.shipped(channels)
+        found = pictures.shipped(side, channels)
     else:
         found = pictures.each_picture(folder, side, channels, complain)
-    cut = [pictures.square(picture, side) for _, picture in found]
+    cut = [
+        pictures.square(picture, side) for _, picture in itertools.islice(found, MOST_PHOTOGRAPHS)
+    ]
+    if len(cut) == MOST_PHOTOGRAPHS and next(found, None):
+        complain(f"{folder}: more than {MOST_PHOTOGRAPHS} photographs; the others are left out")
     if len(cut) < 2:
         raise errors.refuse(str(folder), "1 photograph", "at least two, since one is held out")
     every = np.stack(cut).astype(np.float32)

@@ -11,11 +11,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from shortcut1d import errors
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
-# Of the pictures inside scikit-image's wheel, those that show a scene; in order of the alphabet.
+# Of the pictures inside scikit-image's wheel, photographs of scenes and of textures; in an order in
+# which every third, from the second, shows a scene: those are held out.
 SHIPPED = (
-    "astronaut.png", "brick.png", "camera.png", "chelsea.png", "coffee.png", "coins.png",
-    "grass.png", "gravel.png", "motorcycle_left.png", "rocket.jpg",
+    "brick.png", "astronaut.png", "coins.png", "grass.png", "coffee.png", "motorcycle_left.png",
+    "gravel.png", "rocket.jpg", "chelsea.png", "camera.png",
 )  # fmt: skip
+SMALLEST = 300  # pixels along the shorter side of the smallest of them
 Complain = Callable[[str], None]
 Picture = Float[np.ndarray, "height width channels"]
 
@@ -46,7 +48,9 @@ def read_picture(path: str | Path, channels: int = 3) -> Picture:
             if upright.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip to 8
                 grey = np.asarray(upright, np.float64) / 65535
                 return np.repeat(grey[..., None], channels, axis=-1).astype(np.float32)
-            # Whatever shines through is black; on white it would be the brightest thing there is.
+            if upright.has_transparency_data:  # on black: on white it would be the brightest part
+                colored = upright.convert("RGBA")
+                upright = Image.alpha_composite(Image.new("RGBA", colored.size, "black"), colored)
             flat = np.asarray(upright.convert("L" if channels == 1 else "RGB"), np.float32)
     except UnidentifiedImageError as error:
         raise errors.InvalidInput(f"{path}: not a PNG or JPEG picture") from error
@@ -96,7 +100,7 @@ def read_pairs(
     size: int,
     channels: int = 3,
     complain: Complain = lambda line: None,
-) -> list[Pair]:
+) -> Iterator[Pair]:
     """Two folders with matching names, as Rain100L/H, Rain1400 and SPA-Data come.
 
     A degraded file belongs to the clean one of the same stem, or of the stem before its last
@@ -106,30 +110,38 @@ def read_pairs(
     Raises:
         InvalidInput: a folder that cannot be used, or no two files that belong together.
     """
-    by_stem = {}
-    for name, picture in each_picture(clean, size, channels, complain):
-        by_stem[_plain_stem(name)] = picture
-    pairs = []
+    by_stem: dict[str, Path] = {}
+    for first in picture_files(clean):
+        if by_stem.setdefault(_plain_stem(first.name), first) is not first:
+            complain(f"{first}: another clean picture has that name; left out")
+    found = 0
     for name, picture in each_picture(degraded, size, channels, complain):
         stem = _plain_stem(name)
-        partner = by_stem.get(stem, by_stem.get(stem.rpartition("_")[0]))
-        if partner is None:
+        path = by_stem.get(stem) or by_stem.get(stem.rpartition("_")[0] or stem)
+        if path is None:
             complain(f"{Path(degraded) / name}: no clean picture of that name in {clean}; left out")
-        elif partner.shape != picture.shape:
+            continue
+        try:
+            partner = read_picture(path, channels)
+        except errors.InvalidInput as error:
+            complain(f"{error}; left out")
+            continue
+        if partner.shape != picture.shape:
             complain(f"{Path(degraded) / name}: of another size than the clean one; left out")
-        else:
-            pairs.append(Pair(name, partner, picture))
-    if not pairs:
+            continue
+        found += 1
+        yield Pair(name, partner, picture)
+    if not found:
         raise errors.InvalidInput(f"{degraded}: no file has the name of one in {clean}")
-    return pairs
 
 
-def shipped(channels: int = 3) -> Iterator[tuple[str, Picture]]:
+def shipped(side: int, channels: int = 3) -> Iterator[tuple[str, Picture]]:
     """Name and values of each photograph inside scikit-image's wheel (optional extra `filters`).
 
     Raises:
-        InvalidInput: scikit-image is not installed.
+        InvalidInput: scikit-image is not installed, or they are smaller than `side` pixels.
     """
+    errors.whole("side", side, high=SMALLEST)
     try:
         from skimage import data
     except ImportError as error:

@@ -86,12 +86,15 @@ class Rain(Additive):
         return jnp.broadcast_to(layer[..., None], (*layer.shape, self.channels))
 
     def unseen(self) -> Self:
-        """Streaks wider, longer and more slanted than any of the range, as many of them."""
+        """Streaks wider, longer and more slanted than any of the range, as many of them; to the
+        right.
+        """
         width, length = (
             jnp.stack([1.1 * top, 1.5 * top], axis=-1)
             for top in (self.width[..., 1], self.length[..., 1])
         )
-        angle = self.angle[..., 1:] + jnp.array([5.0, 25.0])
+        steepest = jnp.max(jnp.abs(self.angle), axis=-1, keepdims=True)
+        angle = jnp.minimum(steepest + jnp.array([5.0, 25.0]), 90.0)
         return self.replace(width=width, length=length, angle=angle)  # type: ignore[attr-defined]
 
 
@@ -122,7 +125,13 @@ class SensorNoise:
         content: Float[Array, "n size size channels"],
         realisation: Float[Array, "n size size more"],
     ) -> Float[Array, "n size size channels"]:
-        """The noisy picture; see `KINDS`."""
+        """The noisy picture; see `KINDS`.
+
+        Raises:
+            InvalidInput: a picture of other channels than the noise.
+        """
+        if content.shape[-1] != self.channels:
+            raise errors.refuse("channels", content.shape[-1], f"{self.channels}, as the noise has")
         white = realisation[..., : self.channels]
         share = realisation[..., self.channels : -1]
         sigma = realisation[..., -1:]
@@ -186,8 +195,9 @@ class BlurKernel:
         width = between(self.width, shares[0, :, 0])[..., None]
         down, across = offsets(self.size)
         gaussian = jnp.exp(-0.5 * (down**2 + across**2) / width**2)
-        # A line of standard deviation s reaches s * sqrt(3) to either side.
-        moved = line(self.size, 12**0.5 * width, 0.5, jnp.pi * shares[1])
+        # The line's fading ends are a box of width 1 convolved with it, of variance 1/12.
+        length = jnp.sqrt(jnp.maximum(12 * width**2 - 1, 0.0))
+        moved = line(self.size, length, 0.5, jnp.pi * shares[1])
         kernel = jnp.where(self.motion > 0, moved, gaussian)
         kernel = kernel / jnp.sum(kernel, axis=(1, 2), keepdims=True)
         return jnp.broadcast_to(kernel[..., None], (*kernel.shape, self.channels))
@@ -253,7 +263,8 @@ def rain(
     given = {"amount": amount, "width": width, "length": length, "angle": angle}
     limits = {
         "amount": (0.0, 1.0, "of all pixels"), "width": (1.0, FULL / 4, "pixels"),
-        "length": (1.0, FULL, "pixels of 256"), "angle": (-180.0, 180.0, "degrees"),
+        # So that there is room for what is longer and more slanted.
+        "length": (1.0, FULL / 1.6, "pixels of 256"), "angle": (-80.0, 80.0, "degrees"),
     }  # fmt: skip
     checked = {}
     for field, (low, high, unit) in limits.items():
@@ -292,7 +303,7 @@ def blur_kernel(
     """Gaussian (or motion) blur, kernels of `width` pixels standard deviation."""
     size = checked_size(size)
     return BlurKernel(
-        traced(errors.span("width", width, low=0.1, high=size / 4, unit="pixels")),
+        traced(errors.span("width", width, low=0.5, high=size / 6, unit="pixels")),
         traced(bool(motion)),
         size,
         checked_channels(channels),

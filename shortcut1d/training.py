@@ -117,6 +117,10 @@ def advance(
         state, total = before
         step_key = jax.random.fold_in(state.key, state.step)
         clean, degraded = draw_pair(step_key, content, degradation, schedule.batch)
+        if clean.shape != degraded.shape:
+            raise errors.refuse(
+                "degradation", degraded.shape, f"shape {clean.shape}, the content's"
+            )
 
         def slope_at(params: Params) -> tuple[Array, Params]:
             own = jax.random.fold_in(step_key, 2)  # 0 and 1 are what `draw_pair` splits it into

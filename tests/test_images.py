@@ -113,6 +113,14 @@ def test_a_leaf_has_one_color_and_a_square_more_room_than_a_disc(key):
     assert ground.mean() < of_disc.mean()
 
 
+def test_leaves_cover_the_edges_as_the_middle(key):
+    # Where the ground shows through, two pictures that differ in all but the ground are alike.
+    bare = draw(images.leaves(1, (0.01, 0.01), size=SIZE), key, 400)[:, :1, :1]
+    same = np.abs(np.asarray(draw(images.leaves(30, size=SIZE), key, 400)) - bare)[..., 0] < 1e-6
+    corners = same[:, [0, 0, -1, -1], [0, -1, 0, -1]].mean()
+    assert corners == pytest.approx(same[:, 6:10, 6:10].mean(), abs=0.08)
+
+
 def test_text_of_one_letter_says_the_same_everywhere(key):
     family = images.text(1, size=32)
     page = np.asarray(draw(family, key, 1))[0, ..., 0]
@@ -156,6 +164,7 @@ def test_a_pool_of_pictures_holds_so_many(key):
         ("leaves", {"radius": (0.5, 0.1)}, "radius"),
         ("text", {"letters": 27}, "letters"),
         ("photographs", {"side": 8, "size": 16}, "side"),
+        ("photographs", {"size": 256}, "side"),
         ("photographs", {"folder": "/nowhere"}, "/nowhere"),
         ("photograph", {}, "background"),
         ("smooth", {"hihg": 2}, "parameter of smooth"),

@@ -120,7 +120,9 @@ def test_pairs_are_found_by_name(tmp_path, clean, rainy, partners):
             shade = np.full((16, 16, 3), least + number, np.uint8)
             Image.fromarray(shade).save(tmp_path / folder / name)
     said = []
-    pairs = pictures.read_pairs(tmp_path / "clean", tmp_path / "rainy", 8, complain=said.append)
+    pairs = list(
+        pictures.read_pairs(tmp_path / "clean", tmp_path / "rainy", 8, complain=said.append)
+    )
     matched = [name for name in rainy if "x2" not in name]
     assert [pair.name for pair in pairs] == matched
     assert len(said) == len(rainy) - len(matched)
@@ -136,8 +138,29 @@ def test_pairs_of_other_names_or_sizes_are_refused(tmp_path):
     Image.fromarray(SHADES[:16].astype(np.uint8)).save(tmp_path / "rainy" / "a.png")
     said = []
     with pytest.raises(errors.InvalidInput, match="no file has the name of one"):
-        pictures.read_pairs(tmp_path / "clean", tmp_path / "rainy", 8, complain=said.append)
+        list(pictures.read_pairs(tmp_path / "clean", tmp_path / "rainy", 8, complain=said.append))
     assert "another size" in said[0]
+
+
+def test_what_shines_through_is_black(tmp_path):
+    glass = np.full((16, 16, 4), 255, np.uint8)
+    glass[:8, :, 3] = 0
+    Image.fromarray(glass).save(tmp_path / "glass.png")
+    for channels in (1, 3):
+        picture = pictures.read_picture(tmp_path / "glass.png", channels)
+        np.testing.assert_array_equal(picture[:8], 0)
+        np.testing.assert_array_equal(picture[8:], 1)
+
+
+def test_a_large_folder_is_cut_short_and_said_to_be(tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "MOST_PHOTOGRAPHS", 3)
+    for number in range(5):
+        Image.fromarray(SHADES.astype(np.uint8)).save(tmp_path / f"{number}.png")
+    said = []
+    family = images.photographs(tmp_path, size=8, complain=said.append)
+    assert (len(family.seen), len(family.held)) == (2, 1)
+    assert len(said) == 1
+    assert "more than 3 photographs" in said[0]
 
 
 def test_a_square_is_cut_from_the_middle_and_averaged():

@@ -82,7 +82,7 @@ def test_a_smaller_picture_is_covered_as_much(key):
     assert max(covered) < 1.15 * min(covered)
 
 
-@given(angle=st.integers(-85, 85))
+@given(angle=st.integers(-80, 80))
 def test_streaks_fall_at_their_angle(angle):
     family = rain.rain("small", size=64, angle=(angle, angle), length=(100, 100), width=(1, 1))
     layers = np.asarray(draw(family, jax.random.key(0), 8))[..., 0]
@@ -105,6 +105,19 @@ def test_unseen_rain_is_beyond_the_range_in_width_length_and_angle(name):
     for field in ("width", "length", "angle"):
         assert getattr(unseen, field)[0] > getattr(seen, field)[1]
     assert unseen.angle[1] < 90  # a streak at 120 degrees is one at -60
+
+
+@given(low=st.floats(-80, 80), more=st.floats(0, 160))
+def test_unseen_rain_is_more_slanted_to_whichever_side(low, more):
+    seen = rain.rain(angle=(low, min(low + more, 80)))
+    unseen = np.asarray(seen.unseen().angle)
+    assert np.abs(seen.angle).max() < unseen[0] < unseen[1] <= 90
+
+
+def test_noise_of_other_channels_than_the_picture_is_refused():
+    noise = rain.sensor_noise(size=SIZE)
+    with pytest.raises(errors.InvalidInput, match=r"^channels: got 3"):
+        draw_pair(jax.random.key(0), images.smooth(size=SIZE, channels=3), noise, 2)
 
 
 @pytest.mark.parametrize("kind", rain.KINDS)
@@ -135,15 +148,17 @@ def test_blur_keeps_an_even_picture_and_takes_detail(motion, key):
     assert np.std(on(family, sharp, key, 64)) < 0.8 * np.std(sharp)
 
 
-def test_blur_kernels_have_the_spread_they_say_and_motion_has_it_one_way_only(key):
+@pytest.mark.parametrize("width", [1, 4, 10])
+def test_blur_kernels_have_the_spread_they_say_and_motion_has_it_one_way_only(width, key):
     down, across = (np.asarray(part) for part in rain.offsets(64))
     for motion in (False, True):
-        kernels = np.asarray(draw(rain.blur_kernel((4, 4), motion, size=64), key, 30))[..., 0]
+        family = rain.blur_kernel((width, width), motion, size=64)
+        kernels = np.asarray(draw(family, key, 30))[..., 0]
         for kernel in kernels:
             moments = [[np.sum(kernel * a * b) for b in (down, across)] for a in (down, across)]
             aside, along = np.sqrt(np.linalg.eigvalsh(np.array(moments)))
-            assert along == pytest.approx(4, rel=0.05)
-            assert aside == pytest.approx(0.5 if motion else 4, rel=0.2)
+            assert along == pytest.approx(width, abs=0.1)  # of a pixel
+            assert aside == pytest.approx(0.5 if motion else width, rel=0.2)
 
 
 @pytest.mark.parametrize(
@@ -153,11 +168,14 @@ def test_blur_kernels_have_the_spread_they_say_and_motion_has_it_one_way_only(ke
         ("rain", {"weight": (1.0, 0.5)}, "weight"),
         ("rain", {"amount": (0.0, 2.0)}, "amount"),
         ("rain", {"angle": np.nan}, "angle"),
+        ("rain", {"angle": (-90, 0)}, "angle"),
+        ("rain", {"length": (30, 200)}, "length"),
         ("rain", {"size": 0}, "size"),
         ("rain", {"channels": 4}, "channels"),
         ("sensor_noise", {"kind": "gausian"}, "kind"),
         ("sensor_noise", {"sigma": (-0.1, 0.1)}, "sigma"),
         ("blur_kernel", {"width": (1, 100)}, "width"),
+        ("blur_kernel", {"width": (0.1, 1)}, "width"),
         ("rain", {"anlge": (0, 1)}, "parameter of rain"),
         ("snow", {}, "degradation"),
     ],

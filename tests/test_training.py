@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from shortcut1d import content, degradation, gradient, training
+from shortcut1d import content, degradation, errors, gradient, images, rain, training
 from shortcut1d.family import draw_pair
 from shortcut1d.grid import Cell, Done, keys_of, map_cells, stack_cells, train, trajectory
 from shortcut1d.networks import MLP, ConvNet, WithDropout, apply, init
@@ -246,3 +246,9 @@ def test_dropout_trains_otherwise_and_another_seed_drops_others(key):
         for n in (0, 1)
     ]
     assert losses[0] != losses[1]
+
+
+def test_a_degradation_of_another_shape_is_refused_before_the_first_step():
+    grey, colored = images.smooth(size=8), rain.rain(size=8, channels=3)
+    with pytest.raises(errors.InvalidInput, match=r"degradation: got .*the content's"):
+        train([Cell(grey, colored, ConvNet(2, 2, 3), 0)], Schedule(2, 2))

@@ -12,9 +12,14 @@ SPREAD = 1.5  # its standard deviation, samples
 
 
 def psnr(output: Samples, content: Samples, peak: float = 1.0) -> Float[Array, " batch"]:
-    """Peak signal-to-noise ratio, `10 log10(peak^2 / mean((out - c)^2))`, dB; infinite if equal."""
+    """Peak signal-to-noise ratio, `10 log10(peak^2 / mean((out - c)^2))`, dB; infinite if equal.
+
+    Raises:
+        InvalidInput: another shape than the content's, or a peak that is not above 0.
+    """
     peak = errors.number("peak", peak, above=0)
-    error = per_sample((jnp.asarray(output) - jnp.asarray(content)) ** 2)
+    first, second = _comparable(output, content)
+    error = per_sample((first - second) ** 2)
     return 10 * jnp.log10(peak**2 / error)
 
 
@@ -30,9 +35,9 @@ def ssim(output: Samples, content: Samples, peak: float = 1.0) -> Float[Array, "
         peak: difference between the largest value that a sample can have and the least.
 
     Raises:
-        InvalidInput: an axis shorter than the window.
+        InvalidInput: an axis shorter than the window, or as for `psnr`.
     """
-    first, second = jnp.asarray(output), jnp.asarray(content)
+    first, second = _comparable(output, content)
     if min(first.shape[1:-1]) < TAPS:
         raise errors.refuse("output", first.shape, f"at least {TAPS} samples along every axis")
     peak = errors.number("peak", peak, above=0)
@@ -42,6 +47,15 @@ def ssim(output: Samples, content: Samples, peak: float = 1.0) -> Float[Array, "
     of_means, of_variances = (0.01 * peak) ** 2, (0.03 * peak) ** 2
     likeness = (2 * mean_1 * mean_2 + of_means) * (2 * covariance + of_variances)
     return per_sample(likeness / ((mean_1**2 + mean_2**2 + of_means) * (variances + of_variances)))
+
+
+def _comparable(
+    output: Samples, content: Samples
+) -> tuple[Float[Array, "batch *space channels"], Float[Array, "batch *space channels"]]:
+    """Both as floats: differences of bytes, which pictures often are, would wrap round."""
+    if np.shape(output) != np.shape(content):
+        raise errors.refuse("output", np.shape(output), f"shape {np.shape(content)}, the content's")
+    return jnp.asarray(output, jnp.float32), jnp.asarray(content, jnp.float32)
 
 
 def _local_mean(x: Float[Array, "batch *space channels"]) -> Float[Array, "batch *fewer channels"]:

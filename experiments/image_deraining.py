@@ -221,8 +221,8 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         ranks = rank_correlation(list(kinds.values()), phi)
         made.append(
             claim_mean(
-                f"in {degradation}, drawn backgrounds are fitted in the order of their complexity, the "
-                "simplest most",
+                f"in {degradation}, drawn backgrounds are fitted in the order of their complexity, "
+                "the simplest most",
                 "rank correlation of phi and intrinsic dimension", ranks, "below", -0.9,
             )
         )  # fmt: skip

@@ -136,7 +136,7 @@ def read_pairs(
 
 
 def shipped(side: int, channels: int = 3) -> Iterator[tuple[str, Picture]]:
-    """Name and values of each photograph inside scikit-image's wheel (optional extra `filters`).
+    """Name and values of each photograph inside scikit-image's wheel (optional extra `images`).
 
     Raises:
         InvalidInput: scikit-image is not installed, or they are smaller than `side` pixels.
@@ -146,7 +146,7 @@ def shipped(side: int, channels: int = 3) -> Iterator[tuple[str, Picture]]:
         from skimage import data
     except ImportError as error:
         raise errors.InvalidInput(
-            'pictures: scikit-image is not installed; pip install "shortcut1d[filters]", '
+            'pictures: scikit-image is not installed; pip install "shortcut1d[images]", '
             "or name a folder of your own"
         ) from error
     folder = Path(data.__file__).parent

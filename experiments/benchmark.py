@@ -7,10 +7,11 @@ grid is made of. Without PyTorch (pip install -e ".[torch]") its rows are left o
 
 import importlib.util
 import itertools
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,17 @@ import pandas as pd
 from jaxtyping import Array
 from matplotlib.figure import Figure
 
-from shortcut1d import content, degradation, errors, grid, networks, plotting, training
+from shortcut1d import (
+    content,
+    degradation,
+    errors,
+    grid,
+    images,
+    networks,
+    plotting,
+    rain,
+    training,
+)
 from shortcut1d.analysis import Interval, bootstrap
 from shortcut1d.claims import Claim, ratio_of_means
 from shortcut1d.family import draw_pair
@@ -34,14 +45,14 @@ from shortcut1d.sweep import Session, sweep
 from shortcut1d.timing import in_turns, peak_memory
 from shortcut1d.training import Schedule
 
-LENGTH = 128
+LENGTH = content.WINDOW
 GRID, ALONE, EAGER, VMAP, PRODUCT = (
     "grid", "one by one", "PyTorch, one by one", "PyTorch, torch.func.vmap", "matrix product",
 )  # fmt: skip
 DATA, GRADIENT, WHOLE = "drawing the data", "gradient", "whole step"
 BARS = {  # at least so many times PyTorch's loop; share of the matrix product's rate
-    "cpu": {"mlp": (6.0, 0.45), "conv": (1.5, 0.45)},
-    "gpu": {"mlp": (1000.0, 0.30), "conv": (300.0, 0.30)},
+    "cpu": {"mlp": (6.0, 0.45), "conv": (1.5, 0.45), "conv2d": (1.0, 0.45)},
+    "gpu": {"mlp": (1000.0, 0.30), "conv": (300.0, 0.30), "conv2d": (300.0, 0.30)},
 }
 
 
@@ -51,13 +62,17 @@ class Config:
 
     rounds: int = option(7, "times each rival is timed")
     cells: int = option(16, "cells of the grid of MLPs")
-    conv_cells: int = option(4, "cells of the grid of convolutional nets")
+    conv_cells: int = option(4, "cells of the grids of convolutional nets")
     steps: int = option(60, "training steps of a cell in the grid")
     batch: int = option(64, "samples a step")
     mlp_width: int = option(128, "hidden units of the MLP")
     mlp_depth: int = option(4, "layers of the MLP")
     conv_width: int = option(32, "channels of the convolutional net")
     conv_depth: int = option(5, "layers of the convolutional net")
+    conv2d_width: int = option(12, "channels of the convolutional net on pictures")
+    conv2d_depth: int = option(6, "layers of the convolutional net on pictures, kernel 3")
+    conv2d_batch: int = option(8, "pictures a step")
+    size: int = option(32, "pixels along each side of a picture")
     product: int = option(2048, "rows and columns of the matrix product")
     sizes: tuple[int, ...] = option((1, 4, 16, 64, 256, 1024, 4096), "grids whose cost is compared")
 
@@ -67,60 +82,86 @@ class Config:
         errors.whole("rounds", self.rounds, low=2)
         for size in self.sizes:
             errors.whole("sizes", size)
-        Schedule(self.steps, self.batch)
-        shapes(self)
+        for batch in (self.batch, self.conv2d_batch):
+            Schedule(self.steps, batch)
+        races(self)
 
 
-def shapes(config: Config) -> dict[str, Network]:
-    """The networks that are timed."""
+class Race(NamedTuple):
+    """A network that is timed.
+
+    space: of a sample. batch: samples a step. cells: of its grid.
+    """
+
+    network: Network
+    space: tuple[int, ...]
+    batch: int
+    cells: int
+
+
+def races(config: Config) -> dict[str, Race]:
+    """The networks that are timed, by name."""
+    conv2d = networks.ConvNet(config.conv2d_width, config.conv2d_depth, kernel=3)
+    picture = (images.checked_size(config.size),) * 2
     return {
-        "mlp": networks.MLP(config.mlp_width, config.mlp_depth),
-        "conv": networks.ConvNet(config.conv_width, config.conv_depth, kernel=9),
-    }
+        "mlp": Race(
+            networks.MLP(config.mlp_width, config.mlp_depth), (LENGTH,), config.batch, config.cells
+        ),
+        "conv": Race(
+            networks.ConvNet(config.conv_width, config.conv_depth, kernel=9), (LENGTH,),
+            config.batch, config.conv_cells,
+        ),
+        "conv2d": Race(conv2d, picture, config.conv2d_batch, config.conv_cells),
+    }  # fmt: skip
 
 
-def useful_flops(network: Network, batch: int) -> int:
+def useful_flops(race: Race) -> int:
     """Floating-point operations of one training step that no rival can do without.
 
     A layer's product goes forwards, backwards to its weights and backwards to its input; the
     first layer's input needs no gradient. Biases, rectifiers and Adam are not counted.
     """
-    weights = jax.eval_shape(lambda k: networks.init(network, k, (LENGTH,), 1), jax.random.key(0))
+    weights = jax.eval_shape(
+        lambda k: networks.init(race.network, k, race.space, 1), jax.random.key(0)
+    )
     kernels = [leaf.size for leaf in jax.tree.leaves(weights) if leaf.ndim == 2]
-    places = batch if isinstance(network, networks.MLP) else batch * LENGTH
-    first = min(kernels[0], kernels[-1]) if isinstance(network, networks.ConvNet) else kernels[0]
+    dense = isinstance(race.network, networks.MLP)
+    places = race.batch if dense else race.batch * math.prod(race.space)
+    first = kernels[0] if dense else min(kernels[0], kernels[-1])
     return 2 * places * (3 * sum(kernels) - first)
 
 
-def cells_of(network: Network, count: int) -> list[Cell]:
+def cells_of(race: Race, count: int) -> list[Cell]:
     """Cells that differ in content, degradation and seed."""
-    return [
-        Cell(content.band(1 + i % 60), degradation.clicks(1 + i % 256), network, i)
-        for i in range(count)
-    ]
+    if len(race.space) == 1:
+        pairs = [(content.band(1 + i % 60), degradation.clicks(1 + i % 256)) for i in range(count)]
+    else:
+        size = race.space[0]
+        falling = [rain.rain(name, size=size) for name in rain.RANGES]
+        pairs = [
+            (images.field(high=1 + i % (size // 2 - 1), size=size), falling[i % len(falling)])
+            for i in range(count)
+        ]
+    return [Cell(*pair, race.network, i) for i, pair in enumerate(pairs)]
 
 
 def run(config: Config, session: Session) -> Outcome:
     """Time grids of every size, small ones first for the peak of memory; then all rivals."""
-    schedule = Schedule(config.steps, config.batch)
-    total = 2 * len(shapes(config)) + len(config.sizes)
+    total = 2 * len(races(config)) + len(config.sizes)
     tables = []
     for size in sorted(config.sizes):
         session.progress(Done(len(tables), total, 0))
         tables.append(_of_size(size))
-    for name, network in shapes(config).items():
+    for name, race in races(config).items():
         session.progress(Done(len(tables), total, 0))
-        tables += [
-            _rivals(config, name, network, schedule),
-            _profile(config, name, network, schedule),
-        ]
+        tables += [_rivals(config, name, race), _profile(config, name, race)]
     session.progress(Done(total, total, 0))
     return Outcome(pd.concat(tables, ignore_index=True).assign(device=jax.default_backend()))
 
 
-def _rivals(config: Config, name: str, network: Network, schedule: Schedule) -> pd.DataFrame:
-    count = config.conv_cells if name == "conv" else config.cells
-    cells = cells_of(network, count)
+def _rivals(config: Config, name: str, race: Race) -> pd.DataFrame:
+    network, count = race.network, race.cells
+    schedule, cells = Schedule(config.steps, race.batch), cells_of(race, count)
     alone = jax.jit(training.train, static_argnums=(3, 4))
     some = cells[: max(1, count // 8)]
     square = jax.random.normal(jax.random.key(0), (config.product, config.product))
@@ -139,14 +180,14 @@ def _rivals(config: Config, name: str, network: Network, schedule: Schedule) -> 
         PRODUCT: (lambda: jax.block_until_ready(multiply(square)), 0),
     }
     if importlib.util.find_spec("torch"):
-        work[EAGER] = _eager(config, network), config.steps
-        work[VMAP] = _vmapped(config, network, 8), 8 * config.steps
+        work[EAGER] = _eager(config, race), config.steps
+        work[VMAP] = _vmapped(config, race, 8), 8 * config.steps
     table = in_turns({rival: function for rival, (function, _) in work.items()}, config.rounds)
     steps = table["rival"].map({rival: count for rival, (_, count) in work.items()})
     flops = np.where(
         table["rival"] == PRODUCT,
         2 * config.product**3,
-        steps * useful_flops(network, config.batch),
+        steps * useful_flops(race),
     )
     return table.assign(
         part="rivals",
@@ -157,12 +198,13 @@ def _rivals(config: Config, name: str, network: Network, schedule: Schedule) -> 
     )
 
 
-def _profile(config: Config, name: str, network: Network, schedule: Schedule) -> pd.DataFrame:
+def _profile(config: Config, name: str, race: Race) -> pd.DataFrame:
     """A step of one network on one device taken apart: drawing the data, the gradient, the rest."""
-    cell = cells_of(network, 1)[0]
+    network, schedule = race.network, Schedule(config.steps, race.batch)
+    cell = cells_of(race, 1)[0]
     key, families = cell.key(), (cell.content, cell.degradation)
     state = training.start(key, cell.content, network, schedule)
-    pair = draw_pair(key, *families, config.batch)
+    pair = draw_pair(key, *families, race.batch)
 
     def many(function: Callable[[Array], Array]) -> Callable[[], object]:
         def body(total: Array, step: Array) -> tuple[Array, None]:
@@ -172,7 +214,7 @@ def _profile(config: Config, name: str, network: Network, schedule: Schedule) ->
         return lambda: jax.block_until_ready(looped())
 
     def data(key: Array) -> Array:
-        return sum(jnp.sum(part) for part in draw_pair(key, *families, config.batch))
+        return sum(jnp.sum(part) for part in draw_pair(key, *families, race.batch))
 
     def gradient(key: Array) -> Array:
         # Another batch at every step, or it would be computed once and for all.
@@ -206,7 +248,7 @@ def _of_size(size: int) -> pd.DataFrame:
     exam = Exam(samples=16, span=np.eye(LENGTH, 1, dtype=np.float32))
     subjects = [
         Subject(c, "mlp", str(i), str(i), [Trial(SEEN, "band", "clicks", c.content, c.degradation)])
-        for i, c in enumerate(cells_of(network, size))
+        for i, c in enumerate(cells_of(Race(network, (LENGTH,), schedule.batch, size), size))
     ]
     table = in_turns({GRID: lambda: sweep(subjects, schedule, exam, Session())}, 2)
     return table.assign(
@@ -218,10 +260,11 @@ def _of_size(size: int) -> pd.DataFrame:
     )
 
 
-def _torch_network(network: Network) -> Any:
+def _torch_network(race: Race) -> Any:
     import torch  # optional
 
-    layers: list[Any] = []
+    network, layers = race.network, []
+    conv = torch.nn.Conv1d if len(race.space) == 1 else torch.nn.Conv2d
     if isinstance(network, networks.MLP):
         sizes = [LENGTH, *[network.width] * (network.depth - 1), LENGTH]
         for a, b in itertools.pairwise(sizes):
@@ -231,7 +274,7 @@ def _torch_network(network: Network) -> Any:
         widths = [1, *[network.width] * (network.depth - 1), 1]
         for (a, b), d in zip(itertools.pairwise(widths), network.spacing(), strict=True):
             layers += [
-                torch.nn.Conv1d(
+                conv(
                     a, b, network.kernel, padding=d * (network.kernel // 2), dilation=d,
                     padding_mode="circular",
                 ),
@@ -240,21 +283,21 @@ def _torch_network(network: Network) -> Any:
     return torch.nn.Sequential(*layers[:-1])
 
 
-def _torch_batch(config: Config, network: Network, *models: int) -> tuple[Any, Any]:
+def _torch_batch(race: Race, *models: int) -> tuple[Any, Any]:
     import torch  # optional
 
-    middle = () if isinstance(network, networks.MLP) else (1,)
-    clean = torch.randn(*models, config.batch, *middle, LENGTH)
+    middle = () if isinstance(race.network, networks.MLP) else (1,)
+    clean = torch.randn(*models, race.batch, *middle, *race.space)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return clean.to(device), (clean + torch.randn_like(clean)).to(device)
 
 
-def _eager(config: Config, network: Network) -> Callable[[], object]:
+def _eager(config: Config, race: Race) -> Callable[[], object]:
     """PyTorch's ordinary training loop, of one network."""
     import torch  # optional
 
-    clean, degraded = _torch_batch(config, network)
-    model = _torch_network(network).to(clean.device)
+    clean, degraded = _torch_batch(race)
+    model = _torch_network(race).to(clean.device)
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
 
     def train() -> None:
@@ -269,12 +312,12 @@ def _eager(config: Config, network: Network) -> Callable[[], object]:
     return train
 
 
-def _vmapped(config: Config, network: Network, models: int) -> Callable[[], object]:
+def _vmapped(config: Config, race: Race, models: int) -> Callable[[], object]:
     """Several networks at once with `torch.func.vmap`, Adam over all of their weights."""
     import torch  # optional
 
-    clean, degraded = _torch_batch(config, network, models)
-    members = [_torch_network(network).to(clean.device) for _ in range(models)]
+    clean, degraded = _torch_batch(race, models)
+    members = [_torch_network(race).to(clean.device) for _ in range(models)]
     params, _ = torch.func.stack_module_state(members)
     skeleton = members[0].to("meta")
 
@@ -325,6 +368,7 @@ def _by_round(table: pd.DataFrame, network: str, column: str) -> pd.DataFrame:
     return chosen.pivot_table(index="round", columns="rival", values=column)
 
 
+NETWORKS = ("conv2d", "conv", "mlp")  # from the bottom of the figure
 PROFILE = (plotting.ORANGE, plotting.SKY, plotting.GREY)
 COLORS = {
     GRID: plotting.BLUE, ALONE: plotting.SKY, VMAP: plotting.ORANGE, EAGER: plotting.RED,
@@ -363,22 +407,23 @@ def _draw_profile(axes: Any, table: pd.DataFrame) -> None:
     """What share of a step goes where; what is neither data nor gradient is Adam and the rest."""
     chosen = table[table["part"] == "profile"]
     seconds = chosen.pivot_table(index=["network", "round"], columns="rival", values="seconds")
-    for row, name in enumerate(("conv", "mlp")):
+    names = [name for name in NETWORKS if name in set(chosen["network"])]
+    for row, name in enumerate(names):
         mean = seconds.loc[name].mean()
         shares = {part: mean[part] / mean[WHOLE] for part in (DATA, GRADIENT)}
         shares["Adam and the rest"] = max(0.0, 1 - sum(shares.values()))
         left = 0.0
         for (part, share), color in zip(shares.items(), PROFILE, strict=True):
-            axes.barh(row, share, left=left, color=color, height=0.6, label=part if row else None)
+            axes.barh(row, share, left=left, color=color, height=0.6, label=None if row else part)
             if share > 0.08:
                 axes.text(left + share / 2, row, f"{share:.0%}", ha="center", va="center")
             left += share
     steps = (
         1e3 / chosen[chosen["rival"] == WHOLE].groupby("network")["model_steps_per_second"].mean()
     )
-    axes.set_yticks([0, 1], [f"{name}\n{steps[name]:.2g} ms" for name in ("conv", "mlp")])
+    axes.set_yticks(range(len(names)), [f"{name}\n{steps[name]:.2g} ms" for name in names])
     axes.set_xlim(0, 1)
-    axes.set_ylim(-0.5, 2.1)
+    axes.set_ylim(-0.5, len(names) + 0.1)
     axes.set_xlabel("share of a step of one network on one device")
     axes.legend(loc="upper center", ncols=3, fontsize=6, handlelength=1)
 
@@ -386,7 +431,7 @@ def _draw_profile(axes: Any, table: pd.DataFrame) -> None:
 def _draw_rates(axes: Any, table: pd.DataFrame) -> None:
     row = 0
     ticks = []
-    for name in ("conv", "mlp"):
+    for name in NETWORKS:
         rates = _by_round(table, name, "model_steps_per_second")
         flops = _by_round(table, name, "gflops")
         for rival in (EAGER, VMAP, ALONE, GRID):
@@ -415,7 +460,7 @@ experiment = Experiment(
     presets={
         "smoke": Config(
             rounds=2, cells=4, conv_cells=2, steps=2, batch=4, mlp_width=4, conv_width=2,
-            product=64, sizes=(2,),
+            conv2d_width=2, conv2d_batch=2, size=16, product=64, sizes=(2,),
         ),
         "quick": Config(),
         "full": Config(rounds=15, cells=1024, conv_cells=256, steps=200, product=8192),

@@ -399,7 +399,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
         peaks = part.groupby("cells")["memory"].max()
         memory.plot(peaks.index, peaks, "s--", color=plotting.ORANGE, markersize=3)
         memory.set_ylim(0, 1.3 * peaks.max())
-        memory.set_ylabel("peak memory of the process (MiB)", color=plotting.ORANGE)
+        memory.set_ylabel("peak memory (MiB)", color=plotting.ORANGE)
         return figure
 
 

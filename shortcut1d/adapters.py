@@ -1,7 +1,12 @@
 """Other people's denoisers as callables on arrays of shape `(batch, *space, channels)`."""
 
+import contextlib
+import importlib
 import importlib.util
-from collections.abc import Callable
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -63,6 +68,92 @@ def from_torch(module: Any, *, channels_first: bool = True, device: Any = None) 
             "module: is in training mode, expected module.eval(), so that it answers the same twice"
         )
     return TorchDenoiser(module, channels_first, device)
+
+
+def load(spec: str) -> Callable[[Array], Array]:
+    """The denoiser that a module of the user's makes.
+
+    Args:
+        spec: `MODULE:NAME`, of a module that Python finds from the working directory, or
+            `FILE.py:NAME`. NAME is a PyTorch module (`from_torch` takes it), a callable on arrays
+            of `(batch, *space, channels)`, or a function without arguments, or a class, that makes
+            one of these.
+
+    Raises:
+        InvalidInput: there is no such module or name, or what it runs raises; in one line.
+    """
+    source, colon, name = spec.rpartition(":")
+    if not colon or not source or not name.isidentifier():
+        raise errors.refuse("model", spec, "MODULE:NAME or FILE.py:NAME")
+    with _told(f"model: {source} cannot be imported"):
+        module = _imported(source)
+    if not hasattr(module, name):
+        errors.choice(f"name in {source}", name, [n for n in vars(module) if n[0] != "_"] or ["-"])
+    found = getattr(module, name)
+    if not _is_module(found) and _needs_nothing(found):
+        with _told(f"model: {spec} cannot be made"):
+            found = found()
+    if _is_module(found):
+        return from_torch(found)
+    if not callable(found):
+        raise errors.refuse(f"model {spec}", type(found).__name__, "a callable on arrays")
+    return found
+
+
+def _imported(source: str) -> Any:
+    if not source.endswith(".py"):
+        with _importable_from(Path.cwd()):
+            return importlib.import_module(source)
+    path = Path(source)
+    if not path.is_file():
+        raise errors.InvalidInput("there is no such file")
+    with _importable_from(path.resolve().parent):
+        described = importlib.util.spec_from_file_location(path.stem, path)
+        assert described is not None
+        assert described.loader is not None
+        module = importlib.util.module_from_spec(described)
+        sys.modules[path.stem] = module  # as an import would; dataclasses look themselves up there
+        described.loader.exec_module(module)
+    return module
+
+
+@contextlib.contextmanager
+def _importable_from(folder: Path) -> Iterator[None]:
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+
+
+@contextlib.contextmanager
+def _told(doing: str) -> Iterator[None]:
+    """Whatever a user's module raises, as one line."""
+    try:
+        yield
+    except errors.Shortcut1dError as error:
+        raise errors.InvalidInput(f"{doing}: {error}") from error
+    except (Exception, SystemExit) as error:
+        said = " ".join(str(error).split()) or "no reason given"
+        raise errors.InvalidInput(f"{doing} ({type(error).__name__}: {said})") from error
+
+
+def _is_module(found: Any) -> bool:
+    """Whether it is a PyTorch module, which there can be only where PyTorch is imported."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(found, torch.nn.Module)
+
+
+def _needs_nothing(found: Any) -> bool:
+    """Whether it is a function or class that can be called without arguments."""
+    if not (inspect.isroutine(found) or inspect.isclass(found)):
+        return False
+    try:
+        parameters = inspect.signature(found).parameters.values()
+    except ValueError:  # a built-in one that does not say
+        return False
+    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return all(p.default is not p.empty or p.kind in optional for p in parameters)
 
 
 class TorchDenoiser:

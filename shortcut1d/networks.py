@@ -1,4 +1,4 @@
-"""Denoisers over any number of axes: conv net, MLP, U-Net, attention.
+"""Denoisers over any number of axes: conv net, residual net, MLP, U-Net, attention.
 
 A network is a small frozen description; its weights are a plain pytree made by `init` and used
 by `apply`, so training, grids and stores never see a framework object.
@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from shortcut1d import errors
 from shortcut1d.attention import Attention
 from shortcut1d.layers import EDGES, Conv, he_normal
+from shortcut1d.resnet import ResNet
 from shortcut1d.unet import UNet
 
 Params: TypeAlias = PyTree  # of float arrays
@@ -196,6 +197,7 @@ _compiled = jax.jit(apply, static_argnums=0)
 
 NETWORKS: dict[str, Callable[..., Any]] = {
     "conv": ConvNet,
+    "residual": ResNet,
     "mlp": MLP,
     "unet": UNet,
     "attention": Attention,

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from shortcut1d import errors, grid, networks
 from shortcut1d.analysis.decoupled import component_gains, decoupled_errors, share_in_span
-from shortcut1d.analysis.fidelity import psnr, ssim
+from shortcut1d.analysis.fidelity import MID_GREY, psnr, ssim
 from shortcut1d.analysis.novelty import novelty_response
 from shortcut1d.analysis.transfer import (
     kept_content,
@@ -76,9 +76,6 @@ class Exam(NamedTuple):
     span: Float[np.ndarray, "size rank"]
     probes: int = 4
     pictures: bool = False
-
-
-SILENCE = 0.5  # of a picture
 
 
 class Paper(NamedTuple):
@@ -332,7 +329,7 @@ def _measure(
             "e_r": jnp.nanmean(on),
             "e_b": jnp.nanmean(off),
         }
-        output, clean, degraded = (signal - SILENCE for signal in (output, clean, degraded))
+        output, clean, degraded = (signal - MID_GREY for signal in (output, clean, degraded))
     gains = component_gains(output, clean, degraded)
     return seen | {
         "nmse": jnp.mean(nmse(output, clean)),

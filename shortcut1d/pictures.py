@@ -135,6 +135,31 @@ def read_pairs(
         raise errors.InvalidInput(f"{degraded}: no file has the name of one in {clean}")
 
 
+def crops(
+    pairs: Iterator[Pair], count: int, size: int, each: int
+) -> tuple[Float[np.ndarray, "n size size channels"], Float[np.ndarray, "n size size channels"]]:
+    """Clean and degraded squares out of pairs of pictures, none of which overlap.
+
+    Args:
+        pairs: see `read_pairs`; as many are read as are needed.
+        count: at most so many squares.
+        size: of a square, pixels.
+        each: at most so many of one pair, evenly spread over it.
+    """
+    clean: list[np.ndarray] = []
+    degraded: list[np.ndarray] = []
+    for pair in pairs:
+        rows, columns = (length // size for length in pair.clean.shape[:2])
+        wanted = min(each, rows * columns, count - len(clean))
+        for place in np.arange(wanted) * rows * columns // max(wanted, 1):
+            top, left = size * (place // columns), size * (place % columns)
+            for kept, picture in ((clean, pair.clean), (degraded, pair.degraded)):
+                kept.append(picture[top : top + size, left : left + size])
+        if len(clean) == count:
+            break
+    return np.stack(clean), np.stack(degraded)
+
+
 def shipped(side: int, channels: int = 3) -> Iterator[tuple[str, Picture]]:
     """Name and values of each photograph inside scikit-image's wheel (optional extra `images`).
 

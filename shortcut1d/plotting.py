@@ -186,3 +186,32 @@ def hatch_cells(axes: Axes, chosen: Bool[np.ndarray, "rows columns"]) -> None:
     look: Any = {"fill": False, "hatch": "////", "edgecolor": GREY, "linewidth": 0}
     for row, column in np.argwhere(chosen):
         axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **look))
+
+
+PARTS = ("input", "target", "output", "what is left")
+
+
+def pictures(
+    figure: Any, rows: Sequence[tuple[str, Float[np.ndarray, "3 height width channels"]]]
+) -> None:
+    """Input, target, output and how the last two differ (grey: not at all), two rows abreast.
+
+    Args:
+        figure: a figure or subfigure, all of which is used.
+        rows: a title each, and the first three of the four, with values in [0, 1].
+    """
+    panels = figure.subplots((len(rows) + 1) // 2, 2 * len(PARTS), squeeze=False)
+    for axes in panels.flat:
+        axes.set_axis_off()
+    for number, (title, (given, target, output)) in enumerate(rows):
+        row = panels[number // 2, len(PARTS) * (number % 2) :]
+        left = 0.5 + (output - target)
+        for axes, picture, word in zip(row, (given, target, output, left), PARTS, strict=False):
+            axes.imshow(
+                np.clip(picture if picture.shape[-1] == 3 else picture[..., 0], 0, 1),
+                cmap="gray", vmin=0, vmax=1, interpolation="nearest",
+            )  # fmt: skip
+            axes.text(0.5, -0.04, word, ha="center", va="top", fontsize=6, transform=axes.transAxes)
+        line = row[0].text(0, 1.06, title, fontsize=6.5, transform=row[0].transAxes)
+        line.set_in_layout(False)  # it is as wide as four pictures,
+        row[0].set_title(" ", fontsize=6.5)  # and this keeps its height free

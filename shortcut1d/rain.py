@@ -278,6 +278,11 @@ def rain(
     )
 
 
+def other_rain(size: int = SIZE, channels: int = 1) -> Rain:
+    """Medium rain, but at an angle and of a length that none of `RANGES` has: to test on."""
+    return rain("medium", angle=(65, 80), length=(60, 80), size=size, channels=channels)
+
+
 def sensor_noise(
     kind: str = "gaussian",
     sigma: tuple[float, float] = (0.1, 0.1),

@@ -1,6 +1,7 @@
 """Other people's denoisers: filters of one sample, and PyTorch modules."""
 
 import importlib.util
+import sys
 
 import jax
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from scipy.ndimage import median_filter
 
 from shortcut1d import content, degradation
-from shortcut1d.adapters import from_function, from_torch
+from shortcut1d.adapters import from_function, from_torch, load
 from shortcut1d.analysis import jacobian, novelty_response, oracles, portrait, products_of
 from shortcut1d.diagnosis import diagnose
 from shortcut1d.errors import InvalidInput
@@ -334,3 +335,89 @@ def test_what_a_module_raises_is_said_of_it(torch):
     with pytest.raises(InvalidInput, match=r"raised RuntimeError for seen, samples? 0") as refused:
         diagnose(from_torch(torch.nn.Linear(7, 7).eval()), clean, 2 * clean)
     assert isinstance(refused.value.__cause__, RuntimeError)
+
+
+# ---------------------------------------------------------------- a model in a file
+
+
+MODELS = """
+import numpy as np
+
+HALF = 0.5
+not_a_model = 3
+
+def denoise(batch):
+    return HALF * batch
+
+def load():
+    return denoise
+
+class Filter:
+    def __init__(self, strength=0.5):
+        self.strength = strength
+    def __call__(self, batch):
+        return self.strength * batch
+
+def broken():
+    raise KeyError("weights")
+
+def leaves():
+    raise SystemExit("bye")
+"""
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch):
+    (tmp_path / "models_of_a_user.py").write_text(MODELS)
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    sys.modules.pop("models_of_a_user", None)
+
+
+@pytest.mark.parametrize("name", ["denoise", "load", "Filter"])
+@pytest.mark.parametrize("source", ["models_of_a_user", "models_of_a_user.py", "{}.py"])
+def test_a_model_is_loaded_from_a_module_or_file(source, name, models):
+    found = load(f"{source.format(models / 'models_of_a_user')}:{name}")
+    batch = drawn(2, 8, 8, 3)
+    np.testing.assert_array_equal(found(batch), 0.5 * batch)
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("models_of_a_user", "model: got 'models_of_a_user', expected MODULE:NAME or FILE.py:NAME"),
+        ("models_of_a_user:", "expected MODULE:NAME"),
+        (":load", "expected MODULE:NAME"),
+        ("no_such_module:load", "no_such_module cannot be imported (ModuleNotFoundError"),
+        ("no_such_file.py:load", "no_such_file.py cannot be imported: there is no such file"),
+        ("models_of_a_user:laod", "did you mean 'load'"),
+        ("models_of_a_user:broken", "cannot be made (KeyError: 'weights')"),
+        ("models_of_a_user:leaves", "cannot be made (SystemExit: bye)"),
+        ("models_of_a_user:not_a_model", "got 'int', expected a callable on arrays"),
+    ],
+)
+def test_a_model_that_cannot_be_loaded_is_refused_in_one_line(spec, said, models):
+    with pytest.raises(InvalidInput) as refused:
+        load(spec)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_that_cannot_be_run_is_refused_in_one_line(models):
+    (models / "half_written.py").write_text("def load(:\n")
+    with pytest.raises(InvalidInput, match=r"half_written.py cannot be imported \(SyntaxError"):
+        load("half_written.py:load")
+
+
+@quiet
+def test_a_pytorch_module_is_loaded_from_a_file(torch, tmp_path):
+    lines = (
+        "import torch", "same = torch.nn.Identity().eval()", "in_training = torch.nn.Dropout()",
+        "def load():", "    return same",
+    )  # fmt: skip
+    (tmp_path / "modules.py").write_text("\n".join(lines))
+    batch = drawn(2, 8, 8, 3)
+    for name in ("same", "load"):
+        np.testing.assert_array_equal(load(f"{tmp_path / 'modules.py'}:{name}")(batch), batch)
+    with pytest.raises(InvalidInput, match="training mode"):
+        load(f"{tmp_path / 'modules.py'}:in_training")

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from matplotlib.figure import Figure
 from shortcut1d import combine, content, degradation
 from shortcut1d.analysis import bootstrap, oracles, share_in_span
 from shortcut1d.diagnosis import diagnose
+from shortcut1d.diagnosis.report import draw
 from shortcut1d.errors import InvalidInput
 from shortcut1d.family import draw_pair
 
@@ -1038,3 +1040,38 @@ def test_the_wrong_kind_of_thing_is_refused(arguments, options, message):
 def test_an_answer_that_is_not_of_numbers_is_refused(answer):
     with pytest.raises(InvalidInput, match="output of the denoiser"):
         diagnose(lambda x: np.full(x.shape, answer), CLEAN, DEGRADED, portraits=0)
+
+
+# ---------------------------------------------------------------- pictures
+
+
+def test_a_picture_s_content_is_measured_from_mid_grey_and_its_fidelity_reported():
+    grey = jnp.full((16, 8, 8, 1), 0.5)
+    clean = grey + 0.1 * jax.random.normal(KEY, grey.shape)
+    layer = 0.2 * jax.random.normal(jax.random.key(1), grey.shape)
+    options = {"unseen_content": (clean, clean + layer), "portraits": 0}
+
+    def to_grey(y):
+        return jnp.full(y.shape, 0.5)
+
+    black, picture = (
+        diagnose(to_grey, clean, clean + layer, pictures=pictures, **options)
+        for pictures in (False, True)
+    )
+    assert picture["nmse", "seen"].estimate == pytest.approx(1, abs=1e-5)  # it keeps nothing
+    assert black["nmse", "seen"].estimate < 0.1
+    expected = np.mean(-10 * np.log10(np.mean((0.5 - clean) ** 2, axis=(1, 2, 3))))
+    assert picture["PSNR", "seen"].estimate == pytest.approx(expected, rel=1e-5)
+    of_input = np.mean(-10 * np.log10(np.mean(layer**2, axis=(1, 2, 3))))
+    assert picture["PSNR of the input", "seen"].estimate == pytest.approx(of_input, rel=1e-5)
+    assert -1 <= picture["SSIM", "seen"].estimate < picture["SSIM of the input", "seen"].estimate
+    with pytest.raises(InvalidInput, match="measure: got 'PSNR'"):
+        black["PSNR"]
+
+
+def test_a_figure_can_be_drawn_again_from_what_was_saved():
+    report = report_of("projector")
+    saved = pd.read_csv(io.StringIO(report.to_frame().to_csv(index=False)))
+    again = draw(saved, report.arrays())
+    assert again.get_suptitle() == report.verdict
+    assert len(again.get_axes()) == len(report.plot().get_axes())

@@ -142,6 +142,75 @@ def test_a_bad_value_is_refused_before_anything_is_trained(arguments, named, com
     assert not (tmp_path / "new").exists()
 
 
+@pytest.fixture
+def rainy(tmp_path):
+    """Folders of clean and rainy pictures, and a network in a file."""
+    draw = np.random.default_rng(0)
+    for name in ("clean", "rainy"):
+        (tmp_path / name).mkdir()
+    for number in range(4):
+        clean = draw.integers(0, 200, (40, 50, 3), np.uint8)
+        Image.fromarray(clean).save(tmp_path / "clean" / f"norain-{number}.png")
+        streaks = 55 * (draw.random((40, 50, 1)) < 0.1)
+        Image.fromarray((clean + streaks).astype(np.uint8)).save(
+            tmp_path / "rainy" / f"rain-{number}.png"
+        )
+    (tmp_path / "net.py").write_text("def load():\n    return lambda y: 0.5 + 0.9 * (y - 0.5)\n")
+    return tmp_path
+
+
+def diagnosis_of(folder, *arguments):
+    return [
+        "--preset", "smoke", "--out", folder / "out", "--model", f"{folder / 'net.py'}:load",
+        "--clean", folder / "clean", "--degraded", folder / "rainy", *arguments,
+    ]  # fmt: skip
+
+
+def test_a_network_in_a_file_is_diagnosed_on_a_user_s_pictures(rainy, command):
+    (rainy / "rainy" / "rain-9.png").write_bytes(b"\x89PNG")
+    status, printed, complaints = command("diagnose_images", *diagnosis_of(rainy))
+    assert status == 0
+    assert "it keeps most of a content it has not seen" in printed
+    assert complaints.count("\n") == 1
+    assert "rain-9.png: not a PNG or JPEG picture; left out" in complaints
+    table = pd.read_csv(rainy / "out" / "diagnose_images.csv").set_index(["measure", "test"])
+    assert table.loc[("content gain", "seen"), "value"] == pytest.approx(0.9, abs=1e-5)
+    assert table.loc[("rho", "seen"), "value"] == pytest.approx(0.9, abs=1e-5)
+
+
+def test_a_network_is_diagnosed_on_whatever_pairs_a_user_has(rainy, command):
+    pairs = [
+        "--new-clean", rainy / "clean", "--new-degraded", rainy / "rainy",
+        "--other-clean", rainy / "clean", "--other-degraded", rainy / "rainy", "--channels", 3,
+    ]  # fmt: skip
+    status, _, complaints = command("diagnose_images", *diagnosis_of(rainy, *pairs))
+    assert (status, complaints) == (0, "")
+    table = pd.read_csv(rainy / "out" / "diagnose_images.csv")
+    assert set(table["test"]) == {"all", "seen", "new content", "other degradation"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--model", "no_such_module:load"], "no_such_module cannot be imported"),
+        (["--model", "net"], "model: got 'net'"),
+        (["--clean", "no such folder"], "no such folder"),
+        (["--new-clean", "somewhere"], "new_degraded: got None"),
+        (["--size", "64"], "at least 64 x 64 pixels"),
+        (["--size", "4"], "size: got 4"),
+        (["--channels", "2"], "channels: got 2"),
+        (["--samples", "2"], "samples: got 2"),
+        (["--portraits", "-1"], "portraits: got -1"),
+    ],
+)
+def test_what_cannot_be_diagnosed_is_refused_in_one_line(arguments, named, rainy, command):
+    status, printed, complaints = command("diagnose_images", *diagnosis_of(rainy, *arguments))
+    assert (status, printed) == (2, "")
+    assert named in complaints.splitlines()[-1]
+    assert "Traceback" not in complaints
+    assert not (rainy / "out" / "diagnose_images.csv").exists()
+
+
 def test_derained_photographs_may_be_the_user_s_own(command, tmp_path):
     (tmp_path / "own").mkdir()
     for number in range(3):
@@ -173,6 +242,32 @@ def test_what_cannot_be_derained_is_refused_in_one_line(arguments, named, comman
     (tmp_path / "empty").mkdir()
     filled = [part.format(empty=tmp_path / "empty") for part in arguments]
     status, printed, complaints = command("image_deraining", *filled, "--out", tmp_path / "new")
+    assert (status, printed) == (2, "")
+    assert named in complaints
+    assert complaints.count("\n") == 1
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "named"),
+    [
+        ("image_restoration", ["--tasks", "denoise"], "did you mean 'denoising'"),
+        ("image_restoration", ["--tasks", "denoising", "denoising"], "each named once"),
+        ("image_restoration", ["--sigma", "0.4"], "sigma: got 0.4"),
+        ("image_restoration", ["--blur", "9"], "blur: got 9"),
+        ("image_restoration", ["--network", "resnet"], "network: got 'resnet'"),
+        ("image_restoration", ["--network", "unet", "--size", "18"], "multiple of 4"),
+        ("image_vs_signal", ["--ranges", "small"], "two different ones"),
+        ("image_vs_signal", ["--shapes", "1", "1"], "two different ones"),
+        ("image_vs_signal", ["--shapes", "1", "0"], "shapes: got 0"),
+        ("image_vs_signal", ["--signal-steps", "0"], "signal_steps: got 0"),
+        ("image_vs_signal", ["--signal-batch", "0"], "signal_batch: got 0"),
+        ("image_vs_signal", ["--signal-width", "0"], "signal_width: got 0"),
+        ("image_vs_signal", ["--signal-samples", "1"], "signal_samples: got 1"),
+    ],
+)
+def test_what_no_study_of_pictures_can_use_is_refused(name, arguments, named, command, tmp_path):
+    status, printed, complaints = command(name, *arguments, "--out", tmp_path / "new")
     assert (status, printed) == (2, "")
     assert named in complaints
     assert complaints.count("\n") == 1

@@ -7,7 +7,7 @@ from jax import lax
 from shortcut1d import networks
 from shortcut1d.errors import InvalidInput
 from shortcut1d.layers import join_patches, split_patches, unfold
-from shortcut1d.networks import MLP, Attention, ConvNet, UNet, WithDropout
+from shortcut1d.networks import MLP, Attention, ConvNet, ResNet, UNet, WithDropout
 
 init = jax.jit(networks.init, static_argnums=(0, 2, 3))
 apply = jax.jit(networks.apply, static_argnums=0)
@@ -66,6 +66,7 @@ NETWORKS = {
     "conv": ConvNet(width=4, depth=3),
     "mlp": MLP(width=8),
     "unet": UNet(width=4, levels=3),
+    "residual": ResNet(width=4, blocks=2),
     "attention": Attention(width=8, depth=1, heads=2),
     "dropout": WithDropout(ConvNet(width=4, depth=3), 0.5),
 }
@@ -97,7 +98,7 @@ def test_two_keys_give_different_weights(key):
     assert not np.allclose(kernels[0], kernels[1])
 
 
-@pytest.mark.parametrize("maker", [ConvNet, MLP, UNet, Attention])
+@pytest.mark.parametrize("maker", [ConvNet, MLP, UNet, ResNet, Attention])
 def test_the_skip_adds_the_input(maker, key):
     plain, skip = maker(width=8, skip=False), maker(width=8, skip=True)
     params = init(plain, key, (16,), 1)

@@ -168,3 +168,34 @@ def test_a_square_is_cut_from_the_middle_and_averaged():
     picture[:4, 4:12] = 1
     expected = [[1] * 4] * 2 + [[0] * 4] * 2
     np.testing.assert_allclose(pictures.square(picture, 4)[..., 0], expected)
+
+
+def pairs_of(*shapes):
+    """Pictures whose every value says where it is, and twins that are 1 higher."""
+    for number, shape in enumerate(shapes):
+        clean = 10_000 * number + np.arange(np.prod(shape), dtype=np.float32).reshape(*shape, 1)
+        yield pictures.Pair(str(number), clean, clean + 1)
+
+
+def test_squares_are_cut_from_all_pairs_and_none_overlap():
+    clean, degraded = pictures.crops(pairs_of((20, 24), (8, 8), (17, 9)), 100, 8, each=100)
+    assert clean.shape == (2 * 3 + 1 + 2, 8, 8, 1)
+    np.testing.assert_array_equal(degraded, clean + 1)
+    assert len(np.unique(clean)) == clean.size
+
+
+def test_few_squares_are_spread_over_a_picture():
+    clean, _ = pictures.crops(pairs_of((8, 80)), 100, 8, each=2)
+    np.testing.assert_array_equal(clean[:, 0, 0, 0], [0, 40])
+
+
+def test_no_more_pairs_are_read_than_are_needed():
+    read = []
+
+    def noted():
+        for pair in pairs_of((8, 8), (8, 8), (8, 8)):
+            read.append(pair.name)
+            yield pair
+
+    clean, _ = pictures.crops(noted(), 2, 8, each=1)
+    assert (len(clean), read) == (2, ["0", "1"])

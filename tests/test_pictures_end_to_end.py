@@ -31,6 +31,7 @@ def subject(kind, network, seed=0):
         networks.ConvNet(8, 3, kernel=3, edges="reflect"),
         networks.MLP(64, 2),
         networks.UNet(4, levels=2, kernel=3, edges="reflect"),
+        networks.ResNet(4, blocks=2, edges="reflect"),
         networks.Attention(16, depth=1, heads=2),
     ],
     ids=lambda network: type(network).__name__,

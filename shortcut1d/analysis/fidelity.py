@@ -9,6 +9,7 @@ from shortcut1d.analysis.denoiser import Samples, per_sample
 
 TAPS = 11  # of the window of `ssim`
 SPREAD = 1.5  # its standard deviation, samples
+MID_GREY = 0.5  # the silence of a picture: measured from black, its mean brightness is content
 
 
 def psnr(output: Samples, content: Samples, peak: float = 1.0) -> Float[Array, " batch"]:

@@ -22,6 +22,10 @@ class Case(NamedTuple):
     clean: np.ndarray
     degraded: np.ndarray
 
+    def about(self, silence: float) -> "Case":
+        """The samples as they differ from silence."""
+        return self._replace(clean=self.clean - silence, degraded=self.degraded - silence)
+
 
 Pair = tuple[np.ndarray, np.ndarray]  # clean, degraded
 

@@ -10,9 +10,11 @@ from jaxtyping import PRNGKeyArray
 from shortcut1d import errors
 from shortcut1d.analysis import decoupled
 from shortcut1d.analysis.denoiser import Denoiser
+from shortcut1d.analysis.fidelity import MID_GREY
 from shortcut1d.diagnosis.answers import answer
 from shortcut1d.diagnosis.cases import cases_of
 from shortcut1d.diagnosis.measures import (
+    fidelity_of,
     index_of_cases,
     of_cases,
     portrait_of,
@@ -35,6 +37,7 @@ def diagnose(
     bands: int = 8,
     portraits: int = 4,
     threshold: float = 50 / 255,
+    pictures: bool = False,
     key: PRNGKeyArray | None = None,
 ) -> Report:
     """What did this denoiser learn, the content or the degradation? Every measure, with intervals.
@@ -58,6 +61,9 @@ def diagnose(
         bands: frequency bands for the gains.
         portraits: inputs at which the Jacobian is looked at; 0 for none.
         threshold: where a layer counts as there, for `E_R` and `E_B`; in the samples' unit.
+        pictures: samples are pictures with values in [0, 1]. Content is then measured from mid-grey
+            (from black, a picture's mean brightness would hide everything else), and PSNR and SSIM
+            come on top.
         key: of all that is drawn.
 
     Raises:
@@ -79,17 +85,23 @@ def diagnose(
         raise errors.refuse("key", key, "a key of jax.random.key")
     cases, notes = cases_of(content, degradation, unseen_content, unseen_degradation, samples, key)
     answers = [[answer(member, case, batch) for case in cases] for member in members]
+    silence = MID_GREY if pictures else 0.0
+    about = [case.about(silence) for case in cases]
+    outputs = [[output - silence for output in of_member] for of_member in answers]
     seen = cases[0]
-    basis = subspace_of(seen.clean)
-    measures = of_cases(cases, answers, basis, threshold)
-    index, summary = index_of_cases(cases, answers)
-    novelty = responses(members, cases, probes, batch, key)
+    basis = subspace_of(about[0].clean)
+    measures = of_cases(about, outputs, basis, threshold)
+    if pictures:
+        measures = fidelity_of(cases, answers) + measures
+    index, summary = index_of_cases(about, outputs)
+    novelty = responses(members, seen.degraded, about, probes, batch, key)
     edges = np.linspace(0.5, max(seen.clean.shape[1:-1]) / 2 + 0.5, bands + 1)
     gains = {
-        case.name: decoupled.band_gains(answers[0][n], case.clean, case.degraded, edges)
-        for n, case in enumerate(cases)
+        case.name: decoupled.band_gains(outputs[0][n], case.clean, case.degraded, edges)
+        for n, case in enumerate(about)
     }
-    picture, aligned, note = portrait_of(members[0], seen, basis, portraits, batch, key)
+    looked_at = seen.degraded[:portraits]
+    picture, aligned, note = portrait_of(members[0], looked_at, about[0], basis, batch, key)
     return Report(
         index,
         summary + novelty + aligned + measures,

@@ -12,6 +12,7 @@ from jaxtyping import Float, PRNGKeyArray
 from shortcut1d import errors
 from shortcut1d.analysis import decoupled, oracles, transfer
 from shortcut1d.analysis.denoiser import Denoiser
+from shortcut1d.analysis.fidelity import psnr, ssim
 from shortcut1d.analysis.intervals import Interval, nested_bootstrap
 from shortcut1d.analysis.portrait import WHOLE, Portrait, portrait
 from shortcut1d.analysis.products import Differentiable, products_of, traceable
@@ -34,6 +35,8 @@ MEANING = {
     "hallucination": "share of the output made up of training content",
     "E_R": "error where the degradation is",
     "E_B": "error where it is not",
+    "PSNR": "dB, the higher the better",
+    "SSIM": "1 is the clean picture",
     "dimensions": "directions kept, of as many as a sample has values",
     "symmetry": "1 a symmetric Jacobian",
     "passes": "share of the subspace passed on",
@@ -143,19 +146,39 @@ def of_cases(
     return lines
 
 
+def fidelity_of(cases: list[Case], answers: list[list[np.ndarray]]) -> list[Measure]:
+    """PSNR and SSIM of each case, whose samples are pictures; of the input as well."""
+    lines = []
+    for n, case in enumerate(cases):
+        for word, score in (("PSNR", psnr), ("SSIM", ssim)):
+            for name, given in (
+                (word, [outputs[n] for outputs in answers]),
+                (f"{word} of the input", [case.degraded]),
+            ):
+                found = [np.asarray(score(each, case.clean), np.float64) for each in given]
+                interval = nested_bootstrap(np.stack(found), _mean)
+                lines.append(Measure(name, case.name, interval, MEANING[word]))
+    return lines
+
+
 def responses(
-    members: Sequence[Denoiser], cases: list[Case], probes: int, batch: int, key: PRNGKeyArray
+    members: Sequence[Denoiser],
+    inputs: np.ndarray,
+    cases: list[Case],
+    probes: int,
+    batch: int,
+    key: PRNGKeyArray,
 ) -> list[Measure]:
     """Novelty responses at training inputs: to white noise, and to each unseen thing.
 
     Args:
         members: the networks.
+        inputs: those of the seen case.
         cases: the seen one first.
         probes: white directions an input.
         batch: inputs at once.
         key: of the white directions.
     """
-    inputs = cases[0].degraded
     signs = jax.random.rademacher(key, (probes * inputs.size,), np.float32)
     novel = {"rho": np.asarray(signs).reshape(probes, *inputs.shape)}
     for case in cases[1:]:
@@ -189,21 +212,25 @@ def _inner(
 
 
 def portrait_of(
-    member: Denoiser, seen: Case, basis: np.ndarray, count: int, batch: int, key: PRNGKeyArray
+    member: Denoiser,
+    inputs: np.ndarray,
+    seen: Case,
+    basis: np.ndarray,
+    batch: int,
+    key: PRNGKeyArray,
 ) -> tuple[Portrait | None, list[Measure], list[str]]:
     """The Jacobian portrait at a few training inputs, its measures, and why there is none.
 
     Args:
         member: the network.
+        inputs: to look at; perhaps none.
         seen: what it was trained on.
         basis: of the training content.
-        count: inputs to look at.
         batch: inputs at once.
         key: of the randomised decomposition.
     """
-    if count == 0:
+    if not len(inputs):
         return None, [], []
-    inputs = seen.degraded[:count]
     size = int(np.prod(inputs.shape[1:]))
     layer = subspace_of(seen.degraded - seen.clean)
     subspaces = {"content": basis, "degradation": layer}

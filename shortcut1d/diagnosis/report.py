@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, plotting
@@ -15,7 +16,9 @@ from shortcut1d.analysis.portrait import Portrait
 from shortcut1d.diagnosis.cases import Case
 from shortcut1d.diagnosis.measures import Measure
 
-COLORS = [plotting.BLUE, plotting.ORANGE, plotting.GREEN, plotting.PINK]
+COLORS = [
+    plotting.BLUE, plotting.ORANGE, plotting.GREEN, plotting.PINK, plotting.SKY, plotting.RED,
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,23 +61,7 @@ class Report:
     @property
     def verdict(self) -> str:
         """One sentence that a person can act on."""
-        kept, removed = self["kept"], self["removed"]
-        seen = self["removed from seen"]
-        said = {
-            "content": "fits the content: it will lose content it was not trained on",
-            "degradation": "fits the degradation: it will let through what it was not trained on",
-            "both": "generalises",
-            "neither": "fits neither",
-            "unknown": "cannot be judged: kept content and removed degradation need unseen samples",
-        }[self.index.verdict]
-        parts = [kept, removed]
-        if any(part.low < transfer.HALF < part.high for part in parts):
-            said += " (a close call: an interval holds the threshold of one half)"
-        return (
-            f"{said}; removes {_percent(seen)} of the degradation it has seen and "
-            f"{_percent(removed)} of one it has not, keeps {_percent(kept)} of content that it has "
-            f"not seen (rho {self['rho'].estimate:.2f})."
-        )
+        return sentence(self.to_frame())
 
     def to_frame(self) -> pd.DataFrame:
         """One row a measure: `measure, test, value, low, high, networks, samples, meaning`."""
@@ -112,49 +99,103 @@ class Report:
 
     def plot(self) -> Figure:
         """The report as one figure: verdict, index, gains by band, singular values, an example."""
-        return _draw(self)
+        return draw(self.to_frame(), self.arrays())
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What the figure shows beside the table; see `draw`."""
+        made = {"edges": self.edges}
+        for name, gains in self.bands.items():
+            made[f"{BANDS}{name}"] = np.stack([gains.content, gains.degradation])
+        if self.portrait is not None:
+            made[VALUES] = np.asarray(self.portrait.values)
+        for case, output in list(zip(self.cases, self.outputs))[:MOST_SHOWN]:
+            made[f"{SHOWN}{case.name}"] = np.stack([case.degraded[0], case.clean[0], output[0]])
+        return made
 
 
-def _draw(report: Report) -> Figure:
-    rank = len(report.cases[0].clean.shape) - 2
+BANDS, VALUES, SHOWN = "gains by band: ", "singular values", "shown: "  # keys of a figure's arrays
+MOST_SHOWN = 6
+ABREAST = 4  # waveforms in a row
+
+
+def sentence(table: pd.DataFrame) -> str:
+    """A report's verdict, from its table."""
+    kept, removed, seen, rho = (
+        interval_of(table, name) for name in ("kept", "removed", "removed from seen", "rho")
+    )
+    said = {
+        "content": "fits the content: it will lose content it was not trained on",
+        "degradation": "fits the degradation: it will let through what it was not trained on",
+        "both": "generalises",
+        "neither": "fits neither",
+        "unknown": "cannot be judged: kept content and removed degradation need unseen samples",
+    }[transfer.verdict(kept.estimate, removed.estimate)]
+    if any(part.low < transfer.HALF < part.high for part in (kept, removed)):
+        said += " (a close call: an interval holds the threshold of one half)"
+    return (
+        f"{said}; removes {_percent(seen)} of the degradation it has seen and "
+        f"{_percent(removed)} of one it has not, keeps {_percent(kept)} of content that it has "
+        f"not seen (rho {rho.estimate:.2f})."
+    )
+
+
+def interval_of(table: pd.DataFrame, measure: str) -> Interval:
+    """A measure's interval, from a report's table: the first of that name."""
+    row = table[table["measure"] == measure].iloc[0]
+    value, low, high = (float(row[column]) for column in ("value", "low", "high"))
+    return Interval(value, low, high, int(row["networks"]))
+
+
+def draw(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
+    """A report's figure.
+
+    Args:
+        table: of `Report.to_frame`.
+        arrays: of `Report.arrays`: frequency edges of the bands; gains of content and layer by
+            test and band; singular values of the Jacobian, if there are any; by test a sample's
+            input, target and output.
+    """
+    shown = {n.removeprefix(SHOWN): v for n, v in arrays.items() if n.startswith(SHOWN)}
+    by_band = {n.removeprefix(BANDS): v for n, v in arrays.items() if n.startswith(BANDS)}
+    rank = next(iter(shown.values())).ndim - 2
+    tall = 1.1 * ((len(shown) + 1) // 2) if rank > 1 else 1.9
     with plotting.style():
-        figure = Figure(figsize=(plotting.TWO_COLUMNS, 4.6), layout="constrained")
-        figure.suptitle(report.verdict, x=0.01, ha="left", fontsize=7.5, wrap=True)
-        halves: Any = figure.subfigures(2, 1, height_ratios=[1.35, 1])
+        figure = Figure(figsize=(plotting.TWO_COLUMNS, 2.7 + tall), layout="constrained")
+        figure.suptitle(sentence(table), x=0.01, ha="left", fontsize=7.5, wrap=True)
+        halves: Any = figure.subfigures(2, 1, height_ratios=[2.6, tall])
         above, below = halves
-        plane, bands, values = above.subplots(1, 3, width_ratios=[1.2, 1, 1])
+        known = VALUES in arrays
+        plane, bands, *values = above.subplots(
+            1, 2 + known, width_ratios=[1.2, 1, 1] if known else [1, 1.6]
+        )
         plotting.transfer_plane(plane)
-        kept, removed = report["kept"], report["removed"]
+        kept, removed = interval_of(table, "kept"), interval_of(table, "removed")
         if np.isfinite(kept.estimate) and np.isfinite(removed.estimate):
             plotting.cross(plane, kept, removed, plotting.BLUE, "o")
-        centres = (report.edges[1:] + report.edges[:-1]) / 2
-        for (name, gains), color in zip(report.bands.items(), COLORS * len(report.bands)):
-            bands.plot(centres, gains.content, color=color, label=name)
-            bands.plot(centres, gains.degradation, color=color, linestyle="--")
+        centres = (arrays["edges"][1:] + arrays["edges"][:-1]) / 2
+        for (name, (kept_in_band, leaked)), color in zip(by_band.items(), COLORS * len(by_band)):
+            bands.plot(centres, kept_in_band, color=color, label=name)
+            bands.plot(centres, leaked, color=color, linestyle="--")
         bands.set_ylim(-0.25, 1.25)
         bands.set_xlabel("frequency (cycles per window)")
         bands.set_ylabel("gain (solid content, dashed layer)")
         bands.legend(fontsize=6, loc="best")
-        if report.portrait is not None:
-            for row in np.asarray(report.portrait.values):
-                values.plot(np.arange(1, len(row) + 1), row, ".-", color=plotting.BLUE, alpha=0.5)
-        values.set_xlabel("singular value of the Jacobian")
-        values.set_ylim(bottom=0)
-        shown = list(zip(report.cases, report.outputs))[:4]
-        panels = below.subplots(1, len(shown), squeeze=False)[0]
-        for axes, (case, output) in zip(panels, shown):
-            axes.set_title(case.name, fontsize=7)
-            if rank == 1:
-                degraded, clean, answer = (p[0, :, 0] for p in (case.degraded, case.clean, output))
-                plotting.waveforms(axes, degraded, clean, answer, plotting.BLUE)
-                axes.set_yticks([])
-                axes.set_xlabel("sample")
-            else:
-                shown_parts = [_picture(p[0]) for p in (case.degraded, case.clean, output)]
-                axes.imshow(np.concatenate(shown_parts, axis=1), cmap="gray")
-                axes.set_axis_off()
-        if rank == 1:
-            panels[0].legend(fontsize=6, loc="upper right")
+        for axes in values:
+            for row in arrays[VALUES]:
+                axes.plot(np.arange(1, len(row) + 1), row, ".-", color=plotting.BLUE, alpha=0.5)
+            axes.set_xlabel("singular value of the Jacobian")
+            axes.set_ylim(bottom=0)
+        if rank > 1:
+            plotting.pictures(below, [(name, _flat(parts)) for name, parts in shown.items()])
+            return figure
+        panels = below.subplots(1, min(len(shown), ABREAST), squeeze=False)[0]
+        for axes, (name, parts) in zip(panels, shown.items()):
+            axes.set_title(name, fontsize=7)
+            degraded, clean, output = parts[..., 0]
+            plotting.waveforms(axes, degraded, clean, output, plotting.BLUE)
+            axes.set_yticks([])
+            axes.set_xlabel("sample")
+        panels[0].legend(fontsize=6, loc="upper right")
         return figure
 
 
@@ -166,8 +207,8 @@ def _percent(interval: Interval) -> str:
     return f"{max(100 * interval.estimate, 0):.0f}%"
 
 
-def _picture(sample: np.ndarray) -> np.ndarray:
-    """A sample as something to look at: colour where it has three channels, else the first one."""
-    while sample.ndim > 3:  # the middle slice of a volume
-        sample = sample[len(sample) // 2]
-    return np.clip(sample if sample.shape[-1] == 3 else sample[..., 0], 0, 1)
+def _flat(parts: np.ndarray) -> Float[np.ndarray, "parts height width channels"]:
+    """Pictures, or the middle slices of volumes."""
+    while parts.ndim > 4:
+        parts = parts[:, parts.shape[1] // 2]
+    return parts

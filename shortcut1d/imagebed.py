@@ -1,0 +1,182 @@
+"""What the studies on pictures share: the options, a pool of photographs, what is read off.
+
+A network is trained on crops of photographs, so many of them, under a degradation, and then given
+photographs that it never saw, a degradation that it never saw, and both.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from shortcut1d import content, errors, networks, panel, pictures
+from shortcut1d.grid import Cell
+from shortcut1d.images import Photographs, checked_channels, photographs
+from shortcut1d.networks import Network
+from shortcut1d.options import option
+from shortcut1d.panel import UNSEEN_CONTENT, Exam, Subject, Trial
+from shortcut1d.sweep import Swept
+from shortcut1d.testbed import UNSEEN_BOTH, TrainConfig, complexity_in_name, cube, trials
+
+PHOTOGRAPHS, NEW = "photographs", "new photographs"
+NETWORKS: dict[str, Callable[["PictureConfig"], Network]] = {
+    # Sees 13 pixels. The dilations of the nets on signals lose detail here: 2 dB on what is seen.
+    "conv": lambda config: networks.ConvNet(
+        config.width, depth=5, kernel=3, dilations=(1, 1, 2, 1, 1), edges="reflect"
+    ),
+    "residual": lambda config: networks.ResNet(config.width, edges="reflect"),
+    "unet": lambda config: networks.UNet(config.width, levels=3, kernel=3, edges="reflect"),
+}
+
+
+@dataclass(frozen=True)
+class PictureConfig(TrainConfig):
+    """What the pictures are, how many of them there are, and what is trained on them."""
+
+    pools: tuple[int, ...] = option((4, 32, 256, 2048), "crops of photographs to train on")
+    network: str = option("conv", f"which of {', '.join(NETWORKS)}")
+    size: int = option(32, "pixels along each side of a picture")
+    channels: int = option(1, "1 for grey, 3 for colour")
+    images: str | None = option(
+        None, "folder of photographs (PNG, JPEG) to use instead of those inside scikit-image"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        errors.whole("seeds", self.seeds, low=2)  # a half to choose on, a half to judge
+        if len(self.pools) < 2 or list(self.pools) != sorted(set(self.pools)):
+            raise errors.refuse("pools", self.pools, "at least two, in rising order")
+        for size in self.pools:
+            errors.whole("pools", size, high=content.ENDLESS)
+        errors.choice("network", self.network, NETWORKS)
+        errors.whole("size", self.size, low=16, high=1024)
+        if self.network == "unet" and self.size % 4:
+            raise errors.refuse("size", self.size, "a multiple of 4, which a U-Net can halve twice")
+        checked_channels(self.channels)
+        if self.images is not None and not pictures.picture_files(self.images):
+            raise errors.refuse("images", self.images, "a folder with PNG or JPEG pictures in it")
+
+    def look(self) -> dict[str, Any]:
+        """What every family over two axes is told."""
+        return {"size": self.size, "channels": self.channels}
+
+    def photographs(self, complain: pictures.Complain) -> Photographs:
+        """Those to train on; the twin has those to be tested on."""
+        return photographs(self.images, **self.look(), complain=complain)
+
+    def exam(self) -> Exam:
+        """How networks are tested."""
+        values = self.size**2 * self.channels
+        return Exam(self.samples, np.eye(values, 1, dtype=np.float32), pictures=True)
+
+
+def pool_name(kind: str, pool: int) -> str:
+    """What the table calls so many pictures of a kind."""
+    return f"{kind}({pool})"
+
+
+def subject(
+    config: PictureConfig,
+    background: tuple[str, Any],
+    pool: int,
+    degradation: tuple[str, Any],
+    unseen: Mapping[str, Any],
+    seed: int,
+    new: Photographs,
+) -> Subject:
+    """One network.
+
+    Args:
+        config: what it is.
+        background: name and family of what it is trained on,
+        pool: of so many fixed pictures,
+        degradation: under this; name and family.
+        unseen: degradations that it is tested on, by name.
+        seed: of its weights, pictures and data.
+        new: the photographs that it is tested on.
+    """
+    kind, family = background
+    name, known = pool_name(kind, pool), content.pool(family, pool, seed)
+    tests = trials((name, known), degradation, {NEW: new}, unseen, both=True)
+    cell = Cell(known, degradation[1], NETWORKS[config.network](config), seed)
+    return Subject(cell, config.network, name, degradation[0], tests)
+
+
+def shown(
+    subjects: Sequence[Subject], swept: Swept, unseen: Mapping[str, str] | None = None
+) -> dict[str, np.ndarray]:
+    """New photographs as networks whose weights were kept were given them: input, target, output.
+
+    Args:
+        subjects: those of the sweep.
+        swept: weights and all.
+        unseen: for each degradation that networks were trained on the unseen one to be shown; by
+            default whichever there is.
+
+    Returns:
+        by what it was trained on (content; degradation) and the degradation of the test, each
+        `(3, size, size, channels)`. Of what was seen the first, then of what was not.
+    """
+    chosen: dict[str, tuple[Any, Trial]] = {}
+    for position, params in swept.weights.items():
+        who = subjects[position]
+        for test in who.tests:
+            wanted = (unseen or {}).get(who.degradation, test.degradation_name)
+            if test.role == UNSEEN_CONTENT or (
+                test.role == UNSEEN_BOTH and test.degradation_name == wanted
+            ):
+                name = f"{who.content}; {who.degradation}; {test.degradation_name}"
+                chosen[name] = params, test
+    network = subjects[0].cell.network
+    drawn = panel.windows(network, list(chosen.values()))
+    return dict(zip(chosen, drawn.astype(np.float32), strict=True))
+
+
+def pools_of(table: pd.DataFrame) -> list[int]:
+    """Numbers of crops of photographs, in rising order."""
+    names = {name for name in table["content"] if name.startswith(PHOTOGRAPHS)}
+    return sorted(int(complexity_in_name(name)) for name in names)
+
+
+def photographs_of(table: pd.DataFrame) -> list[str]:
+    """Names of the pools of photographs, in rising order."""
+    return [pool_name(PHOTOGRAPHS, pool) for pool in pools_of(table)]
+
+
+TESTED = ("psnr", "ssim", "e_r", "e_b", "nmse", "residual")  # columns: of a test, not of a network
+
+
+def by_content(
+    table: pd.DataFrame, column: str, contents: Sequence[str], degradation: str
+) -> np.ndarray:
+    """A measure of the networks trained under a degradation, as `(seeds, contents)`.
+
+    column: of `TESTED`, on new photographs under unseen degradations, a mean over these; or one of
+    `panel.indices`.
+    """
+    chosen = table[table["degradation"] == degradation]
+    if column in TESTED:
+        both = chosen[chosen["test"] == UNSEEN_BOTH]
+        index = both.groupby(["seed", "content"])[column].mean().reset_index()
+    else:
+        index = panel.indices(chosen)
+    (_, names), values = cube(index, column, "seed", "content")
+    return values[:, [names.index(name) for name in contents]]
+
+
+def too_many(quality: np.ndarray) -> tuple[int, np.ndarray]:
+    """What the largest of several pools costs.
+
+    Args:
+        quality: `(seeds, pools)`, the higher the better, pools in rising order.
+
+    Returns:
+        the place of the best pool but the largest, found on the first half of the seeds; and on the
+        other half, how far the largest falls short of it.
+    """
+    half = len(quality) // 2
+    fewer = np.mean(quality[:half, :-1], axis=0)
+    best = int(np.argmax(np.nan_to_num(fewer, nan=-np.inf)))
+    return best, quality[half:, best] - quality[half:, -1]

@@ -61,7 +61,7 @@ class Config:
     portraits: int = option(2, "inputs at which the Jacobian is looked at")
 
     def __post_init__(self) -> None:
-        images.checked_size(self.size)
+        errors.whole("size", self.size, low=16, high=4096)
         images.checked_channels(self.channels)
         errors.whole("samples", self.samples, low=8, high=100_000)
         errors.whole("portraits", self.portraits, low=0)

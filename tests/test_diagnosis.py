@@ -706,9 +706,9 @@ def test_images_are_diagnosed(channels):
     truth = np.sqrt(np.mean((0.5 * degraded - clean)[on] ** 2))
     assert report["E_R", "seen"].estimate == pytest.approx(truth, rel=0.02)
     figure = drawn(report)
-    shown = figure.get_axes()[3].get_images()[0].get_array()
-    assert shown.shape[:2] == (12, 3 * 10)  # degraded, clean and answer side by side
-    np.testing.assert_allclose(shown[:, 10:20].reshape(clean[0].shape), clean[0], atol=1e-6)
+    shown = [axes.get_images()[0].get_array() for axes in figure.get_axes()[3:6]]
+    for picture, sample in zip(shown, (degraded[0], clean[0], 0.5 * degraded[0])):
+        np.testing.assert_allclose(picture.reshape(sample.shape), sample.clip(0, 1), atol=1e-6)
 
 
 def test_an_oracle_on_images_reads_its_known_answer():
@@ -1046,7 +1046,7 @@ def test_an_answer_that_is_not_of_numbers_is_refused(answer):
 
 
 def test_a_picture_s_content_is_measured_from_mid_grey_and_its_fidelity_reported():
-    grey = jnp.full((16, 8, 8, 1), 0.5)
+    grey = jnp.full((16, 12, 12, 1), 0.5)
     clean = grey + 0.1 * jax.random.normal(KEY, grey.shape)
     layer = 0.2 * jax.random.normal(jax.random.key(1), grey.shape)
     options = {"unseen_content": (clean, clean + layer), "portraits": 0}
@@ -1067,6 +1067,11 @@ def test_a_picture_s_content_is_measured_from_mid_grey_and_its_fidelity_reported
     assert -1 <= picture["SSIM", "seen"].estimate < picture["SSIM of the input", "seen"].estimate
     with pytest.raises(InvalidInput, match="measure: got 'PSNR'"):
         black["PSNR"]
+    small = diagnose(
+        to_grey, clean[:, :8], (clean + layer)[:, :8], pictures=True, portraits=0
+    ).to_frame()
+    assert "PSNR" in set(small["measure"])
+    assert "SSIM" not in set(small["measure"])
 
 
 def test_a_figure_can_be_drawn_again_from_what_was_saved():

@@ -1,7 +1,7 @@
 """Every measure of the analysis as a line with its interval and how to read it."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -12,7 +12,7 @@ from jaxtyping import Float, PRNGKeyArray
 from shortcut1d import errors
 from shortcut1d.analysis import decoupled, oracles, transfer
 from shortcut1d.analysis.denoiser import Denoiser
-from shortcut1d.analysis.fidelity import psnr, ssim
+from shortcut1d.analysis.fidelity import TAPS, psnr, ssim
 from shortcut1d.analysis.intervals import Interval, nested_bootstrap
 from shortcut1d.analysis.portrait import WHOLE, Portrait, portrait
 from shortcut1d.analysis.products import Differentiable, products_of, traceable
@@ -147,10 +147,16 @@ def of_cases(
 
 
 def fidelity_of(cases: list[Case], answers: list[list[np.ndarray]]) -> list[Measure]:
-    """PSNR and SSIM of each case, whose samples are pictures; of the input as well."""
+    """PSNR and SSIM of each case, whose samples are pictures; of the input as well.
+
+    Pictures smaller than the window of SSIM have none.
+    """
+    scores: dict[str, Callable[..., Any]] = {"PSNR": psnr}
+    if min(cases[0].clean.shape[1:-1]) >= TAPS:
+        scores["SSIM"] = ssim
     lines = []
     for n, case in enumerate(cases):
-        for word, score in (("PSNR", psnr), ("SSIM", ssim)):
+        for word, score in scores.items():
             for name, given in (
                 (word, [outputs[n] for outputs in answers]),
                 (f"{word} of the input", [case.degraded]),

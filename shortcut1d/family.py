@@ -178,6 +178,10 @@ def _describe(thing: Any) -> Iterator[bytes]:
         yield str(len(thing)).encode()
         for part in thing:
             yield from _describe(part)
+    elif isinstance(thing, dict):
+        for name in sorted(thing, key=str):
+            yield str(name).encode()
+            yield from _describe(thing[name])
     elif isinstance(thing, np.ndarray | np.generic | jax.Array):
         array = np.asarray(thing)
         yield f"{array.dtype}{array.shape}".encode() + array.tobytes()

@@ -21,7 +21,8 @@ def loss_and_gradient(
     loss: str,
     key: PRNGKeyArray | None = None,
 ) -> tuple[Float[Array, ""], Params]:
-    """Mean loss ("mse" or "l1") of the network's output at `degraded` against `clean`; its slope.
+    """The network's objective on a batch, and its slope: mean loss ("mse" or "l1") of its output at
+    `degraded` against `clean`, unless the network has one of its own.
 
     key: for networks that are random in training.
 
@@ -30,7 +31,7 @@ def loss_and_gradient(
     """
 
     def of_piece(params: Params, clean: Array, degraded: Array, key: Any) -> Float[Array, ""]:
-        return jnp.mean(LOSSES[loss](networks.apply(network, params, degraded, key) - clean))
+        return networks.objective(network, params, clean, degraded, LOSSES[loss], key)
 
     function = jax.value_and_grad(of_piece)
     pieces = _pieces(network, *clean.shape)

@@ -19,7 +19,7 @@ from jaxtyping import PRNGKeyArray
 from shortcut1d import errors, training
 from shortcut1d.family import Content, Degradation, fingerprint, stack
 from shortcut1d.gradient import footprint
-from shortcut1d.networks import Network
+from shortcut1d.networks import Network, Params
 from shortcut1d.training import Schedule, Trained
 
 
@@ -36,7 +36,8 @@ class Done(NamedTuple):
 
 
 Progress = Callable[[Done], None]
-Inputs = tuple[PRNGKeyArray, Any, Any]  # keys, contents, degradations; a leading axis over cells
+# Keys, contents, degradations, weights to begin with or None; a leading axis over cells.
+Inputs = tuple[PRNGKeyArray, Any, Any, Any]
 
 
 def silent(done: Done) -> None:
@@ -45,12 +46,16 @@ def silent(done: Done) -> None:
 
 @dataclass(frozen=True)
 class Cell:
-    """One point of a grid: what is trained on what, and which seed."""
+    """One point of a grid: what is trained on what, and which seed.
+
+    begin: weights to begin with, of a network that was trained before; None for fresh ones.
+    """
 
     content: Content
     degradation: Degradation
     network: Network
     seed: int
+    begin: Params | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -105,8 +110,10 @@ def trajectory(
     start = over_cells(training.start, network, schedule)
     advance = over_cells(training.advance, network, schedule)
     count = len(cells)
-    keys, contents, degradations = _spread(stack_cells(cells) if inputs is None else inputs, count)
-    state = start((keys, contents))
+    keys, contents, degradations, begin = _spread(
+        stack_cells(cells) if inputs is None else inputs, count
+    )
+    state = start((keys, contents, begin))
     parts = schedule.parts()
     history = [jnp.zeros((0, len(state.step)))]
     for before, now in zip((0, *parts), parts):
@@ -143,11 +150,19 @@ def chunk_size(
 
 
 def stack_cells(cells: Sequence[Cell]) -> Inputs:
-    """Keys, contents and degradations of the cells, each with a leading axis over cells."""
+    """What `trajectory` needs of the cells, each with a leading axis over cells.
+
+    Raises:
+        InvalidInput: some cells begin with weights, others do not.
+    """
+    given = [cell.begin for cell in cells if cell.begin is not None]
+    if len(given) not in (0, len(cells)):
+        raise errors.refuse("begin", f"{len(given)} of {len(cells)} cells", "all of them or none")
     return (
         keys_of(cells, "train"),
         stack([cell.content for cell in cells]),
         stack([cell.degradation for cell in cells]),
+        jax.tree.map(lambda *leaves: np.stack(leaves), *given) if given else None,
     )
 
 

@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from shortcut1d import errors
 from shortcut1d.attention import Attention
+from shortcut1d.autoencoder import Autoencoder, Restorer, Search
 from shortcut1d.layers import EDGES, Conv, he_normal
 from shortcut1d.resnet import ResNet
 from shortcut1d.unet import UNet
@@ -165,6 +166,33 @@ class WithDropout:
         return made
 
 
+@dataclass(frozen=True)
+class Chain:
+    """A network, and another one on what it makes. They are trained apart.
+
+    first, then: the networks; the weights are a dictionary of theirs under these names.
+    """
+
+    first: Network
+    then: Network
+
+    def module(self, space: tuple[int, ...], channels: int, rngs: nnx.Rngs) -> nnx.Module:
+        """The module for inputs of shape `(batch, *space, channels)`."""
+        return _Chain(*(part.module(space, channels, rngs) for part in (self.first, self.then)))
+
+
+class _Chain(nnx.Module):
+    def __init__(self, first: nnx.Module, then: nnx.Module) -> None:
+        self.first, self.then = first, then
+
+    def __call__(
+        self, x: Float[Array, "batch *space ch"], key: PRNGKeyArray | None = None
+    ) -> Float[Array, "batch *space ch"]:
+        made: Any = self.first
+        after: Any = self.then
+        return after(made(x))
+
+
 def init(network: Network, key: PRNGKeyArray, space: tuple[int, ...], channels: int) -> Params:
     """Fresh weights for inputs of shape `(batch, *space, channels)`."""
     _, state = nnx.split(network.module(space, channels, nnx.Rngs(params=key)))
@@ -178,11 +206,45 @@ def apply(
     key: PRNGKeyArray | None = None,
 ) -> Float[Array, "batch *space channels"]:
     """The network's output at `x`; with a `key` as in training, where some networks are random."""
+    return _built(network, params, x)(x, key)
+
+
+def _built(network: Network, params: Params, x: Float[Array, "batch *space channels"]) -> Any:
+    """The module with these weights, for inputs like `x`."""
     any_key = jax.random.key(0)
     abstract = nnx.eval_shape(
         lambda: network.module(x.shape[1:-1], x.shape[-1], nnx.Rngs(params=any_key))
     )
-    return nnx.merge(nnx.graphdef(abstract), params)(x, key)
+    return nnx.merge(nnx.graphdef(abstract), params)
+
+
+def objective(
+    network: Network,
+    params: Params,
+    clean: Float[Array, "batch *space channels"],
+    degraded: Float[Array, "batch *space channels"],
+    distance: Callable[[Array], Array],
+    key: PRNGKeyArray | None = None,
+) -> Float[Array, ""]:
+    """What training makes small: the module's own `objective`, or the mean distance to `clean`.
+
+    distance: of a difference, value by value.
+    """
+    module = _built(network, params, degraded)
+    if hasattr(module, "objective"):
+        return module.objective(clean, degraded, distance, key)
+    return jnp.mean(distance(module(degraded, key) - clean))
+
+
+def settle(
+    network: Network, params: Params, degraded: Float[Array, "batch *space channels"]
+) -> Params:
+    """The weights after what a module does between two steps besides, such as moving averages."""
+    module = _built(network, params, degraded)
+    if not hasattr(module, "settle"):
+        return params
+    module.settle(degraded)
+    return nnx.to_pure_dict(nnx.state(module))
 
 
 def denoiser(
@@ -201,6 +263,9 @@ NETWORKS: dict[str, Callable[..., Any]] = {
     "mlp": MLP,
     "unet": UNet,
     "attention": Attention,
+    "autoencoder": Autoencoder,
+    "restorer": Restorer,
+    "search": Search,
 }
 
 

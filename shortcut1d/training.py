@@ -93,11 +93,19 @@ class Trained(NamedTuple):
     diverged: Bool[Array, "*cells"]
 
 
-def start(key: PRNGKeyArray, content: Content, network: Network, schedule: Schedule) -> State:
-    """A run before its first step."""
+def start(
+    key: PRNGKeyArray,
+    content: Content,
+    begin: Params | None,
+    network: Network,
+    schedule: Schedule,
+) -> State:
+    """A run before its first step, at the weights `begin`, or at fresh ones where that is None."""
     init_key, data_key = jax.random.split(key)
-    one = jax.eval_shape(lambda k: content.sample(k, 1), init_key)
-    params = networks.init(network, init_key, one.shape[1:-1], one.shape[-1])
+    params = begin
+    if params is None:
+        one = jax.eval_shape(lambda k: content.sample(k, 1), init_key)
+        params = networks.init(network, init_key, one.shape[1:-1], one.shape[-1])
     moments = schedule.optimiser().init(params)
     return State(params, moments, data_key, jnp.int32(0), jnp.bool_(False))
 
@@ -135,6 +143,9 @@ def advance(
         slope = _where(sound, slope)
         update, moments = optimiser.update(slope, state.moments, state.params)
         params = optax.apply_updates(state.params, _where(sound, update))
+        moved = networks.settle(network, params, degraded)
+        if moved is not params:
+            params = jax.tree.map(lambda new, old: jnp.where(sound, new, old), moved, params)
         return State(params, moments, state.key, state.step + 1, ~sound), total + loss
 
     state, total = jax.lax.fori_loop(0, steps, step, (state, jnp.float32(0)))
@@ -155,7 +166,7 @@ def train(
     """
     state, history = jax.lax.scan(
         lambda state, steps: advance(state, content, degradation, steps, network, schedule),
-        start(key, content, network, schedule),
+        start(key, content, None, network, schedule),
         jnp.diff(jnp.array(schedule.parts())),
     )
     return Trained(state.params, history, state.diverged)

@@ -18,9 +18,10 @@ PACKAGE = ROOT / "shortcut1d"
 # Each module may import from those before it only.
 ORDER = [
     "errors", "timing", "store", "audio", "tunes", "synthesis", "family", "content", "degradation",
-    "combine", "pictures", "images", "rain", "layers", "unet", "resnet", "attention", "networks",
-    "gradient", "training", "grid", "analysis", "panel", "processes", "sweep", "claims", "plotting",
-    "archive", "options", "provenance", "testbed", "imagebed", "study", "diagnosis", "adapters",
+    "combine", "pictures", "images", "rain", "layers", "unet", "resnet", "attention", "codebook",
+    "autoencoder", "networks", "gradient", "training", "grid", "analysis", "panel", "processes",
+    "sweep", "claims", "plotting", "archive", "options", "provenance", "testbed", "imagebed",
+    "study", "diagnosis", "adapters",
 ]  # fmt: skip
 ALONE = {"errors"}  # all that the analysis may know of the package
 

@@ -47,7 +47,7 @@ def test_the_loss_is_the_one_that_was_asked_for(loss, key):
     network = MLP(width=4, depth=1)
     schedule = Schedule(steps=1, batch=500, loss=loss)
     families = content.note(), degradation.hum(level=-60)
-    state = training.start(key, families[0], network, schedule)
+    state = training.start(key, families[0], None, network, schedule)
     _, measured = training.advance(state, *families, 1, network, schedule)
     pair = draw_pair(jax.random.key(3), *families, 2000)
     error = np.asarray(apply(network, state.params, pair[1]) - pair[0])
@@ -122,7 +122,7 @@ def test_a_diverged_cell_is_frozen_and_marked_and_the_others_go_on():
 def test_a_cell_that_diverges_midway_keeps_its_last_finite_weights(key):
     schedule = dataclasses.replace(SHORT, learning_rate=1e-3)
     families = content.note(), degradation.hiss()
-    state = training.start(key, families[0], CONV, schedule)
+    state = training.start(key, families[0], None, CONV, schedule)
     state, _ = training.advance(state, *families, 5, CONV, schedule)
     absurd = families[1].replace(level=np.float32(700))
     frozen, _ = training.advance(state, families[0], absurd, 5, CONV, schedule)
@@ -156,7 +156,7 @@ def test_training_and_test_draws_are_disjoint():
     cell = cells()[0]
     keys = jax.random.key_data(jnp.stack([cell.key("train"), cell.key("test")]))
     assert not np.array_equal(*keys)
-    state = training.start(cell.key(), cell.content, CONV, SHORT)
+    state = training.start(cell.key(), cell.content, None, CONV, SHORT)
     steps = [jax.random.fold_in(state.key, step) for step in range(SHORT.steps)]
     seen = np.concatenate([draw_pair(k, cell.content, cell.degradation, 8)[1] for k in steps])
     fresh = np.asarray(draw_pair(cell.key("test"), cell.content, cell.degradation, 50)[1])
@@ -166,7 +166,7 @@ def test_training_and_test_draws_are_disjoint():
 
 def test_map_cells_gives_every_cell_its_own_answer_whatever_the_chunks():
     many = cells(seeds=5)
-    keys, contents, degradations = stack_cells(many)
+    keys, contents, degradations, _ = stack_cells(many)
 
     def power(key, content, degradation, samples):
         return jnp.mean(degradation.sample(key, samples) ** 2) + content.sample(key, 1)[0, 0, 0]
@@ -201,7 +201,7 @@ def test_history_is_the_mean_loss_of_each_part():
 def one_step(key, network=CONV, **options):
     families = content.melody(), degradation.hiss()
     schedule = Schedule(steps=100, batch=8, **options)
-    state = training.start(key, families[0], network, schedule)
+    state = training.start(key, families[0], None, network, schedule)
     advance = jax.jit(training.advance, static_argnums=(4, 5))
     return state, advance(state, *families, 1, network, schedule)[0]
 

@@ -1,0 +1,96 @@
+"""Vector quantisation with several codebooks: nearest entries, their moving averages, dead entries.
+
+Van den Oord et al. 2017 (arXiv 1711.00937), with moving averages in place of a codebook loss (their
+appendix A.1) and several codebooks a position: side by side, each for its share of the latent
+vector (product), or one after the other, each for what those before it left over (residual).
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+DECAY = 0.95  # of the moving averages, a step
+DEAD = 0.1  # an entry is dead when it is used by less than this share of its due
+
+
+class Quantised(NamedTuple):
+    """A latent vector as codes.
+
+    value: the entries that they stand for, joined or summed. codes: one a codebook. asked: the
+    vectors that each codebook was asked for.
+    """
+
+    value: Float[Array, "*places latent"]
+    codes: Int[Array, "*places books"]
+    asked: Float[Array, "*places books dims"]
+
+
+def quantise(
+    latent: Float[Array, "*places latent"],
+    books: Float[Array, "books entries dims"],
+    residual: bool,
+) -> Quantised:
+    """The nearest entry of each codebook.
+
+    Args:
+        latent: of `books * dims` values, or of `dims` where `residual`.
+        books: the codebooks.
+        residual: one after the other rather than side by side.
+    """
+    dims = books.shape[-1]
+    codes, asked, found = [], [], []
+    left = latent
+    for number, book in enumerate(books):
+        target = left if residual else latent[..., number * dims : (number + 1) * dims]
+        codes.append(jnp.argmin(distances(target, book), axis=-1))
+        asked.append(target)
+        found.append(book[codes[-1]])
+        left = left - found[-1] if residual else left
+    value = sum(found[1:], found[0]) if residual else jnp.concatenate(found, axis=-1)
+    return Quantised(value, jnp.stack(codes, axis=-1), jnp.stack(asked, axis=-2))
+
+
+def distances(
+    targets: Float[Array, "*places dims"], book: Float[Array, "entries dims"]
+) -> Float[Array, "*places entries"]:
+    """Squared distance of each target to each entry."""
+    lengths = jnp.sum(targets**2, axis=-1, keepdims=True) + jnp.sum(book**2, axis=-1)
+    return lengths - 2 * targets @ book.T
+
+
+def passed_through(
+    latent: Float[Array, "*places latent"], value: Float[Array, "*places latent"]
+) -> Float[Array, "*places latent"]:
+    """`value`, with a slope as though it were `latent` (the straight-through estimator)."""
+    return latent + jax.lax.stop_gradient(value - latent)
+
+
+def averaged(
+    book: Float[Array, "entries dims"],
+    uses: Float[Array, " entries"],
+    asked: Float[Array, "places dims"],
+    codes: Int[Array, " places"],
+) -> tuple[Float[Array, "entries dims"], Float[Array, " entries"]]:
+    """A codebook and how often its entries are used, after one more batch.
+
+    Args:
+        book: before it.
+        uses: moving average of each entry's share of the positions, before it.
+        asked: what the entries were asked for; dead ones become the first of these, which are of
+            fresh random samples,
+        codes: and which of them answered.
+    """
+    entries = len(book)
+    mine = jax.nn.one_hot(codes, entries, dtype=book.dtype)
+    share = jnp.mean(mine, axis=0)
+    total = DECAY * uses[:, None] * book + (1 - DECAY) * mine.T @ asked / len(asked)
+    new_uses = DECAY * uses + (1 - DECAY) * share
+    new_book = total / jnp.maximum(new_uses, 1e-12)[:, None]
+    dead = new_uses < DEAD / entries
+    drawn = asked[jnp.arange(entries) % len(asked)]
+    return (
+        jnp.where(dead[:, None], drawn, new_book),
+        jnp.where(dead, 1 / entries, new_uses),
+    )

@@ -22,6 +22,7 @@ from jaxtyping import Array
 from matplotlib.figure import Figure
 
 from shortcut1d import (
+    combine,
     content,
     degradation,
     errors,
@@ -33,7 +34,9 @@ from shortcut1d import (
     training,
 )
 from shortcut1d.analysis import Interval, bootstrap
+from shortcut1d.autoencoder import COMMITMENT, Autoencoder
 from shortcut1d.claims import Claim, ratio_of_means
+from shortcut1d.codebook import DEAD, DECAY
 from shortcut1d.family import draw_pair
 from shortcut1d.gradient import loss_and_gradient
 from shortcut1d.grid import Cell, Done
@@ -51,8 +54,13 @@ GRID, ALONE, EAGER, VMAP, PRODUCT = (
 )  # fmt: skip
 DATA, GRADIENT, WHOLE = "drawing the data", "gradient", "whole step"
 BARS = {  # at least so many times PyTorch's loop; share of the matrix product's rate
-    "cpu": {"mlp": (6.0, 0.45), "conv": (1.5, 0.45), "conv2d": (1.0, 0.45)},
-    "gpu": {"mlp": (1000.0, 0.30), "conv": (300.0, 0.30), "conv2d": (300.0, 0.30)},
+    "cpu": {"mlp": (6.0, 0.45), "conv": (1.5, 0.45), "conv2d": (1.0, 0.45), "vq": (1.0, None)},
+    "gpu": {
+        "mlp": (1000.0, 0.30),
+        "conv": (300.0, 0.30),
+        "conv2d": (300.0, 0.30),
+        "vq": (300.0, None),
+    },
 }
 
 
@@ -73,6 +81,8 @@ class Config:
     conv2d_depth: int = option(6, "layers of the convolutional net on pictures, kernel 3")
     conv2d_batch: int = option(8, "pictures a step")
     size: int = option(32, "pixels along each side of a picture")
+    vq_width: int = option(32, "channels of the autoencoder with a discrete code")
+    vq_batch: int = option(16, "samples a step of the autoencoder")
     product: int = option(2048, "rows and columns of the matrix product")
     sizes: tuple[int, ...] = option((1, 4, 16, 64, 256, 1024, 4096), "grids whose cost is compared")
 
@@ -82,7 +92,7 @@ class Config:
         errors.whole("rounds", self.rounds, low=2)
         for size in self.sizes:
             errors.whole("sizes", size)
-        for batch in (self.batch, self.conv2d_batch):
+        for batch in (self.batch, self.conv2d_batch, self.vq_batch):
             Schedule(self.steps, batch)
         races(self)
 
@@ -112,15 +122,19 @@ def races(config: Config) -> dict[str, Race]:
             config.batch, config.conv_cells,
         ),
         "conv2d": Race(conv2d, picture, config.conv2d_batch, config.conv_cells),
+        "vq": Race(Autoencoder(config.vq_width), (LENGTH,), config.vq_batch, config.conv_cells),
     }  # fmt: skip
 
 
-def useful_flops(race: Race) -> int:
-    """Floating-point operations of one training step that no rival can do without.
+def useful_flops(race: Race) -> float:
+    """Floating-point operations of one training step that no rival can do without; of a network
+    whose layers see samples at several resolutions they are not counted (NaN).
 
     A layer's product goes forwards, backwards to its weights and backwards to its input; the
     first layer's input needs no gradient. Biases, rectifiers and Adam are not counted.
     """
+    if isinstance(race.network, Autoencoder):
+        return math.nan
     weights = jax.eval_shape(
         lambda k: networks.init(race.network, k, race.space, 1), jax.random.key(0)
     )
@@ -133,7 +147,10 @@ def useful_flops(race: Race) -> int:
 
 def cells_of(race: Race, count: int) -> list[Cell]:
     """Cells that differ in content, degradation and seed."""
-    if len(race.space) == 1:
+    if isinstance(race.network, Autoencoder):
+        clean = combine.nothing(*race.space, 1)
+        pairs: list[Any] = [(content.melody(2 + i % 8), clean) for i in range(count)]
+    elif len(race.space) == 1:
         pairs = [(content.band(1 + i % 60), degradation.clicks(1 + i % 256)) for i in range(count)]
     else:
         size = race.space[0]
@@ -181,7 +198,8 @@ def _rivals(config: Config, name: str, race: Race) -> pd.DataFrame:
     }
     if importlib.util.find_spec("torch"):
         work[EAGER] = _eager(config, race), config.steps
-        work[VMAP] = _vmapped(config, race, 8), 8 * config.steps
+        if not isinstance(network, Autoencoder):  # its moving averages are not for torch.func
+            work[VMAP] = _vmapped(config, race, 8), 8 * config.steps
     table = in_turns({rival: function for rival, (function, _) in work.items()}, config.rounds)
     steps = table["rival"].map({rival: count for rival, (_, count) in work.items()})
     flops = np.where(
@@ -203,7 +221,7 @@ def _profile(config: Config, name: str, race: Race) -> pd.DataFrame:
     network, schedule = race.network, Schedule(config.steps, race.batch)
     cell = cells_of(race, 1)[0]
     key, families = cell.key(), (cell.content, cell.degradation)
-    state = training.start(key, cell.content, None, network, schedule)
+    state = training.start(key, cell.content, cell.begin, network, schedule)
     pair = draw_pair(key, *families, race.batch)
 
     def many(function: Callable[[Array], Array]) -> Callable[[], object]:
@@ -264,6 +282,8 @@ def _torch_network(race: Race) -> Any:
     import torch  # optional
 
     network, layers = race.network, []
+    if isinstance(network, Autoencoder):
+        return _torch_autoencoder(network)
     conv = torch.nn.Conv1d if len(race.space) == 1 else torch.nn.Conv2d
     if isinstance(network, networks.MLP):
         sizes = [LENGTH, *[network.width] * (network.depth - 1), LENGTH]
@@ -283,6 +303,77 @@ def _torch_network(race: Race) -> Any:
     return torch.nn.Sequential(*layers[:-1])
 
 
+def _torch_autoencoder(network: Autoencoder) -> Any:
+    """The same autoencoder: its layers, codebooks, moving averages and dead entries."""
+    import torch  # optional
+
+    def conv(before: int, after: int) -> Any:
+        return torch.nn.Conv1d(
+            before, after, network.kernel, padding=network.kernel // 2, padding_mode="circular"
+        )
+
+    class Halve(torch.nn.Module):
+        def forward(self, x: Any) -> Any:
+            return torch.cat([x[..., ::2], x[..., 1::2]], dim=1)
+
+    class Double(torch.nn.Module):
+        def forward(self, x: Any) -> Any:
+            return torch.stack(x.chunk(2, dim=1), dim=-1).flatten(-2)
+
+    class Twin(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            width, relu = network.width, torch.nn.ReLU()
+            down = [
+                part
+                for _ in range(network.levels)
+                for part in (Halve(), conv(2 * width, width), relu)
+            ]
+            up = [
+                part
+                for _ in range(network.levels)
+                for part in (conv(width, 2 * width), relu, Double())
+            ]
+            self.encoder = torch.nn.Sequential(
+                conv(1, width), relu, *down, conv(width, network.latent)
+            )
+            self.decoder = torch.nn.Sequential(
+                conv(network.latent, width), relu, *up, conv(width, 1)
+            )
+            books = torch.randn(network.books, network.entries, network.dims)
+            self.register_buffer("books", books)
+            self.register_buffer("uses", torch.full(books.shape[:2], 1 / network.entries))
+
+        def quantised(self, latent: Any) -> tuple[Any, Any, Any]:
+            asked = latent.movedim(1, -1).reshape(-1, network.books, network.dims).movedim(1, 0)
+            codes = torch.cdist(asked, self.books).argmin(dim=-1)
+            found = torch.gather(self.books, 1, codes[..., None].expand(-1, -1, network.dims))
+            value = found.movedim(0, 1).reshape(len(latent), latent.shape[-1], -1).movedim(-1, 1)
+            return value, codes, asked
+
+        def objective(self, given: Any, wanted: Any) -> Any:
+            latent = self.encoder(given)
+            value = self.quantised(latent.detach())[0]
+            output = self.decoder(latent + (value - latent).detach())
+            mse = torch.nn.functional.mse_loss
+            return mse(output, wanted) + COMMITMENT * mse(latent, value)
+
+        @torch.no_grad()
+        def settle(self, given: Any) -> None:
+            _, codes, asked = self.quantised(self.encoder(given))
+            mine = torch.nn.functional.one_hot(codes, network.entries).to(asked.dtype)
+            total = DECAY * self.uses[..., None] * self.books
+            total += (1 - DECAY) * mine.transpose(1, 2) @ asked / asked.shape[1]
+            self.uses.mul_(DECAY).add_((1 - DECAY) * mine.mean(dim=1))
+            self.books.copy_(total / self.uses[..., None].clamp_min(1e-12))
+            dead = self.uses < DEAD / network.entries
+            drawn = asked[:, torch.arange(network.entries, device=asked.device) % asked.shape[1]]
+            self.books.copy_(torch.where(dead[..., None], drawn, self.books))
+            self.uses[dead] = 1 / network.entries
+
+    return Twin()
+
+
 def _torch_batch(race: Race, *models: int) -> tuple[Any, Any]:
     import torch  # optional
 
@@ -297,15 +388,20 @@ def _eager(config: Config, race: Race) -> Callable[[], object]:
     import torch  # optional
 
     clean, degraded = _torch_batch(race)
-    model = _torch_network(race).to(clean.device)
+    model, coded = _torch_network(race).to(clean.device), isinstance(race.network, Autoencoder)
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
 
     def train() -> None:
         for _ in range(config.steps):
             optimiser.zero_grad()
-            loss = torch.nn.functional.mse_loss(model(degraded), clean)
+            if coded:
+                loss = model.objective(clean, clean)
+            else:
+                loss = torch.nn.functional.mse_loss(model(degraded), clean)
             loss.backward()
             optimiser.step()
+            if coded:
+                model.settle(clean)
         if clean.is_cuda:
             torch.cuda.synchronize()
 
@@ -354,6 +450,8 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             (f"{name} grid against a matrix product", "useful FLOP/s", (flops, PRODUCT), share),
         ):
             values, rival = pairs
+            if bar is None:
+                continue
             interval = (
                 bootstrap(values[[GRID, rival]].to_numpy(), ratio_of_means)
                 if rival in values
@@ -368,7 +466,7 @@ def _by_round(table: pd.DataFrame, network: str, column: str) -> pd.DataFrame:
     return chosen.pivot_table(index="round", columns="rival", values=column)
 
 
-NETWORKS = ("conv2d", "conv", "mlp")  # from the bottom of the figure
+NETWORKS = ("vq", "conv2d", "conv", "mlp")  # from the bottom of the figure
 PROFILE = (plotting.ORANGE, plotting.SKY, plotting.GREY)
 COLORS = {
     GRID: plotting.BLUE, ALONE: plotting.SKY, VMAP: plotting.ORANGE, EAGER: plotting.RED,
@@ -378,7 +476,7 @@ COLORS = {
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     """Rates of all rivals, and what a cell costs in grids of different sizes."""
     with plotting.style():
-        figure = Figure(figsize=(plotting.TWO_COLUMNS, 4.2), layout="constrained")
+        figure = Figure(figsize=(plotting.TWO_COLUMNS, 4.6), layout="constrained")
         above, below = figure.subfigures(2, 1, height_ratios=[1.5, 1])
         _draw_rates(above.subplots(), table)
         profile, sizes = below.subplots(1, 2, width_ratios=[1.2, 1])
@@ -438,14 +536,16 @@ def _draw_rates(axes: Any, table: pd.DataFrame) -> None:
             if rival not in rates:
                 continue
             rate = bootstrap(rates[rival].to_numpy())
-            share = bootstrap(flops[[rival, PRODUCT]].to_numpy(), ratio_of_means)
             plotting.bar(axes, rate, row, COLORS[rival], "o")
-            axes.annotate(
-                f"{share.estimate:.0%} of a matrix product", (rate.high, row), (5, 0),
-                textcoords="offset points", va="center", fontsize=6, color=plotting.GREY,
-            )  # fmt: skip
             ticks.append((row, f"{name}: {rival}"))
             row += 1
+            if rival not in flops:
+                continue
+            share = bootstrap(flops[[rival, PRODUCT]].to_numpy(), ratio_of_means)
+            axes.annotate(
+                f"{share.estimate:.0%} of a matrix product", (rate.high, row - 1), (5, 0),
+                textcoords="offset points", va="center", fontsize=6, color=plotting.GREY,
+            )  # fmt: skip
         row += 0.6
     axes.set_yticks(*zip(*ticks, strict=True))
     axes.set_xscale("log")
@@ -460,7 +560,7 @@ experiment = Experiment(
     presets={
         "smoke": Config(
             rounds=2, cells=4, conv_cells=2, steps=2, batch=4, mlp_width=4, conv_width=2,
-            conv2d_width=2, conv2d_batch=2, size=16, product=64, sizes=(2,),
+            conv2d_width=2, conv2d_batch=2, size=16, vq_width=2, vq_batch=2, product=64, sizes=(2,),
         ),
         "quick": Config(),
         "full": Config(rounds=15, cells=1024, conv_cells=256, steps=200, product=8192),

@@ -20,7 +20,7 @@ from shortcut1d.analysis import bootstrap, bootstrap_each, complexity
 from shortcut1d.claims import Claim, claim_mean, rank_correlation
 from shortcut1d.imagebed import (
     PHOTOGRAPHS,
-    PictureConfig,
+    CropsConfig,
     by_content,
     photographs_of,
     pool_name,
@@ -38,7 +38,7 @@ MEASURED = "complexity"  # column: of the kind of background
 
 
 @dataclass(frozen=True)
-class Config(PictureConfig):
+class Config(CropsConfig):
     """Which backgrounds and rain."""
 
     ranges: tuple[str, ...] = option(("small", "large"), f"of rain, of {', '.join(rain.RANGES)}")
@@ -83,7 +83,7 @@ def run(config: Config, session: Session) -> Outcome:
     return Outcome(table, shown(subjects, swept))
 
 
-def falling(config: PictureConfig, limits: str) -> tuple[str, rain.Rain]:
+def falling(config: CropsConfig, limits: str) -> tuple[str, rain.Rain]:
     """Rain of a range, and what the table calls it."""
     return f"{limits} rain", rain.rain(limits, **config.look())
 

@@ -19,7 +19,7 @@ from shortcut1d.claims import Claim, claim_mean
 from shortcut1d.imagebed import (
     NEW,
     PHOTOGRAPHS,
-    PictureConfig,
+    CropsConfig,
     by_content,
     photographs_of,
     pool_name,
@@ -38,7 +38,7 @@ ONE, MANY = "narrow", "wide"
 
 
 @dataclass(frozen=True)
-class Config(PictureConfig):
+class Config(CropsConfig):
     """Which tasks, and how strong the degradations are."""
 
     tasks: tuple[str, ...] = option((DENOISING, DEBLURRING), "of denoising, deblurring")

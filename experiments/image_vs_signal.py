@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from shortcut1d import errors, networks, panel, plotting, rain
 from shortcut1d.analysis import bootstrap_each
 from shortcut1d.claims import Claim, claim_mean, rank_correlation
-from shortcut1d.imagebed import PHOTOGRAPHS, PictureConfig, pool_name, shown, subject, too_many
+from shortcut1d.imagebed import PHOTOGRAPHS, CropsConfig, pool_name, shown, subject, too_many
 from shortcut1d.options import option
 from shortcut1d.panel import Exam, Subject
 from shortcut1d.study import Experiment, Outcome, complain, main
@@ -35,7 +35,7 @@ SIGNALS, PICTURES = "signals", "pictures"
 
 
 @dataclass(frozen=True)
-class Config(PictureConfig):
+class Config(CropsConfig):
     """Pictures are trained and tested by the options of the picture studies."""
 
     ranges: tuple[str, ...] = option(

@@ -25,8 +25,7 @@ def read_wav(path: str | Path, rate: int) -> Float[np.ndarray, " samples"]:
     try:
         data = Path(path).read_bytes()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise errors.InvalidInput(f"{path}: cannot be read ({reason})") from error
+        raise errors.InvalidInput(f"{path}: cannot be read ({errors.reason(error)})") from error
     try:
         with warnings.catch_warnings():
             # A file cut short only warns, and the rest of it would pass for the whole.

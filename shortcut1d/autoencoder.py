@@ -1,12 +1,12 @@
 """Autoencoder with a discrete code, over any number of axes; and what restores by it.
 
-The generative prior of Hu et al. 2025 (arXiv 2502.12600, section 6) at toy scale: a VQ-VAE learns
-clean content; then codebook and decoder are frozen, and only the encoder learns to find, in a
-degraded input, the codes of the clean one. The output lies on the manifold of clean content.
+The generative prior of Hu et al. 2025 (arXiv 2502.12600) at toy scale: a VQ-VAE learns clean
+content; then codebook and decoder are frozen, and only the encoder learns to find, in a degraded
+input, the codes of the clean one. The output lies on the manifold of clean content.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,10 +17,37 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from shortcut1d import codebook, errors
 from shortcut1d.layers import EDGES, Conv, divisible, join_patches, split_patches
 
-CODES = ("learnt", "random", "none")
 COMMITMENT = 0.25  # weight of the encoder's distance to its codes (VQ-VAE, equation 3)
-TUNED = ("encoder", "everything")
-AIMS = ("codes", "output")
+Weights = dict[str, Any]
+Scalar = Float[Array, ""] | float
+
+
+class Recipe(NamedTuple):
+    """What an autoencoder is, and how it is trained: part of its weights, so that all kinds share
+    one compiled program. Each 0 or 1, but for `active`.
+
+    coded: latent vectors are quantised. active: entries of a codebook in use; 0 for all. moving:
+    codebooks follow what they are asked for. whole: the decoder is trained, not the encoder alone.
+    to_codes: the encoder is to find the codes of the clean sample, as the encoder with which it
+    began does (cross-entropy, and the distance of the latent vectors). to_output: the output is to
+    be the clean sample.
+    """
+
+    coded: Scalar = 1.0
+    active: Scalar = 0.0
+    moving: Scalar = 1.0
+    whole: Scalar = 1.0
+    to_codes: Scalar = 0.0
+    to_output: Scalar = 1.0
+
+
+PRIOR = Recipe()
+RANDOM_CODE = Recipe(moving=0.0)
+NO_CODE = Recipe(coded=0.0)
+# What is changed of a prior's recipe to restore by it.
+TO_CODES = {"moving": 0.0, "whole": 0.0, "to_codes": 1.0, "to_output": 0.0}
+TO_OUTPUT = {"moving": 0.0, "whole": 0.0}
+EVERYTHING = {"moving": 1.0, "whole": 1.0}
 
 
 @dataclass(frozen=True)
@@ -29,27 +56,26 @@ class Autoencoder:
 
     width: channels. levels: halvings along each axis. kernel: taps along each axis, odd.
     books: codebooks a position. entries, dims: of each codebook. residual: codebooks one after the
-    other rather than side by side. codes: "learnt" by moving averages, "random" ones that are
-    never changed, or "none": an ordinary autoencoder. edges: "circular" or "reflect".
+    other rather than side by side. edges: "circular" or "reflect". What kind it is and how it is
+    trained is in its weights: see `Recipe`.
     """
 
-    width: int = 24
+    width: int = 32
     levels: int = 4
-    kernel: int = 5
+    kernel: int = 3
     books: int = 2
     entries: int = 256
     dims: int = 8
     residual: bool = False
-    codes: str = "learnt"
     edges: str = "circular"
 
     def __post_init__(self) -> None:
-        for field in ("width", "levels", "books", "dims"):
+        for field in ("width", "books", "dims"):
             errors.whole(field, getattr(self, field), high=4096)
+        errors.whole("levels", self.levels, high=16)
         errors.whole("entries", self.entries, low=2, high=2**16)
         if errors.whole("kernel", self.kernel) % 2 == 0:
             raise errors.refuse("kernel", self.kernel, "an odd number of taps")
-        errors.choice("codes", self.codes, CODES)
         errors.choice("edges", self.edges, EDGES)
 
     @property
@@ -57,44 +83,14 @@ class Autoencoder:
         """Values of the latent vector at each position."""
         return self.dims if self.residual else self.books * self.dims
 
-    def positions(self, space: tuple[int, ...]) -> int:
-        """Latent vectors of a sample."""
-        count = 1
-        for axis in space:
-            count *= axis // 2**self.levels
-        return count
-
     def module(self, space: tuple[int, ...], channels: int, rngs: nnx.Rngs) -> nnx.Module:
         """The module for inputs of shape `(batch, *space, channels)`.
 
         Raises:
             InvalidInput: an axis that cannot be halved so often.
         """
-        return _Autoencoder(self, space, channels, rngs)
-
-
-@dataclass(frozen=True)
-class Restorer:
-    """An autoencoder that was trained on clean content, and learns to find it in degraded input.
-
-    It begins with `restorer_weights`. inner: the autoencoder. tuned: what is trained, the
-    "encoder" alone or "everything" (codebook and decoder too). aim: of the encoder, the "codes" of
-    the clean sample (cross-entropy, and the distance of the latent vectors) or the "output".
-    """
-
-    inner: Autoencoder
-    tuned: str = "encoder"
-    aim: str = "codes"
-
-    def __post_init__(self) -> None:
-        errors.choice("tuned", self.tuned, TUNED)
-        errors.choice("aim", self.aim, AIMS)
-        if self.tuned == "everything" and self.aim == "codes":
-            raise errors.refuse("aim", self.aim, "output, where everything is tuned: codes move")
-
-    def module(self, space: tuple[int, ...], channels: int, rngs: nnx.Rngs) -> nnx.Module:
-        """The module for inputs of shape `(batch, *space, channels)`."""
-        return _Restorer(self, space, channels, rngs)
+        divisible("space", space, 2**self.levels)
+        return _Autoencoder(self, len(space), channels, rngs)
 
 
 @dataclass(frozen=True)
@@ -115,21 +111,20 @@ class Search:
 
     def module(self, space: tuple[int, ...], channels: int, rngs: nnx.Rngs) -> nnx.Module:
         """The module for inputs of shape `(batch, *space, channels)`."""
-        return _Search(self, space, channels, rngs)
+        divisible("space", space, 2**self.inner.levels)
+        return _Search(self, len(space), channels, rngs)
 
 
 class _Autoencoder(nnx.Module):
-    def __init__(
-        self, made: Autoencoder, space: tuple[int, ...], channels: int, rngs: nnx.Rngs
-    ) -> None:
-        divisible("space", space, 2**made.levels)
-        self.encoder = _Encoder(made, len(space), channels, rngs)
-        self.decoder = _Decoder(made, len(space), channels, rngs)
-        if made.codes != "none":
-            shape = (made.books, made.entries, made.dims)
-            flat = jax.random.normal(rngs.params(), (made.books * made.entries * made.dims,))
-            self.books = nnx.Param(flat.reshape(shape))
-            self.uses = nnx.Param(jnp.full(shape[:2], 1 / made.entries))
+    def __init__(self, made: Autoencoder, rank: int, channels: int, rngs: nnx.Rngs) -> None:
+        self.encoder = _Encoder(made, rank, channels, rngs)
+        self.teacher = _Encoder(made, rank, channels, rngs)
+        self.decoder = _Decoder(made, rank, channels, rngs)
+        shape = (made.books, made.entries, made.dims)
+        flat = jax.random.normal(rngs.params(), (made.books * made.entries * made.dims,))
+        self.codebooks = nnx.Param(flat.reshape(shape))
+        self.uses = nnx.Param(jnp.full(shape[:2], 1 / made.entries))
+        self.recipe = nnx.Param(jnp.array(PRIOR))
         self.made = made
 
     def __call__(
@@ -137,71 +132,52 @@ class _Autoencoder(nnx.Module):
     ) -> Float[Array, "batch *space ch"]:
         return self.decoder(self.discrete(self.encoder(x)))
 
+    def followed(self) -> Recipe:
+        """The recipe, which is not learnt."""
+        recipe = Recipe(*jax.lax.stop_gradient(self.recipe[...]))
+        every = self.made.entries
+        return recipe._replace(active=jnp.where(recipe.active > 0, recipe.active, every))
+
     def quantised(self, latent: Array) -> codebook.Quantised:
         """The codes of latent vectors."""
-        books = jax.lax.stop_gradient(self.books[...])
-        return codebook.quantise(latent, books, self.made.residual)
+        books = jax.lax.stop_gradient(self.codebooks[...])
+        return codebook.quantise(latent, books, self.followed().active, self.made.residual)
 
     def discrete(self, latent: Array) -> Array:
         """What the decoder is given."""
-        if self.made.codes == "none":
-            return latent
-        return codebook.passed_through(latent, self.quantised(latent).value)
+        value = jnp.where(self.followed().coded > 0, self.quantised(latent).value, latent)
+        return codebook.passed_through(latent, value)
 
     def objective(
         self, clean: Array, degraded: Array, distance: Any, key: PRNGKeyArray | None
     ) -> Float[Array, ""]:
-        """Reconstruction, and the commitment of the encoder to its codes."""
+        """What the recipe asks for."""
+        recipe = self.followed()
         latent = self.encoder(degraded)
-        if self.made.codes == "none":
-            return jnp.mean(distance(self.decoder(latent) - clean))
-        value = self.quantised(latent).value
-        output = self.decoder(codebook.passed_through(latent, value))
-        commitment = jnp.mean((latent - jax.lax.stop_gradient(value)) ** 2)
-        return jnp.mean(distance(output - clean)) + COMMITMENT * commitment
+        discrete = self.discrete(latent)
+        output = self._decoder(recipe.whole)(discrete)
+        commitment = jnp.mean((latent - jax.lax.stop_gradient(discrete)) ** 2)
+        near = jnp.mean(distance(output - clean)) + COMMITMENT * commitment
+        return recipe.to_output * near + recipe.to_codes * self._unlike_teacher(latent, clean)
 
-    def settle(self, degraded: Array) -> None:
-        """Move the codebooks towards what they are asked for."""
-        if self.made.codes != "learnt":
-            return
-        found = self.quantised(self.encoder(degraded))
-        asked = found.asked.reshape(-1, self.made.books, self.made.dims)
-        codes = found.codes.reshape(-1, self.made.books)
-        self.books[...], self.uses[...] = jax.vmap(codebook.averaged, in_axes=(0, 0, 1, 1))(
-            self.books[...], self.uses[...], asked, codes
-        )
-
-
-class _Restorer(_Autoencoder):
-    def __init__(
-        self, made: Restorer, space: tuple[int, ...], channels: int, rngs: nnx.Rngs
-    ) -> None:
-        super().__init__(made.inner, space, channels, rngs)
-        self.teacher = _Encoder(made.inner, len(space), channels, rngs)
-        self.everything, self.aim = made.tuned == "everything", made.aim
-
-    def objective(
-        self, clean: Array, degraded: Array, distance: Any, key: PRNGKeyArray | None
-    ) -> Float[Array, ""]:
-        """What the encoder, or everything, is to come near to."""
-        if self.everything:
-            return super().objective(clean, degraded, distance, key)
-        latent = self.encoder(degraded)
-        if self.aim == "output":
-            return jnp.mean(distance(self.frozen_decoder()(self.discrete(latent)) - clean))
+    def _unlike_teacher(self, latent: Array, clean: Array) -> Float[Array, ""]:
+        """Cross-entropy with the codes of the clean sample, and the distance to what they stand
+        for; where there is no code, the distance of the latent vectors.
+        """
+        recipe = self.followed()
         wanted = jax.lax.stop_gradient(self.teacher(clean))
-        if self.made.codes == "none":
-            return jnp.mean((latent - wanted) ** 2)
         target = self.quantised(wanted)
         # Each codebook is asked for what the clean sample's earlier codes leave of this latent.
         asked = target.asked + self._by_book(latent - wanted)
-        books = jax.lax.stop_gradient(self.books[...])
         entropy = jnp.float32(0)
-        for number, book in enumerate(books):
-            chances = jax.nn.log_softmax(-codebook.distances(asked[..., number, :], book))
-            chosen = jnp.take_along_axis(chances, target.codes[..., number, None], axis=-1)
-            entropy = entropy - jnp.mean(chosen)
-        return entropy / len(books) + jnp.mean((latent - target.value) ** 2)
+        for number, book in enumerate(jax.lax.stop_gradient(self.codebooks[...])):
+            far = codebook.distances(asked[..., number, :], book, recipe.active)
+            chosen = jnp.take_along_axis(
+                jax.nn.log_softmax(-far), target.codes[..., number, None], axis=-1
+            )
+            entropy = entropy - jnp.mean(chosen) / self.made.books
+        aim = jnp.where(recipe.coded > 0, target.value, wanted)
+        return recipe.coded * entropy + jnp.mean((latent - aim) ** 2)
 
     def _by_book(self, latent: Array) -> Float[Array, "*places books dims"]:
         """Each codebook's share of a latent vector; all of it where they come one after another."""
@@ -209,20 +185,30 @@ class _Restorer(_Autoencoder):
             return jnp.repeat(latent[..., None, :], self.made.books, axis=-2)
         return latent.reshape(*latent.shape[:-1], self.made.books, self.made.dims)
 
-    def frozen_decoder(self) -> Any:
-        """The decoder, whose weights have no slope."""
+    def _decoder(self, whole: Scalar) -> Any:
+        """The decoder, whose weights have a slope only where it is trained."""
         definition, state = nnx.split(self.decoder)
-        return nnx.merge(definition, jax.lax.stop_gradient(state))
+        frozen = jax.lax.stop_gradient(state)
+        return nnx.merge(
+            definition, jax.tree.map(lambda w, f: whole * w + (1 - whole) * f, state, frozen)
+        )
 
     def settle(self, degraded: Array) -> None:
-        """Codebooks move only where everything is trained."""
-        if self.everything:
-            super().settle(degraded)
+        """Move the codebooks towards what they are asked for."""
+        recipe = self.followed()
+        found = self.quantised(self.encoder(degraded))
+        asked = found.asked.reshape(-1, self.made.books, self.made.dims)
+        codes = found.codes.reshape(-1, self.made.books)
+        moved = jax.vmap(codebook.averaged, in_axes=(0, 0, 1, 1, None))(
+            self.codebooks[...], self.uses[...], asked, codes, recipe.active
+        )
+        for kept, new in zip((self.codebooks, self.uses), moved):
+            kept[...] = jnp.where(recipe.moving * recipe.coded > 0, new, kept[...])
 
 
 class _Search(_Autoencoder):
-    def __init__(self, made: Search, space: tuple[int, ...], channels: int, rngs: nnx.Rngs) -> None:
-        super().__init__(made.inner, space, channels, rngs)
+    def __init__(self, made: Search, rank: int, channels: int, rngs: nnx.Rngs) -> None:
+        super().__init__(made.inner, rank, channels, rngs)
         self.search = made
 
     def __call__(
@@ -275,28 +261,29 @@ class _Decoder(nnx.Module):
 
 
 def _conv(made: Autoencoder, rank: int, before: int, after: int, rngs: nnx.Rngs) -> Conv:
-    return Conv(
-        rank, before, after, kernel=made.kernel, dilation=1, edges=made.edges, rngs=rngs
-    )  # fmt: skip
+    return Conv(rank, before, after, kernel=made.kernel, dilation=1, edges=made.edges, rngs=rngs)
 
 
-def restorer_weights(params: dict[str, Any]) -> dict[str, Any]:
-    """What a `Restorer` begins with, given an `Autoencoder`'s weights."""
-    return {**params, "teacher": params["encoder"]}
+def by(recipe: Recipe, weights: Weights) -> Weights:
+    """Weights under another recipe."""
+    return {**weights, "recipe": jnp.asarray(recipe, jnp.float32)}
+
+
+def restoring(weights: Weights, **changes: float) -> Weights:
+    """What a trained prior begins with to restore: a changed recipe, and itself as the teacher.
+
+    changes: of its recipe, such as `TO_CODES`.
+    """
+    recipe = Recipe(*(float(part) for part in weights["recipe"]))._replace(**changes)
+    return by(recipe, {**weights, "teacher": weights["encoder"]})
 
 
 def codes_of(
-    network: Autoencoder, params: dict[str, Any], x: Float[Array, "batch *space channels"]
+    network: Autoencoder, weights: Weights, x: Float[Array, "batch *space channels"]
 ) -> Int[Array, "batch *fewer books"]:
     """The codes of some samples."""
-    if network.codes == "none":
-        raise errors.refuse("codes", network.codes, "an autoencoder with a codebook")
-    return _codes(network, params, x)
-
-
-def _codes(network: Autoencoder, params: dict[str, Any], x: Array) -> Array:
     abstract = nnx.eval_shape(
         lambda: network.module(x.shape[1:-1], x.shape[-1], nnx.Rngs(params=jax.random.key(0)))
     )
-    module = nnx.merge(nnx.graphdef(abstract), params)
+    module = nnx.merge(nnx.graphdef(abstract), weights)
     return module.quantised(module.encoder(x)).codes

@@ -3,6 +3,7 @@
 Van den Oord et al. 2017 (arXiv 1711.00937), with moving averages in place of a codebook loss (their
 appendix A.1) and several codebooks a position: side by side, each for its share of the latent
 vector (product), or one after the other, each for what those before it left over (residual).
+How many entries are in use is traced: codebooks of several sizes share one compiled program.
 """
 
 from typing import NamedTuple
@@ -30,6 +31,7 @@ class Quantised(NamedTuple):
 def quantise(
     latent: Float[Array, "*places latent"],
     books: Float[Array, "books entries dims"],
+    active: Float[Array, ""] | float,
     residual: bool,
 ) -> Quantised:
     """The nearest entry of each codebook.
@@ -37,6 +39,7 @@ def quantise(
     Args:
         latent: of `books * dims` values, or of `dims` where `residual`.
         books: the codebooks.
+        active: of each codebook so many entries are in use, the first ones.
         residual: one after the other rather than side by side.
     """
     dims = books.shape[-1]
@@ -44,7 +47,7 @@ def quantise(
     left = latent
     for number, book in enumerate(books):
         target = left if residual else latent[..., number * dims : (number + 1) * dims]
-        codes.append(jnp.argmin(distances(target, book), axis=-1))
+        codes.append(jnp.argmin(distances(target, book, active), axis=-1))
         asked.append(target)
         found.append(book[codes[-1]])
         left = left - found[-1] if residual else left
@@ -53,11 +56,13 @@ def quantise(
 
 
 def distances(
-    targets: Float[Array, "*places dims"], book: Float[Array, "entries dims"]
+    targets: Float[Array, "*places dims"],
+    book: Float[Array, "entries dims"],
+    active: Float[Array, ""] | float,
 ) -> Float[Array, "*places entries"]:
-    """Squared distance of each target to each entry."""
+    """Squared distance of each target to each entry; infinite to those that are not in use."""
     lengths = jnp.sum(targets**2, axis=-1, keepdims=True) + jnp.sum(book**2, axis=-1)
-    return lengths - 2 * targets @ book.T
+    return jnp.where(jnp.arange(len(book)) < active, lengths - 2 * targets @ book.T, jnp.inf)
 
 
 def passed_through(
@@ -72,6 +77,7 @@ def averaged(
     uses: Float[Array, " entries"],
     asked: Float[Array, "places dims"],
     codes: Int[Array, " places"],
+    active: Float[Array, ""] | float,
 ) -> tuple[Float[Array, "entries dims"], Float[Array, " entries"]]:
     """A codebook and how often its entries are used, after one more batch.
 
@@ -81,16 +87,15 @@ def averaged(
         asked: what the entries were asked for; dead ones become the first of these, which are of
             fresh random samples,
         codes: and which of them answered.
+        active: so many entries are in use; the others stay what they are.
     """
-    entries = len(book)
-    mine = jax.nn.one_hot(codes, entries, dtype=book.dtype)
-    share = jnp.mean(mine, axis=0)
+    number = jnp.arange(len(book))
+    mine = jax.nn.one_hot(codes, len(book), dtype=book.dtype)
     total = DECAY * uses[:, None] * book + (1 - DECAY) * mine.T @ asked / len(asked)
-    new_uses = DECAY * uses + (1 - DECAY) * share
+    new_uses = DECAY * uses + (1 - DECAY) * jnp.mean(mine, axis=0)
     new_book = total / jnp.maximum(new_uses, 1e-12)[:, None]
-    dead = new_uses < DEAD / entries
-    drawn = asked[jnp.arange(entries) % len(asked)]
-    return (
-        jnp.where(dead[:, None], drawn, new_book),
-        jnp.where(dead, 1 / entries, new_uses),
-    )
+    dead = new_uses < DEAD / active
+    new_book = jnp.where(dead[:, None], asked[number % len(asked)], new_book)
+    new_uses = jnp.where(dead, 1 / active, new_uses)
+    in_use = number < active
+    return jnp.where(in_use[:, None], new_book, book), jnp.where(in_use, new_uses, uses)

@@ -1,4 +1,4 @@
-"""Degradations made of others: one after the other, or one out of several for every sample.
+"""Degradations made of others: one after the other, or one out of several for every sample; none.
 
 What they draw is what their parts draw, side by side along the channel axis; all parts must draw
 arrays of one shape.
@@ -12,7 +12,25 @@ from flax import struct
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from shortcut1d import errors
-from shortcut1d.family import Degradation, index_below
+from shortcut1d.family import Additive, Degradation, index_below
+
+
+@struct.dataclass
+class Nothing(Additive):
+    """No degradation: what an autoencoder is trained under.
+
+    shape: of a sample, `(*space, channels)`; static.
+    """
+
+    shape: tuple[int, ...] = struct.field(pytree_node=False)
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n *space channels"]:
+        """`n` layers of zeros."""
+        return jnp.zeros((n, *self.shape))
+
+    def unseen(self) -> Self:
+        """Nothing again."""
+        return self
 
 
 @struct.dataclass
@@ -70,6 +88,11 @@ class AnyOf:
     def unseen(self) -> Self:
         """Every part replaced by its held-out twin."""
         return self.replace(parts=tuple(part.unseen() for part in self.parts))  # type: ignore[attr-defined]
+
+
+def nothing(*shape: int) -> Nothing:
+    """No degradation, of samples of a shape `(*space, channels)`."""
+    return Nothing(tuple(errors.whole("shape", axis) for axis in shape))
 
 
 def in_turn(*parts: Degradation) -> InTurn:

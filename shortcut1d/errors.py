@@ -43,6 +43,11 @@ def known_as(field: str) -> Iterator[None]:
         raise InvalidInput(f"{field}:{str(error).partition(':')[2]}") from error
 
 
+def reason(error: Exception) -> str:
+    """What the operating system says of a file, without the file's name and number."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 def number(
     field: str,
     value: object,

@@ -33,9 +33,8 @@ NETWORKS: dict[str, Callable[["PictureConfig"], Network]] = {
 
 @dataclass(frozen=True)
 class PictureConfig(TrainConfig):
-    """What the pictures are, how many of them there are, and what is trained on them."""
+    """What the pictures are, and what is trained on them."""
 
-    pools: tuple[int, ...] = option((4, 32, 256, 2048), "crops of photographs to train on")
     network: str = option("conv", f"which of {', '.join(NETWORKS)}")
     size: int = option(32, "pixels along each side of a picture")
     channels: int = option(1, "1 for grey, 3 for colour")
@@ -45,11 +44,6 @@ class PictureConfig(TrainConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        errors.whole("seeds", self.seeds, low=2)  # a half to choose on, a half to judge
-        if len(self.pools) < 2 or list(self.pools) != sorted(set(self.pools)):
-            raise errors.refuse("pools", self.pools, "at least two, in rising order")
-        for size in self.pools:
-            errors.whole("pools", size, high=content.ENDLESS)
         errors.choice("network", self.network, NETWORKS)
         errors.whole("size", self.size, low=16, high=1024)
         if self.network == "unet" and self.size % 4:
@@ -57,6 +51,10 @@ class PictureConfig(TrainConfig):
         checked_channels(self.channels)
         if self.images is not None and not pictures.picture_files(self.images):
             raise errors.refuse("images", self.images, "a folder with PNG or JPEG pictures in it")
+
+    def made(self) -> Network:
+        """The network, untrained."""
+        return NETWORKS[self.network](self)
 
     def look(self) -> dict[str, Any]:
         """What every family over two axes is told."""
@@ -70,6 +68,21 @@ class PictureConfig(TrainConfig):
         """How networks are tested."""
         values = self.size**2 * self.channels
         return Exam(self.samples, np.eye(values, 1, dtype=np.float32), pictures=True)
+
+
+@dataclass(frozen=True)
+class CropsConfig(PictureConfig):
+    """How many pictures are trained on."""
+
+    pools: tuple[int, ...] = option((4, 32, 256, 2048), "crops of photographs to train on")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        errors.whole("seeds", self.seeds, low=2)  # a half to choose on, a half to judge
+        if len(self.pools) < 2 or list(self.pools) != sorted(set(self.pools)):
+            raise errors.refuse("pools", self.pools, "at least two, in rising order")
+        for size in self.pools:
+            errors.whole("pools", size, high=content.ENDLESS)
 
 
 def pool_name(kind: str, pool: int) -> str:
@@ -100,7 +113,7 @@ def subject(
     kind, family = background
     name, known = pool_name(kind, pool), content.pool(family, pool, seed)
     tests = trials((name, known), degradation, {NEW: new}, unseen, both=True)
-    cell = Cell(known, degradation[1], NETWORKS[config.network](config), seed)
+    cell = Cell(known, degradation[1], config.made(), seed)
     return Subject(cell, config.network, name, degradation[0], tests)
 
 

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from shortcut1d import errors
 from shortcut1d.attention import Attention
-from shortcut1d.autoencoder import Autoencoder, Restorer, Search
+from shortcut1d.autoencoder import Autoencoder, Search
 from shortcut1d.layers import EDGES, Conv, he_normal
 from shortcut1d.resnet import ResNet
 from shortcut1d.unet import UNet
@@ -264,7 +264,6 @@ NETWORKS: dict[str, Callable[..., Any]] = {
     "unet": UNet,
     "attention": Attention,
     "autoencoder": Autoencoder,
-    "restorer": Restorer,
     "search": Search,
 }
 

@@ -56,8 +56,7 @@ def read_picture(path: str | Path, channels: int = 3) -> Picture:
         raise errors.InvalidInput(f"{path}: not a PNG or JPEG picture") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         # Pillow says so of files that are cut short or damaged.
-        reason = getattr(error, "strerror", None) or str(error)
-        raise errors.InvalidInput(f"{path}: cannot be read ({reason})") from error
+        raise errors.InvalidInput(f"{path}: cannot be read ({errors.reason(error)})") from error
     return flat.reshape(*flat.shape[:2], channels) / 255
 
 
@@ -206,8 +205,7 @@ def picture_files(folder: str | Path) -> list[Path]:
     try:
         found = sorted(Path(folder).iterdir())
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise errors.InvalidInput(f"{folder}: cannot be read ({reason})") from error
+        raise errors.InvalidInput(f"{folder}: cannot be read ({errors.reason(error)})") from error
     return [path for path in found if path.suffix.lower() in SUFFIXES]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from shortcut1d import errors
 from shortcut1d.errors import InvalidInput
 
 
@@ -25,7 +26,7 @@ def writable_folder(path: Path) -> None:
         with tempfile.TemporaryFile(dir=path):
             pass
     except (OSError, ValueError) as error:
-        raise InvalidInput(f"{path}: cannot be written to ({_reason(error)})") from error
+        raise InvalidInput(f"{path}: cannot be written to ({errors.reason(error)})") from error
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -37,7 +38,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except (OSError, ValueError) as error:
-        raise InvalidInput(f"{path}: cannot be written ({_reason(error)})") from error
+        raise InvalidInput(f"{path}: cannot be written ({errors.reason(error)})") from error
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -47,7 +48,7 @@ def write_atomic(path: Path, data: bytes) -> None:
         os.chmod(name, 0o644)
         os.replace(name, path)
     except OSError as error:
-        raise InvalidInput(f"{path}: cannot be written ({_reason(error)})") from error
+        raise InvalidInput(f"{path}: cannot be written ({errors.reason(error)})") from error
     finally:
         Path(name).unlink(missing_ok=True)
 
@@ -105,7 +106,7 @@ def read_table(path: Path) -> tuple[pd.DataFrame, bytes]:
     Raises:
         InvalidInput: missing or not a table.
     """
-    data = _read(path)
+    data = read_bytes(path)
     try:
         return pd.read_csv(io.BytesIO(data)), data
     except (ValueError, UnicodeDecodeError) as error:
@@ -118,7 +119,7 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], bytes]:
     Raises:
         InvalidInput: missing or damaged.
     """
-    data = _read(path)
+    data = read_bytes(path)
     try:
         return _arrays(data), data
     except ValueError as error:
@@ -132,7 +133,7 @@ def read_json(path: Path) -> dict[str, Any]:
         InvalidInput: missing or damaged.
     """
     try:
-        record = json.loads(_read(path))
+        record = json.loads(read_bytes(path))
     except ValueError as error:
         raise InvalidInput(f"{path}: damaged ({error})") from error
     if not isinstance(record, dict):
@@ -148,12 +149,13 @@ def _arrays(data: bytes) -> dict[str, np.ndarray]:
         raise ValueError(str(error)) from error
 
 
-def _read(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        InvalidInput: it cannot be read.
+    """
     try:
         return path.read_bytes()
     except (OSError, ValueError) as error:
-        raise InvalidInput(f"{path}: cannot be read ({_reason(error)})") from error
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+        raise InvalidInput(f"{path}: cannot be read ({errors.reason(error)})") from error

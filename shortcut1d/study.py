@@ -24,11 +24,12 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from shortcut1d import audio, errors, options, plotting, store
+from shortcut1d import audio, errors, models, options, plotting, store
 from shortcut1d.archive import Archive
 from shortcut1d.claims import Claim
 from shortcut1d.errors import InvalidInput, Shortcut1dError
 from shortcut1d.grid import Done
+from shortcut1d.networks import Network, Params
 from shortcut1d.provenance import provenance, stamp_of_code_and_device
 from shortcut1d.sweep import Session
 
@@ -51,12 +52,14 @@ class Outcome:
     """What a run leaves.
 
     table: one row per trained network and test. arrays: what the figure shows beside the table
-    (waveforms, images). sounds: what to listen to.
+    (waveforms, images). sounds: what to listen to. models: trained networks to keep, their weights,
+    and the shape of a sample.
     """
 
     table: pd.DataFrame
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     sounds: dict[str, Sound] = field(default_factory=dict)
+    models: dict[str, tuple[Network, Params, tuple[int, ...]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,8 @@ def carry_out(experiment: Experiment, config: Any, chosen: argparse.Namespace) -
         store.write_atomic(out / f"{experiment.name}.{suffix}", data)
     for name, sound in outcome.sounds.items():
         store.write_atomic(out / f"{experiment.name}_{name}.wav", audio.wav_bytes(*sound))
+    for name, (network, params, shape) in outcome.models.items():
+        models.save(out / f"{experiment.name}_{name}.model", network, params, shape)
     show(experiment.name, claims, out, record["wall_time_seconds"])
 
 

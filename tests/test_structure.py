@@ -19,9 +19,9 @@ PACKAGE = ROOT / "shortcut1d"
 ORDER = [
     "errors", "timing", "store", "audio", "tunes", "synthesis", "family", "content", "degradation",
     "combine", "pictures", "images", "rain", "layers", "unet", "resnet", "attention", "codebook",
-    "autoencoder", "networks", "gradient", "training", "grid", "analysis", "panel", "processes",
-    "sweep", "claims", "plotting", "archive", "options", "provenance", "testbed", "imagebed",
-    "study", "diagnosis", "adapters",
+    "autoencoder", "networks", "models", "gradient", "training", "grid", "analysis", "panel",
+    "processes", "sweep", "claims", "plotting", "archive", "options", "provenance", "testbed",
+    "imagebed", "priorbed", "study", "diagnosis", "adapters",
 ]  # fmt: skip
 ALONE = {"errors"}  # all that the analysis may know of the package
 

@@ -2,6 +2,7 @@
 
 from shortcut1d.analysis import complexity, oracles
 from shortcut1d.analysis.balance import Advice, balance
+from shortcut1d.analysis.codes import perplexity
 from shortcut1d.analysis.complexity import Prediction, predict
 from shortcut1d.analysis.decoupled import (
     Gains,
@@ -58,6 +59,7 @@ __all__ = [
     "novelty_response",
     "oracles",
     "output_of",
+    "perplexity",
     "portrait",
     "predict",
     "products_of",

@@ -1,0 +1,418 @@
+"""The generative prior: a library of clean melodies removes the shortcut. What does the work in it?
+
+A vector-quantised autoencoder learns melodies, without noise. Then it is put to use on clicks: as
+it stands; with its encoder trained to find the clean melody's codes; behind an ordinary network; or
+searched for the melody that is most like the input. Beside it stand what it may owe its success to:
+the same autoencoder without a code, with a random one, trained as a whole; networks of as many
+weights and as much training without a prior; and a prior of other music.
+"""
+
+import functools
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from shortcut1d import autoencoder, combine, content, degradation, errors, plotting
+from shortcut1d.analysis import Interval, bootstrap, bootstrap_each, perplexity
+from shortcut1d.autoencoder import Autoencoder, Recipe, Search
+from shortcut1d.claims import Claim, claim_mean, rank_correlation
+from shortcut1d.grid import Cell
+from shortcut1d.networks import Chain, ConvNet, Network, Params
+from shortcut1d.options import option
+from shortcut1d.panel import UNSEEN_CONTENT, Exam, Subject
+from shortcut1d.priorbed import Name, Staged, fresh, in_stages, shown
+from shortcut1d.study import Experiment, Outcome, main
+from shortcut1d.sweep import Session
+from shortcut1d.testbed import NO_SPAN, TrainConfig, complexity_in_name, trials
+from shortcut1d.training import Schedule
+
+# Kinds of prior; that of so many entries is prior(entries).
+NO_CODE, RANDOM, OTHER_MUSIC, NONE = "no code", "random code", "other music", "no prior"
+# How a prior is used; and what there is without one.
+STANDS, CODES, OUTPUT, WHOLE = "as it stands", "encoder to codes", "encoder to output", "all of it"
+PROJECTED, SEARCHED = "behind a conv net", "searched"
+CONV, AUTOENCODER = "conv net", "autoencoder"
+NOISES = ("other clicks", "hiss", "hum")
+
+
+@dataclass(frozen=True)
+class Config(TrainConfig):
+    """How large the priors are, and how long each part is trained."""
+
+    seeds: int = option(5, "networks of each kind, each with its own weights, data and clicks")
+    width: int = option(36, "channels of the plain conv net, which has as many weights as a prior")
+    steps: int = option(1000, "training steps of a prior")
+    tune_steps: int = option(300, "training steps after that; a plain net has both")
+    prior_width: int = option(32, "channels of the autoencoders")
+    entries: tuple[int, ...] = option((4, 32, 256), "of a codebook; the last is the prior's")
+    books: int = option(2, "codebooks a position")
+    levels: tuple[float, ...] = option((-6.0, 0.0, 6.0), "of unseen noises, dB; 0 among them")
+    shapes: int = option(1, "click shapes in the bank, K")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        errors.whole("seeds", self.seeds, low=2)
+        with errors.known_as("tune_steps"):
+            Schedule(self.tune_steps)
+        with errors.known_as("prior_width"):
+            Autoencoder(self.prior_width)
+        if not self.entries or list(self.entries) != sorted(set(self.entries)):
+            raise errors.refuse("entries", self.entries, "at least one number, in rising order")
+        for entries in self.entries:
+            errors.whole("entries", entries, high=2**16)
+        self.autoencoder()
+        if 0.0 not in self.levels or list(self.levels) != sorted(set(self.levels)):
+            raise errors.refuse("levels", self.levels, "levels in rising order, 0 among them")
+        for level in self.levels:
+            degradation.hiss(level=level)
+        with errors.known_as("shapes"):
+            degradation.clicks(self.shapes)
+
+    def autoencoder(self) -> Autoencoder:
+        """What all priors are; by its four halvings a position stands for 16 samples."""
+        return Autoencoder(self.prior_width, books=self.books, entries=max(2, *self.entries))
+
+    def clicks(self) -> str:
+        """What the table calls the degradation."""
+        return f"clicks({self.shapes})"
+
+    def conv_net(self) -> ConvNet:
+        """The plain network."""
+        return ConvNet(self.width)
+
+    def priors(self) -> dict[str, tuple[Recipe, Any]]:
+        """What is trained on music without noise, by kind: the recipe, and the music."""
+        melodies = content.melody()
+        sizes = {named(n): (autoencoder.PRIOR._replace(active=n), melodies) for n in self.entries}
+        return sizes | {
+            NO_CODE: (autoencoder.NO_CODE, melodies),
+            RANDOM: (autoencoder.RANDOM_CODE, melodies),
+            OTHER_MUSIC: (autoencoder.PRIOR, content.tune("greensleeves")),
+        }
+
+    def fresh(self, recipe: Recipe, seed: int) -> Params:
+        """What an autoencoder begins with."""
+        return fresh(self.autoencoder(), recipe, seed, (content.WINDOW,), 1)
+
+    def untrained(self) -> Schedule:
+        """For what is made of trained parts."""
+        return self.schedule(stops=(0,))
+
+
+def named(entries: int) -> str:
+    """The kind of prior with so many entries a codebook."""
+    return f"prior({entries})"
+
+
+def run(config: Config, session: Session) -> Outcome:
+    """Train the priors and the plain networks; then what is built on them."""
+    exam, long = Exam(config.samples, NO_SPAN), config.steps + config.tune_steps
+    first = [
+        subject(
+            config, f"{kind}: {STANDS}", config.autoencoder(), seed, config.fresh(recipe, seed),
+            music,
+        )
+        for kind, (recipe, music) in config.priors().items()
+        for seed in range(config.seeds)
+    ]  # fmt: skip
+    plain = Schedule(long, config.batch, config.learning_rate, config.loss)
+    for seed in range(config.seeds):
+        begin = config.fresh(autoencoder.NO_CODE, seed)
+        for who in (
+            subject(config, f"{NONE}: {CONV}", config.conv_net(), seed),
+            subject(config, f"{NONE}: {AUTOENCODER}", config.autoencoder(), seed, begin),
+        ):
+            first.append(who._replace(schedule=plain))
+    staged = in_stages(first, functools.partial(built, config), config.schedule(), exam, session)
+    used = {name: in_use(config, name, staged) for name in staged.weights if is_coded(name[0])}
+    table = staged.table
+    names = zip(table["network"], table["degradation"], table["seed"])
+    table["perplexity"] = [used.get(name) for name in names]
+    tests = {
+        name[0]: shown(staged, name, lambda test: test.degradation_name == f"{NOISES[1]}(0)")
+        for name in staged.weights
+        if name[-1] == 0
+    }
+    kept = staged.weights[f"{named(config.entries[-1])}: {STANDS}", config.clicks(), 0]
+    return Outcome(
+        table, tests, models={"melodies": (config.autoencoder(), kept, (content.WINDOW, 1))}
+    )
+
+
+def subject(
+    config: Config,
+    name: str,
+    network: Network,
+    seed: int,
+    begin: Params | None = None,
+    music: Any = None,
+) -> Subject:
+    """One network. music: it is trained on this without noise, rather than on melodies with clicks.
+
+    All are given the same: melodies under the clicks of their seed, a tune, and unseen noises.
+    """
+    melodies = content.melody()
+    clicks = degradation.clicks(config.shapes, bank=seed)
+    noises = {
+        f"{name}({level:g})": family.replace(level=np.float32(level))
+        for name, family in zip(
+            NOISES, (clicks.unseen(), degradation.hiss(), degradation.hum()), strict=True
+        )
+        for level in config.levels
+    }
+    tests = trials(("melody", melodies), ("clicks", clicks), {"tune": content.tune()}, noises)
+    cell = (
+        Cell(melodies, clicks, network, seed, begin)
+        if music is None
+        else Cell(music, combine.nothing(content.WINDOW, 1), network, seed, begin)
+    )
+    return Subject(cell, name, "melody", config.clicks(), tests)
+
+
+def built(config: Config, weights: Mapping[Name, Params]) -> Iterator[Subject]:
+    """What is made of the priors."""
+    network, prior = config.autoencoder(), named(config.entries[-1])
+    tuning = Schedule(config.tune_steps, config.batch, config.learning_rate, config.loss)
+    uses = [(kind, CODES, autoencoder.TO_CODES) for kind in config.priors()]
+    uses += [(prior, OUTPUT, autoencoder.TO_OUTPUT), (prior, WHOLE, autoencoder.EVERYTHING)]
+    for seed in range(config.seeds):
+        for kind, use, changes in uses:
+            begin = weights[f"{kind}: {STANDS}", config.clicks(), seed]
+            begin = autoencoder.restoring(begin, **changes)
+            who = subject(config, f"{kind}: {use}", network, seed, begin)
+            yield who._replace(schedule=tuning)
+        kept = weights[f"{prior}: {STANDS}", config.clicks(), seed]
+        both = {"first": weights[f"{NONE}: {CONV}", config.clicks(), seed], "then": kept}
+        for use, made, begin in (
+            (PROJECTED, Chain(config.conv_net(), network), both),
+            (SEARCHED, Search(network), kept),
+        ):
+            who = subject(config, f"{prior}: {use}", made, seed, begin)
+            yield who._replace(schedule=config.untrained())
+
+
+def is_coded(network: str) -> bool:
+    """Whether it is a prior with a code, as it stands."""
+    return network.endswith(STANDS) and not network.startswith(NO_CODE)
+
+
+def in_use(config: Config, name: Name, staged: Staged) -> float:
+    """How many entries of its codebooks a prior uses on clean melodies, a mean over codebooks."""
+    draw = jax.jit(content.Melody.sample, static_argnums=2)
+    melodies = draw(content.melody(), jax.random.key(name[-1]), 1024)
+    made = config.autoencoder()
+    codes = jax.jit(autoencoder.codes_of, static_argnums=0)(made, staged.weights[name], melodies)
+    return float(np.mean(perplexity(np.asarray(codes), made.entries)))
+
+
+def error(table: pd.DataFrame, network: str, test: str) -> np.ndarray:
+    """NMSE of a network's seeds under a degradation: "clicks", or an unseen noise at a level."""
+    chosen = table[(table["network"] == network) & (table["test_degradation"] == test)]
+    chosen = chosen[chosen["test"] != UNSEEN_CONTENT]
+    return chosen.sort_values("seed")["nmse"].to_numpy()
+
+
+def unseen(table: pd.DataFrame, network: str, level: float = 0.0) -> np.ndarray:
+    """NMSE of a network's seeds, mean over the unseen noises at a level."""
+    return np.mean([error(table, network, f"{name}({level:g})") for name in NOISES], axis=0)
+
+
+def sizes_of(table: pd.DataFrame) -> list[int]:
+    """Entries of a codebook that there are priors of, in rising order."""
+    kinds = {name.partition(":")[0] for name in table["network"] if name.startswith("prior(")}
+    return sorted(int(complexity_in_name(kind)) for kind in kinds)
+
+
+def levels_of(table: pd.DataFrame) -> list[float]:
+    """Levels of the unseen noises, in rising order."""
+    tests = {name for name in table["test_degradation"] if name.startswith(f"{NOISES[1]}(")}
+    return sorted(complexity_in_name(name) for name in tests)
+
+
+LOSS = 0.1  # of NMSE on the seen clicks that the prior may cost
+
+
+def claims(table: pd.DataFrame) -> list[Claim]:
+    """That the prior removes the shortcut, that the code does it, and what it costs."""
+    sizes = sizes_of(table)
+    prior, plain = named(sizes[-1]), f"{NONE}: {CONV}"
+    tuned, still = f"{prior}: {CODES}", f"{prior}: {STANDS}"
+    made = []
+    for rival, word in ((plain, "a plain net"), (f"{NO_CODE}: {CODES}", "the same without a code")):
+        for noise in NOISES:
+            less = error(table, rival, f"{noise}(0)") - error(table, tuned, f"{noise}(0)")
+            made.append(
+                claim_mean(
+                    f"the prior, its encoder tuned, leaves less of {noise} than {word}",
+                    "NMSE of that - of the prior", less, "above", 0.0,
+                )
+            )  # fmt: skip
+    made.append(
+        claim_mean(
+            "the prior, its encoder tuned, loses little on the clicks that were seen",
+            "NMSE - of a plain net", error(table, tuned, "clicks") - error(table, plain, "clicks"),
+            "below", LOSS,
+        )
+    )  # fmt: skip
+    for statement, worse, better in (
+        ("as it stands, the prior leaves less of unseen noise than tuned", tuned, still),
+        ("a learnt code leaves less of unseen noise than a random one",
+         f"{RANDOM}: {CODES}", tuned),
+        ("a prior of the music at hand leaves less of unseen noise than one of other music",
+         f"{OTHER_MUSIC}: {CODES}", tuned),
+        ("a decoder that is frozen leaves less of unseen noise than one tuned as well",
+         f"{prior}: {WHOLE}", tuned),
+        ("behind a conv net, the prior leaves less of unseen noise than the conv net alone",
+         plain, f"{prior}: {PROJECTED}"),
+        ("searched, the prior leaves less of unseen noise than as it stands",
+         still, f"{prior}: {SEARCHED}"),
+    ):  # fmt: skip
+        gain = unseen(table, worse) - unseen(table, better)
+        made.append(
+            claim_mean(
+                statement, "NMSE of the one - of the other, mean over noises", gain, "above", 0.0
+            )
+        )
+    if len(sizes) > 2:
+        errors_by_size = np.stack(
+            [unseen(table, f"{named(size)}: {STANDS}") for size in sizes], axis=1
+        )
+        made.append(
+            claim_mean(
+                "the fewer entries, the less unseen noise comes through (as it stands)",
+                f"rank correlation of NMSE with {', '.join(map(str, sizes))} entries",
+                rank_correlation([float(size) for size in sizes], errors_by_size), "above", 0.0,
+            )
+        )  # fmt: skip
+    return made
+
+
+ROWS = (CODES, STANDS, OUTPUT, WHOLE, PROJECTED, SEARCHED)
+COLORS = {
+    "clicks": plotting.INK, NOISES[0]: plotting.RED, NOISES[1]: plotting.BLUE,
+    NOISES[2]: plotting.ORANGE,
+}  # fmt: skip
+
+
+def rows_of(table: pd.DataFrame) -> dict[str, str]:
+    """Networks from the top of the figure, and what it calls them."""
+    prior = named(sizes_of(table)[-1])
+    rows = {f"{NONE}: {CONV}": "plain conv net", f"{NONE}: {AUTOENCODER}": "plain autoencoder"}
+    rows |= {f"{prior}: {use}": f"prior, {use}" for use in ROWS}
+    return rows | {
+        f"{kind}: {CODES}": f"{kind}, {CODES}" for kind in (NO_CODE, RANDOM, OTHER_MUSIC)
+    }
+
+
+def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
+    """Errors of all; the strength of the constraint; levels; and a melody under hiss."""
+    with plotting.style():
+        figure = Figure(figsize=(plotting.TWO_COLUMNS, 5.4), layout="constrained")
+        above, below = figure.subfigures(2, 1, height_ratios=[3.4, 1])
+        left, right = above.subfigures(1, 2, width_ratios=[1.5, 1])
+        _errors(left.subplots(), table)
+        strength, level = right.subplots(2, 1)
+        _strength(strength, table)
+        _levels(level, table)
+        prior = named(sizes_of(table)[-1])
+        shown = {
+            f"{NONE}: {CONV}": plotting.GREY, f"{prior}: {STANDS}": plotting.GREEN,
+            f"{prior}: {CODES}": plotting.BLUE,
+        }  # fmt: skip
+        for axes, (name, color) in zip(below.subplots(1, len(shown)), shown.items(), strict=True):
+            given, target, output = arrays[name][..., 0]
+            plotting.waveforms(axes, given, target, output, color)
+            axes.set_axis_off()
+            axes.set_title(f"a melody under hiss: {rows_of(table)[name]}", fontsize=6.5, loc="left")
+        axes.legend(fontsize=6, ncols=3, loc="upper center", bbox_to_anchor=(0.5, 0.02))
+        return figure
+
+
+def _errors(axes: Any, table: pd.DataFrame) -> None:
+    """Error of each network on what was seen and on each unseen noise."""
+    rows = rows_of(table)
+    for place, network in enumerate(rows):
+        for shift, (test, color) in enumerate(COLORS.items()):
+            values = error(table, network, test if test == "clicks" else f"{test}(0)")
+            plotting.bar(axes, bootstrap(values), place + 0.17 * (shift - 1.5), color, "o")
+    for test, color in COLORS.items():
+        word = "clicks (seen)" if test == "clicks" else test
+        axes.plot([], [], "o", color=color, markersize=4, label=word)
+    axes.set_yticks(range(len(rows)), rows.values(), fontsize=6.5)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xscale("log")
+    axes.set_xlabel("error on melodies (NMSE; 1: as bad as silence)")
+    for border in np.arange(len(rows) - 1) + 0.5:
+        axes.axhline(border, color=plotting.PALE, linewidth=0.4, zorder=0)
+    axes.legend(ncols=4, fontsize=6, loc="lower left", bbox_to_anchor=(-0.3, 1.0), handlelength=1)
+
+
+def _curve(axes: Any, places: Any, values: list[np.ndarray], color: str, **look: Any) -> None:
+    mean: Interval = bootstrap_each(np.stack(values))
+    style = look.pop("style", "o-")
+    plotting.curve(axes, places, mean, color, style, markersize=3, **look)
+
+
+def _strength(axes: Any, table: pd.DataFrame) -> None:
+    sizes = sizes_of(table)
+    bits = [float(np.log2(size)) for size in sizes]
+    for use, color in ((STANDS, plotting.GREEN), (CODES, plotting.BLUE)):
+        names = [f"{named(size)}: {use}" for size in sizes]
+        _curve(axes, bits, [unseen(table, n) for n in names], color, label=f"{use}: unseen")
+        _curve(
+            axes, bits, [error(table, n, "clicks") for n in names], color, label="clicks (seen)",
+            style="o--",
+        )  # fmt: skip
+    axes.set_xticks(bits, [f"{size}" for size in sizes])
+    axes.set_xlabel("entries of a codebook")
+    axes.set_ylabel("error (NMSE)")
+    axes.set_ylim(bottom=0)
+    axes.legend(
+        fontsize=5.5, ncols=2, loc="upper center", bbox_to_anchor=(0.45, 1.32), handlelength=3,
+    )  # fmt: skip
+
+
+def _levels(axes: Any, table: pd.DataFrame) -> None:
+    levels, prior = levels_of(table), named(sizes_of(table)[-1])
+    for network, color in (
+        (f"{NONE}: {CONV}", plotting.GREY), (f"{NO_CODE}: {CODES}", plotting.PINK),
+        (f"{prior}: {STANDS}", plotting.GREEN), (f"{prior}: {CODES}", plotting.BLUE),
+    ):  # fmt: skip
+        values = [unseen(table, network, level) for level in levels]
+        _curve(axes, levels, values, color, label=rows_of(table)[network])
+    axes.set_xticks(levels)
+    axes.set_yscale("log")
+    axes.set_yticks([0.2, 0.5, 1, 2], ["0.2", "0.5", "1", "2"])
+    axes.minorticks_off()
+    axes.set_xlabel("level of the unseen noise (dB)")
+    axes.set_ylabel("error (NMSE)")
+    axes.legend(fontsize=5.5)
+
+
+experiment = Experiment(
+    name="generative_prior",
+    summary=__doc__,
+    presets={
+        "smoke": Config(
+            seeds=2, width=2, steps=5, tune_steps=5, prior_width=2, entries=(2, 4, 8),
+            levels=(0.0,), batch=4, samples=8,
+        ),
+        "quick": Config(batch=16),
+        "full": Config(
+            seeds=10, steps=6000, tune_steps=2000, entries=(2, 4, 16, 64, 256, 1024),
+            levels=(-12.0, -6.0, 0.0, 6.0, 12.0), samples=512,
+        ),
+    },
+    run=run,
+    plot=plot,
+    claims=claims,
+)  # fmt: skip
+
+if __name__ == "__main__":
+    sys.exit(main(experiment))

@@ -1,0 +1,273 @@
+"""The generative prior on pictures: deraining, denoising and deblurring, of photographs.
+
+An autoencoder with a discrete code learns clean photographs, once. For each task its encoder is
+then trained to find the codes of the clean picture, codebook and decoder being frozen. Beside it:
+the prior as it stands, the same without a code, and a plain network of as much training. All are
+given photographs that they never saw, under degradations that they know and that they do not.
+"""
+
+import functools
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from shortcut1d import autoencoder, combine, errors, plotting, rain
+from shortcut1d.analysis import bootstrap
+from shortcut1d.autoencoder import Autoencoder
+from shortcut1d.claims import Claim, claim_mean
+from shortcut1d.grid import Cell
+from shortcut1d.imagebed import NEW, PHOTOGRAPHS, PictureConfig
+from shortcut1d.images import Photographs
+from shortcut1d.networks import Network, Params
+from shortcut1d.options import option
+from shortcut1d.panel import UNSEEN_CONTENT, Subject, Trial
+from shortcut1d.priorbed import Name, fresh, in_stages, shown
+from shortcut1d.study import Experiment, Outcome, complain, main
+from shortcut1d.sweep import Session
+from shortcut1d.testbed import UNSEEN_BOTH, trials
+from shortcut1d.training import Schedule
+
+PLAIN, STANDS, CODES = "plain network", "prior, as it stands", "prior, encoder to codes"
+NO_CODE, NO_CODE_STANDS = "no code, encoder tuned", "no code, as it stands"
+NOTHING = "nothing"  # what priors are trained under
+ARMS = (PLAIN, CODES, STANDS, NO_CODE)
+
+
+@dataclass(frozen=True)
+class Config(PictureConfig):
+    """How large the prior is, and how long each part is trained."""
+
+    seeds: int = option(5, "networks of each kind, each with its own weights and data")
+    steps: int = option(1000, "training steps of a prior")
+    tune_steps: int = option(300, "training steps after that; a plain network has both")
+    prior_width: int = option(24, "channels of the autoencoder")
+    halvings: int = option(2, "of the resolution, by the autoencoder")
+    books: int = option(2, "codebooks a position")
+    entries: int = option(256, "of a codebook")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        errors.whole("seeds", self.seeds, low=2)
+        with errors.known_as("tune_steps"):
+            Schedule(self.tune_steps)
+        with errors.known_as("halvings"):
+            Autoencoder(levels=self.halvings)
+        if self.size % 2**self.halvings:
+            raise errors.refuse("size", self.size, f"a multiple of {2**self.halvings}")
+        self.autoencoder()
+
+    def autoencoder(self) -> Autoencoder:
+        """The prior, and its twin without a code."""
+        return Autoencoder(
+            self.prior_width, levels=self.halvings, books=self.books, entries=self.entries,
+            edges="reflect",
+        )  # fmt: skip
+
+    def tasks(self) -> dict[str, tuple[tuple[str, Any], dict[str, Any]]]:
+        """By name: what is known, and two degradations that are not."""
+        look = self.look()
+        return {
+            "deraining": (
+                ("small rain", rain.rain("small", **look)),
+                {"other rain": rain.other_rain(**look), "large rain": rain.rain("large", **look)},
+            ),
+            "denoising": (
+                ("Gaussian noise", rain.sensor_noise("gaussian", **look)),
+                {
+                    "salt and pepper": rain.sensor_noise("salt_and_pepper", **look),
+                    "speckle": rain.sensor_noise("speckle", **look),
+                },
+            ),
+            "deblurring": (
+                ("Gaussian blur", rain.blur_kernel((1, 1), **look)),
+                {
+                    "motion": rain.blur_kernel((1, 1), motion=True, **look),
+                    "wide Gaussian blur": rain.blur_kernel((1.5, 1.5), **look),
+                },
+            ),
+        }
+
+
+def run(config: Config, session: Session) -> Outcome:
+    """Train the prior and the plain networks; then what is built on the prior."""
+    photographs = config.photographs(complain)
+    space = (config.size, config.size)
+    kinds = {STANDS: autoencoder.PRIOR, NO_CODE_STANDS: autoencoder.NO_CODE}
+    long = Schedule(
+        config.steps + config.tune_steps, config.batch, config.learning_rate, config.loss
+    )
+    first = [
+        subject(
+            config, photographs, "deraining", name, config.autoencoder(), seed,
+            fresh(config.autoencoder(), recipe, seed, space, config.channels), clean=True,
+        )
+        for name, recipe in kinds.items()
+        for seed in range(config.seeds)
+    ]  # fmt: skip
+    first += [
+        subject(config, photographs, task, PLAIN, config.made(), seed)._replace(schedule=long)
+        for task in config.tasks()
+        for seed in range(config.seeds)
+    ]
+    staged = in_stages(
+        first, functools.partial(built, config, photographs), config.schedule(), config.exam(),
+        session,
+    )  # fmt: skip
+    table = staged.table[staged.table["degradation"] != NOTHING].reset_index(drop=True)
+    tasks = {known: task for task, ((known, _), _) in config.tasks().items()}
+    table["task"] = table["degradation"].map(tasks)
+    prior = staged.weights[STANDS, NOTHING, 0]
+    pictures = {name: shown(staged, (name, "small rain", 0), _in_other_rain) for name in ARMS}
+    kept = {"photographs": (config.autoencoder(), prior, (*space, config.channels))}
+    return Outcome(table, pictures, models=kept)
+
+
+def _in_other_rain(test: Trial) -> bool:
+    return test.role == UNSEEN_BOTH and test.degradation_name == "other rain"
+
+
+def subject(
+    config: Config,
+    photographs: Photographs,
+    task: str,
+    name: str,
+    network: Network,
+    seed: int,
+    begin: Params | None = None,
+    clean: bool = False,
+) -> Subject:
+    """One network. clean: it is trained on photographs without a degradation."""
+    known, unseen = config.tasks()[task]
+    tests = trials(
+        (PHOTOGRAPHS, photographs), known, {NEW: photographs.unseen()}, unseen, both=True
+    )
+    under = (
+        (NOTHING, combine.nothing(config.size, config.size, config.channels)) if clean else known
+    )
+    cell = Cell(photographs, under[1], network, seed, begin)
+    return Subject(cell, name, PHOTOGRAPHS, under[0], tests)
+
+
+def built(
+    config: Config, photographs: Photographs, weights: Mapping[Name, Params]
+) -> Iterator[Subject]:
+    """What is made of the priors, for every task."""
+    tuning = Schedule(config.tune_steps, config.batch, config.learning_rate, config.loss)
+    for seed in range(config.seeds):
+        prior, twin = (weights[kind, NOTHING, seed] for kind in (STANDS, NO_CODE_STANDS))
+        for task in config.tasks():
+            for name, begin, schedule in (
+                (STANDS, prior, config.schedule(stops=(0,))),
+                (CODES, autoencoder.restoring(prior, **autoencoder.TO_CODES), tuning),
+                (NO_CODE, autoencoder.restoring(twin, **autoencoder.TO_CODES), tuning),
+            ):
+                who = subject(config, photographs, task, name, config.autoencoder(), seed, begin)
+                yield who._replace(schedule=schedule)
+
+
+def measure(table: pd.DataFrame, network: str, task: str, column: str, role: str) -> np.ndarray:
+    """A measure of a network's seeds on new photographs, mean over the degradations of a role.
+
+    role: `UNSEEN_CONTENT` (under the degradation that is known), or `UNSEEN_BOTH`.
+    """
+    chosen = table[
+        (table["network"] == network) & (table["task"] == task) & (table["test"] == role)
+    ]
+    return chosen.groupby("seed")[column].mean().sort_index().to_numpy()
+
+
+def tasks_of(table: pd.DataFrame) -> list[str]:
+    """In the order in which they were run."""
+    return list(dict.fromkeys(table["task"]))
+
+
+LOSS = 3.0  # dB of PSNR that the prior may cost where the degradation is known
+
+
+def claims(table: pd.DataFrame) -> list[Claim]:
+    """That the prior is better under what was not seen, that the code does it, what it costs."""
+    made = []
+    for task in tasks_of(table):
+        tuned = measure(table, CODES, task, "psnr", UNSEEN_BOTH)
+        for rival, word in ((PLAIN, "a plain network"), (NO_CODE, "the same without a code")):
+            made.append(
+                claim_mean(
+                    f"{task}: the prior, its encoder tuned, is better than {word} under what was "
+                    "not seen",
+                    "PSNR on new photographs, difference, dB",
+                    tuned - measure(table, rival, task, "psnr", UNSEEN_BOTH), "above", 0.0,
+                )
+            )  # fmt: skip
+        if task == "deraining":
+            left, less = (measure(table, name, task, "e_r", UNSEEN_BOTH) for name in (PLAIN, CODES))
+            made.append(
+                claim_mean(
+                    "deraining: the prior, its encoder tuned, leaves less of unseen rain than a "
+                    "plain network",
+                    "E_R of the one - of the other", left - less, "above", 0.0,
+                )
+            )  # fmt: skip
+        known = [measure(table, name, task, "psnr", UNSEEN_CONTENT) for name in (PLAIN, CODES)]
+        made.append(
+            claim_mean(
+                f"{task}: the prior, its encoder tuned, loses little under what it knows",
+                "PSNR on new photographs, of a plain network - of the prior, dB",
+                known[0] - known[1], "below", LOSS,
+            )
+        )  # fmt: skip
+    return made
+
+
+COLORS = {
+    PLAIN: plotting.GREY, CODES: plotting.BLUE, STANDS: plotting.GREEN, NO_CODE: plotting.PINK,
+}  # fmt: skip
+
+
+def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
+    """PSNR of each network on each task, known and not; and pictures in other rain."""
+    with plotting.style():
+        figure = Figure(figsize=(plotting.TWO_COLUMNS, 4.4), layout="constrained")
+        above, below = figure.subfigures(2, 1, height_ratios=[1, 1.1])
+        tasks = tasks_of(table)
+        for axes, task in zip(above.subplots(1, len(tasks), sharey=True), tasks, strict=True):
+            for place, name in enumerate(ARMS):
+                for role, marker, shift in ((UNSEEN_CONTENT, "o", -0.15), (UNSEEN_BOTH, "s", 0.15)):
+                    values = bootstrap(measure(table, name, task, "psnr", role))
+                    plotting.bar(axes, values, place + shift, COLORS[name], marker)
+            axes.set_yticks(range(len(ARMS)), ARMS, fontsize=6.5)
+            axes.set_ylim(len(ARMS) - 0.5, -0.5)
+            axes.set_title(task, loc="left", fontsize=7)
+            axes.set_xlabel("PSNR on new photographs (dB)")
+        for role, marker in (("degradation it knows", "o"), ("not seen", "s")):
+            axes.plot([], [], marker, color=plotting.INK, markersize=4, label=role)
+        axes.legend(fontsize=6, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2)
+        plotting.pictures(below, [(f"{n}: other rain", parts) for n, parts in arrays.items()])
+        return figure
+
+
+experiment = Experiment(
+    name="image_prior",
+    summary=__doc__,
+    presets={
+        "smoke": Config(
+            seeds=2, size=16, width=2, steps=5, tune_steps=5, batch=4, samples=4, prior_width=2,
+            entries=4,
+        ),
+        "quick": Config(width=12, batch=8, samples=64),
+        "full": Config(
+            seeds=8, network="residual", size=64, channels=3, width=48, steps=20_000,
+            tune_steps=6000, batch=16, samples=256, prior_width=64, books=4,
+        ),
+    },
+    run=run,
+    plot=plot,
+    claims=claims,
+)  # fmt: skip
+
+if __name__ == "__main__":
+    sys.exit(main(experiment))

@@ -1,0 +1,83 @@
+"""What the studies of a generative prior share: priors are trained first, then what uses them."""
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import pandas as pd
+from jaxtyping import PRNGKeyArray
+
+from shortcut1d import autoencoder, networks, panel
+from shortcut1d.autoencoder import Autoencoder, Recipe
+from shortcut1d.networks import Params
+from shortcut1d.panel import Exam, Subject, Trial
+from shortcut1d.sweep import Session, sweep
+from shortcut1d.training import Schedule
+
+Name = tuple[str, str, int]  # of a trained network: what the table calls it, its degradation, seed
+
+
+class Staged(NamedTuple):
+    """table: of both stages. weights: of the first stage, and of seed 0 of the second. subjects:
+    of both, by name.
+    """
+
+    table: pd.DataFrame
+    weights: dict[Name, Params]
+    subjects: dict[Name, Subject]
+
+
+def in_stages(
+    first: list[Subject],
+    then: Callable[[Mapping[Name, Params]], Iterable[Subject]],
+    schedule: Schedule,
+    exam: Exam,
+    session: Session,
+) -> Staged:
+    """Train and test the first subjects, then those that are made of their weights.
+
+    Args:
+        first: priors, and what else others are made of.
+        then: makes the others.
+        schedule: of subjects that bring none of their own.
+        exam: shared by all.
+        session: archive, progress, chunk.
+    """
+    begun = sweep(first, schedule, exam, session, keep=lambda who: True)
+    weights = {name_of(who): begun.weights[place] for place, who in enumerate(first)}
+    later = list(then(weights))
+    ended = sweep(later, schedule, exam, session, keep=lambda who: who.cell.seed == 0)
+    weights |= {name_of(later[place]): params for place, params in ended.weights.items()}
+    return Staged(
+        pd.concat([begun.table, ended.table], ignore_index=True),
+        weights,
+        {name_of(who): who for who in (*first, *later)},
+    )
+
+
+def name_of(who: Subject) -> Name:
+    """What a subject's weights are found under."""
+    return who.network, who.degradation, who.cell.seed
+
+
+def shown(staged: Staged, name: Name, wanted: Callable[[Trial], bool]) -> np.ndarray:
+    """A sample of the first of a network's tests that is wanted: input, target, output."""
+    who = staged.subjects[name]
+    test = next(test for test in who.tests if wanted(test))
+    made = panel.windows(who.cell.network, [(staged.weights[name], test)])
+    return made[0].astype(np.float32)
+
+
+def fresh(
+    network: Autoencoder, recipe: Recipe, seed: int, space: tuple[int, ...], channels: int
+) -> Params:
+    """What an autoencoder begins with; those of a seed differ in the recipe only."""
+    key = jax.random.fold_in(jax.random.key(seed), 0)
+    return autoencoder.by(recipe, _drawn(network, key, space, channels))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 2, 3))
+def _drawn(network: Any, key: PRNGKeyArray, space: tuple[int, ...], channels: int) -> Params:
+    return networks.init(network, key, space, channels)

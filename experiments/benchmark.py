@@ -92,8 +92,10 @@ class Config:
         errors.whole("rounds", self.rounds, low=2)
         for size in self.sizes:
             errors.whole("sizes", size)
-        for batch in (self.batch, self.conv2d_batch, self.vq_batch):
-            Schedule(self.steps, batch)
+        Schedule(self.steps, self.batch)
+        for field in ("conv2d_batch", "vq_batch"):
+            with errors.known_as(field):
+                Schedule(batch=getattr(self, field))
         races(self)
 
 

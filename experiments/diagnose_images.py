@@ -5,9 +5,11 @@ python experiments/diagnose_images.py --model mymodule:load --clean DIR --degrad
 mymodule is found from the working directory (or name a file: path/to/model.py:load). load() makes
 the network: a PyTorch module in evaluation mode, or any callable on arrays of shape (n, height,
 width, channels). The folders hold what it was trained on, pictures with matching names. Without
---new-clean and --new-degraded, content that it was not trained on is drawn; without --other-clean
-and --other-degraded, so are degradations that it was not trained on: rain and noise. Without any
-of them, a median filter is asked to take rain off photographs.
+--new-clean and --new-degraded, letters and dead leaves stand for content that it was not trained
+on, under what the degraded pictures have more than the clean ones: give folders where that is not
+what the degradation does (a blur, for one). Without --other-clean and --other-degraded, rain and
+Gaussian noise stand for degradations that it was not trained on: give folders if it was.
+Without any of them, a median filter is asked to take rain off photographs.
 """
 
 import functools
@@ -78,7 +80,7 @@ class Config:
         clean, degraded = (getattr(self, f"{prefix}{part}") for part in ("clean", "degraded"))
         if clean is None:
             return None
-        files = len(pictures.picture_files(degraded))
+        files = len(pictures.picture_files(clean))
         pairs = pictures.read_pairs(clean, degraded, self.size, self.channels, complain)
         return pictures.crops(pairs, self.samples, self.size, -(-self.samples // max(files, 1)))
 
@@ -110,6 +112,8 @@ def run(config: Config, session: Session) -> Outcome:
         pictures=True,
     )
     session.progress(Done(1, 1, 0))
+    for note in report.notes:
+        complain(f"note: {note}")
     return Outcome(report.to_frame(), report.arrays())
 
 

@@ -108,8 +108,8 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     best, loss = too_many(psnr[ranges[0]])
     made = [
         claim_mean(
-            f"in {ranges[0]}, {pools[-1]} crops do worse than {pools[best]} (chosen on other "
-            "seeds) on new photographs in other rain",
+            f"in {ranges[0]}, {pools[-1]} crops do worse than fewer, mostly {pools[best]} (chosen "
+            "on the other seeds), on new photographs in other rain",
             "PSNR with so many - with the most, dB", loss, "above", 0.0,
         )
     ]  # fmt: skip

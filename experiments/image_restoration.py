@@ -137,8 +137,8 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         best, loss = too_many(psnr[0])
         made.append(
             claim_mean(
-                f"{task}: trained on {known[0]}, {pools[-1]} crops do worse than {pools[best]} "
-                "(chosen on other seeds) on new photographs under what was not seen",
+                f"{task}: trained on {known[0]}, {pools[-1]} crops do worse than fewer, mostly "
+                f"{pools[best]} (chosen on the other seeds), under what was not seen",
                 "PSNR with so many - with the most, dB", loss, "above", 0.0,
             )
         )  # fmt: skip

@@ -85,14 +85,16 @@ def load(spec: str) -> Callable[[Array], Array]:
     source, colon, name = spec.rpartition(":")
     if not colon or not source or not name.isidentifier():
         raise errors.refuse("model", spec, "MODULE:NAME or FILE.py:NAME")
-    with _told(f"model: {source} cannot be imported"):
-        module = _imported(source)
-    if not hasattr(module, name):
-        errors.choice(f"name in {source}", name, [n for n in vars(module) if n[0] != "_"] or ["-"])
-    found = getattr(module, name)
-    if not _is_module(found) and _needs_nothing(found):
-        with _told(f"model: {spec} cannot be made"):
-            found = found()
+    with _importable_from(Path(source).resolve().parent if _is_file(source) else Path.cwd()):
+        with _told(f"model: {source} cannot be imported"):
+            module = _imported(source)
+        if not hasattr(module, name):
+            public = [known for known in vars(module) if known[0] != "_"]
+            errors.choice(f"name in {source}", name, public or ["nothing"])
+        found = getattr(module, name)
+        if not _is_module(found) and _needs_nothing(found):
+            with _told(f"model: {spec} cannot be made"):
+                found = found()
     if _is_module(found):
         return from_torch(found)
     if not callable(found):
@@ -100,25 +102,33 @@ def load(spec: str) -> Callable[[Array], Array]:
     return found
 
 
+def _is_file(source: str) -> bool:
+    return source.endswith(".py")
+
+
 def _imported(source: str) -> Any:
-    if not source.endswith(".py"):
-        with _importable_from(Path.cwd()):
-            return importlib.import_module(source)
+    if not _is_file(source):
+        return importlib.import_module(source)
     path = Path(source)
     if not path.is_file():
         raise errors.InvalidInput("there is no such file")
-    with _importable_from(path.resolve().parent):
-        described = importlib.util.spec_from_file_location(path.stem, path)
-        assert described is not None
-        assert described.loader is not None
-        module = importlib.util.module_from_spec(described)
-        sys.modules[path.stem] = module  # as an import would; dataclasses look themselves up there
+    name = f"_model_in_{path.stem}"  # a file may be called json.py
+    described = importlib.util.spec_from_file_location(name, path)
+    assert described is not None
+    assert described.loader is not None
+    module = importlib.util.module_from_spec(described)
+    sys.modules[name] = module  # as an import would; dataclasses look themselves up there
+    try:
         described.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
     return module
 
 
 @contextlib.contextmanager
 def _importable_from(folder: Path) -> Iterator[None]:
+    """Whatever is beside the model can be imported, when it is loaded and when it is called."""
     sys.path.insert(0, str(folder))
     try:
         yield

@@ -57,7 +57,8 @@ class Autoencoder:
     width: channels. levels: halvings along each axis. kernel: taps along each axis, odd.
     books: codebooks a position. entries, dims: of each codebook. residual: codebooks one after the
     other rather than side by side. edges: "circular" or "reflect". What kind it is and how it is
-    trained is in its weights: see `Recipe`.
+    trained is in its weights: see `Recipe`. A derivative of it sees the straight-through surrogate:
+    the novelty response of one with a code is that of its encoder and decoder, without the steps.
     """
 
     width: int = 32
@@ -163,21 +164,24 @@ class _Autoencoder(nnx.Module):
     def _unlike_teacher(self, latent: Array, clean: Array) -> Float[Array, ""]:
         """Cross-entropy with the codes of the clean sample, and the distance to what they stand
         for; where there is no code, the distance of the latent vectors.
+
+        Each entry stands for a Gaussian as wide as clean samples lie round their entries: without
+        that scale a small latent space makes all entries alike, and the encoder runs away from it.
         """
         recipe = self.followed()
         wanted = jax.lax.stop_gradient(self.teacher(clean))
         target = self.quantised(wanted)
         # Each codebook is asked for what the clean sample's earlier codes leave of this latent.
         asked = target.asked + self._by_book(latent - wanted)
-        entropy = jnp.float32(0)
+        unlike = jnp.float32(0)
         for number, book in enumerate(jax.lax.stop_gradient(self.codebooks[...])):
-            far = codebook.distances(asked[..., number, :], book, recipe.active)
-            chosen = jnp.take_along_axis(
-                jax.nn.log_softmax(-far), target.codes[..., number, None], axis=-1
-            )
-            entropy = entropy - jnp.mean(chosen) / self.made.books
-        aim = jnp.where(recipe.coded > 0, target.value, wanted)
-        return recipe.coded * entropy + jnp.mean((latent - aim) ** 2)
+            codes = target.codes[..., number]
+            spread = jnp.mean((target.asked[..., number, :] - book[codes]) ** 2) + 1e-12
+            far = codebook.distances(asked[..., number, :], book, recipe.active) / (2 * spread)
+            near = jnp.take_along_axis(far, codes[..., None], axis=-1)
+            entropy = jnp.mean(near[..., 0] + jax.nn.logsumexp(-far, axis=-1))
+            unlike += (entropy + jnp.mean(near)) / self.made.books
+        return jnp.where(recipe.coded > 0, unlike, jnp.mean((latent - wanted) ** 2))
 
     def _by_book(self, latent: Array) -> Float[Array, "*places books dims"]:
         """Each codebook's share of a latent vector; all of it where they come one after another."""
@@ -265,8 +269,13 @@ def _conv(made: Autoencoder, rank: int, before: int, after: int, rngs: nnx.Rngs)
 
 
 def by(recipe: Recipe, weights: Weights) -> Weights:
-    """Weights under another recipe."""
-    return {**weights, "recipe": jnp.asarray(recipe, jnp.float32)}
+    """Weights under another recipe; the entries that it has in use begin as used alike."""
+    uses = weights["uses"]
+    return {
+        **weights,
+        "recipe": jnp.asarray(recipe, jnp.float32),
+        "uses": jnp.full_like(uses, 1 / (recipe.active or uses.shape[-1])),
+    }
 
 
 def restoring(weights: Weights, **changes: float) -> Weights:
@@ -275,7 +284,7 @@ def restoring(weights: Weights, **changes: float) -> Weights:
     changes: of its recipe, such as `TO_CODES`.
     """
     recipe = Recipe(*(float(part) for part in weights["recipe"]))._replace(**changes)
-    return by(recipe, {**weights, "teacher": weights["encoder"]})
+    return by(recipe, weights) | {"teacher": weights["encoder"], "uses": weights["uses"]}
 
 
 def codes_of(

@@ -78,7 +78,7 @@ class CropsConfig(PictureConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        errors.whole("seeds", self.seeds, low=2)  # a half to choose on, a half to judge
+        errors.whole("seeds", self.seeds, low=2)  # some to choose on, one to judge
         if len(self.pools) < 2 or list(self.pools) != sorted(set(self.pools)):
             raise errors.refuse("pools", self.pools, "at least two, in rising order")
         for size in self.pools:
@@ -186,10 +186,13 @@ def too_many(quality: np.ndarray) -> tuple[int, np.ndarray]:
         quality: `(seeds, pools)`, the higher the better, pools in rising order.
 
     Returns:
-        the place of the best pool but the largest, found on the first half of the seeds; and on the
-        other half, how far the largest falls short of it.
+        the place of the best pool but the largest, and for each seed how far the largest falls
+        short of the pool that is best on the *other* seeds, so that nothing is chosen on what it is
+        judged by. The place is the one that is chosen most often.
     """
-    half = len(quality) // 2
-    fewer = np.mean(quality[:half, :-1], axis=0)
-    best = int(np.argmax(np.nan_to_num(fewer, nan=-np.inf)))
-    return best, quality[half:, best] - quality[half:, -1]
+    seeds = len(quality)
+    best = []
+    for seed in range(seeds):
+        fewer = np.mean(quality[np.arange(seeds) != seed, :-1], axis=0)
+        best.append(int(np.argmax(np.nan_to_num(fewer, nan=-np.inf))))
+    return int(np.bincount(best).argmax()), quality[np.arange(seeds), best] - quality[:, -1]

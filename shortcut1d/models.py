@@ -75,7 +75,7 @@ def load(path: str | Path) -> tuple[Network, Params, tuple[int, ...]]:
         structure = jax.tree.structure(_abstract(network, shape))
         params = jax.tree.unflatten(structure, [leaves[str(n)] for n in range(len(leaves))])
         _check(network, params, shape)
-    except (errors.Shortcut1dError, ValueError, KeyError, TypeError) as error:
+    except (errors.Shortcut1dError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise errors.InvalidInput(f"{path}: a model of another version ({error})") from error
     return network, params, shape
 

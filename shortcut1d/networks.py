@@ -166,9 +166,16 @@ class WithDropout:
         return made
 
 
+def has_fixed_weights(network: Network) -> bool:
+    """Whether some of its weights say what it is, and are not learnt."""
+    if isinstance(network, Chain):
+        return any(has_fixed_weights(part) for part in (network.first, network.then))
+    return isinstance(network, Autoencoder | Search)
+
+
 @dataclass(frozen=True)
 class Chain:
-    """A network, and another one on what it makes. They are trained apart.
+    """A network, and another one on what it makes; for networks that were trained apart.
 
     first, then: the networks; the weights are a dictionary of theirs under these names.
     """

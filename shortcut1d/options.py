@@ -58,7 +58,7 @@ def parser(
     made.add_argument(
         "--only-plot",
         action="store_true",
-        help="train nothing: draw the figure again from the table saved in --out",
+        help="train nothing: draw the figure and judge the claims again from the table in --out",
     )
     made.add_argument(
         "--fresh", action="store_true", help="train all cells, those finished earlier too"

@@ -1,6 +1,6 @@
 """Picture files in: a folder, the photographs inside scikit-image, pairs of clean and rainy."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,9 +23,10 @@ Picture = Float[np.ndarray, "height width channels"]
 
 
 class Pair(NamedTuple):
-    """Two pictures of one size. name: of the degraded one's file."""
+    """Two pictures of one size. name, source: of the degraded file, and of the clean one."""
 
     name: str
+    source: str
     clean: Picture
     degraded: Picture
 
@@ -129,28 +130,33 @@ def read_pairs(
             complain(f"{Path(degraded) / name}: of another size than the clean one; left out")
             continue
         found += 1
-        yield Pair(name, partner, picture)
+        yield Pair(name, path.name, partner, picture)
     if not found:
         raise errors.InvalidInput(f"{degraded}: no file has the name of one in {clean}")
 
 
 def crops(
-    pairs: Iterator[Pair], count: int, size: int, each: int
+    pairs: Iterable[Pair], count: int, size: int, each: int
 ) -> tuple[Float[np.ndarray, "n size size channels"], Float[np.ndarray, "n size size channels"]]:
     """Clean and degraded squares out of pairs of pictures, none of which overlap.
 
     Args:
-        pairs: see `read_pairs`; as many are read as are needed.
+        pairs: see `read_pairs`; as many are read as are needed. Of a clean picture only the first
+            degraded one is used: fourteen kinds of rain on one picture are not fourteen samples.
         count: at most so many squares.
         size: of a square, pixels.
         each: at most so many of one pair, evenly spread over it.
     """
     clean: list[np.ndarray] = []
     degraded: list[np.ndarray] = []
+    used: set[str] = set()
     for pair in pairs:
+        if pair.source in used:
+            continue
+        used.add(pair.source)
         rows, columns = (length // size for length in pair.clean.shape[:2])
         wanted = min(each, rows * columns, count - len(clean))
-        for place in np.arange(wanted) * rows * columns // max(wanted, 1):
+        for place in (2 * np.arange(wanted) + 1) * rows * columns // max(2 * wanted, 1):
             top, left = size * (place // columns), size * (place % columns)
             for kept, picture in ((clean, pair.clean), (degraded, pair.degraded)):
                 kept.append(picture[top : top + size, left : left + size])

@@ -47,6 +47,9 @@ def in_stages(
     """
     begun = sweep(first, schedule, exam, session, keep=lambda who: True)
     weights = {name_of(who): begun.weights[place] for place, who in enumerate(first)}
+    flags = begun.table.groupby(["network", "degradation", "seed"])["diverged"].any()
+    for name in flags.index[flags]:  # nothing sound can be made of what has diverged
+        weights[name] = jax.tree.map(lambda leaf: np.full_like(leaf, np.nan), weights[name])
     later = list(then(weights))
     ended = sweep(later, schedule, exam, session, keep=lambda who: who.cell.seed == 0)
     weights |= {name_of(later[place]): params for place, params in ended.weights.items()}

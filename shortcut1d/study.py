@@ -155,7 +155,7 @@ def carry_out(experiment: Experiment, config: Any, chosen: argparse.Namespace) -
 
 
 def redraw(experiment: Experiment, out: Path) -> None:
-    """Draw the figure again from what an earlier run saved, and print its claims.
+    """Draw the figure and judge the claims again, from what an earlier run saved.
 
     Raises:
         InvalidInput: nothing saved there, or not what the provenance file says.
@@ -168,7 +168,10 @@ def redraw(experiment: Experiment, out: Path) -> None:
             f"{out / experiment.name}.csv: not the table that its .json describes; run again"
         )
     claims = experiment.claims(table)
-    for suffix, data in draw(experiment.plot(table, arrays)).items():
+    drawings = draw(experiment.plot(table, arrays))
+    record["claims"] = [claim.record() for claim in claims]
+    store.write_atomic(out / f"{experiment.name}.json", store.json_bytes(record))
+    for suffix, data in drawings.items():
         store.write_atomic(out / f"{experiment.name}.{suffix}", data)
     show(experiment.name, claims, out, None)
 

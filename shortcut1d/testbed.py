@@ -6,6 +6,7 @@ clicks, and hiss. In every cell of the other grid it is trained on a pool of so 
 such clicks, and then given new melodies, other clicks, and both.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +48,8 @@ class TrainConfig:
 
     def schedule(self, **others: Any) -> Schedule:
         """How every network is trained, and `others` of the fields of a `Schedule`."""
-        return Schedule(self.steps, self.batch, self.learning_rate, self.loss, **others)
+        usual = Schedule(self.steps, self.batch, self.learning_rate, self.loss)
+        return dataclasses.replace(usual, **others)
 
 
 def check_bands(frequencies: Iterable[float]) -> None:

@@ -101,6 +101,10 @@ def start(
     schedule: Schedule,
 ) -> State:
     """A run before its first step, at the weights `begin`, or at fresh ones where that is None."""
+    if schedule.weight_decay and networks.has_fixed_weights(network):
+        raise errors.refuse(
+            "weight_decay", schedule.weight_decay, "0: not all weights of this network are learnt"
+        )
     init_key, data_key = jax.random.split(key)
     params = begin
     if params is None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shortcut1d import content, degradation
-from shortcut1d.combine import any_of, in_turn
+from shortcut1d.combine import any_of, in_turn, nothing
 from shortcut1d.errors import InvalidInput
 from shortcut1d.family import Degradation, draw_pair, fingerprint, stack
 
@@ -89,3 +89,18 @@ def test_a_combination_shares_a_program_with_families_that_draw_less(name, key):
 def test_what_cannot_be_combined_is_refused(make, parts, message):
     with pytest.raises(InvalidInput, match=message):
         make(*parts)
+
+
+@pytest.mark.parametrize("shape", [(16, 1), (8, 8, 3)])
+def test_nothing_leaves_content_as_it_is_beside_other_degradations(shape, key):
+    clean = jax.random.normal(key, (4, *shape))
+    none = nothing(*shape)
+    np.testing.assert_array_equal(none.apply(clean, none.sample(key, 4)), clean)
+    assert isinstance(none, Degradation)
+
+
+def test_nothing_shares_a_program_with_other_degradations(key):
+    both = stack([nothing(128, 1), HISS])
+    alone = jax.tree.map(lambda leaf: leaf[0], both)
+    clean = content.melody().sample(key, 4)
+    np.testing.assert_array_equal(alone.apply(clean, alone.sample(key, 4)), clean)

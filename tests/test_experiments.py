@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 from scipy.io import wavfile
 
+from shortcut1d import models, networks
+
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted(path.stem for path in (ROOT / "experiments").glob("*.py"))
 
@@ -264,12 +266,33 @@ def test_what_cannot_be_derained_is_refused_in_one_line(arguments, named, comman
         ("image_vs_signal", ["--signal-batch", "0"], "signal_batch: got 0"),
         ("image_vs_signal", ["--signal-width", "0"], "signal_width: got 0"),
         ("image_vs_signal", ["--signal-samples", "1"], "signal_samples: got 1"),
+        ("image_prior", ["--halvings", "0"], "got 0"),
+        ("image_prior", ["--halvings", "5"], "a multiple of 32"),
+        ("image_prior", ["--entries", "1"], "entries: got 1"),
+        ("image_prior", ["--tune-steps", "0"], "tune_steps: got 0"),
+        ("image_prior", ["--seeds", "1"], "seeds: got 1"),
+        ("generative_prior", ["--entries", "8", "4"], "in rising order"),
+        ("generative_prior", ["--entries", "0"], "entries: got 0"),
+        ("generative_prior", ["--levels", "3"], "0 among them"),
+        ("generative_prior", ["--levels", "0", "nan"], "levels: got"),
+        ("generative_prior", ["--books", "0"], "books: got 0"),
+        ("generative_prior", ["--prior-width", "0"], "prior_width: got 0"),
+        ("generative_prior", ["--tune-steps", "-1"], "tune_steps: got -1"),
+        ("generative_prior", ["--shapes", "0"], "shapes: got 0"),
     ],
 )
-def test_what_no_study_of_pictures_can_use_is_refused(name, arguments, named, command, tmp_path):
+def test_what_a_study_cannot_use_is_refused(name, arguments, named, command, tmp_path):
     smallest = ["--preset", "smoke", "--out", tmp_path / "new"]
     status, printed, complaints = command(name, *smallest, *arguments)
     assert (status, printed) == (2, "")
     assert named in complaints
     assert complaints.count("\n") == 1
     assert not (tmp_path / "new").exists()
+
+
+def test_a_prior_that_a_script_has_trained_can_be_loaded(smoke):
+    folder, _ = smoke("generative_prior")
+    network, weights, shape = models.load(folder / "generative_prior_melodies.model")
+    output = networks.apply(network, weights, np.zeros((2, *shape), np.float32))
+    assert output.shape == (2, *shape)
+    assert np.isfinite(output).all()

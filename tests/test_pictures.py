@@ -174,7 +174,7 @@ def pairs_of(*shapes):
     """Pictures whose every value says where it is, and twins that are 1 higher."""
     for number, shape in enumerate(shapes):
         clean = 10_000 * number + np.arange(np.prod(shape), dtype=np.float32).reshape(*shape, 1)
-        yield pictures.Pair(str(number), clean, clean + 1)
+        yield pictures.Pair(str(number), str(number), clean, clean + 1)
 
 
 def test_squares_are_cut_from_all_pairs_and_none_overlap():
@@ -186,7 +186,7 @@ def test_squares_are_cut_from_all_pairs_and_none_overlap():
 
 def test_few_squares_are_spread_over_a_picture():
     clean, _ = pictures.crops(pairs_of((8, 80)), 100, 8, each=2)
-    np.testing.assert_array_equal(clean[:, 0, 0, 0], [0, 40])
+    np.testing.assert_array_equal(clean[:, 0, 0, 0], [16, 56])  # of ten, the third and eighth
 
 
 def test_no_more_pairs_are_read_than_are_needed():
@@ -199,3 +199,9 @@ def test_no_more_pairs_are_read_than_are_needed():
 
     clean, _ = pictures.crops(noted(), 2, 8, each=1)
     assert (len(clean), read) == (2, ["0", "1"])
+
+
+def test_a_clean_picture_counts_once():
+    once, *_ = pairs_of((8, 8))
+    clean, _ = pictures.crops([once, once._replace(name="another rain")], 10, 8, each=4)
+    assert len(clean) == 1

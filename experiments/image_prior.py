@@ -248,8 +248,8 @@ COLORS = {
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     """PSNR of each network on each task, known and not; and pictures in other rain."""
     with plotting.style():
-        figure = Figure(figsize=(plotting.TWO_COLUMNS, 4.4), layout="constrained")
-        above, below = figure.subfigures(2, 1, height_ratios=[1, 1.1])
+        figure = Figure(figsize=(plotting.TWO_COLUMNS, 5.2), layout="constrained")
+        above, below = figure.subfigures(2, 1, height_ratios=[1, 1.35])
         tasks = tasks_of(table)
         for axes, task in zip(above.subplots(1, len(tasks), sharey=True), tasks, strict=True):
             for place, name in enumerate(ARMS):
@@ -262,7 +262,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
             axes.set_xlabel("PSNR on new photographs (dB)")
         for role, marker in (("degradation it knows", "o"), ("not seen", "s")):
             axes.plot([], [], marker, color=plotting.INK, markersize=4, label=role)
-        axes.legend(fontsize=6, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2)
+        above.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=2)
         plotting.pictures(below, [(f"{n}: other rain", parts) for n, parts in arrays.items()])
         return figure
 

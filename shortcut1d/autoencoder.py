@@ -29,7 +29,7 @@ class Recipe(NamedTuple):
     coded: latent vectors are quantised. active: entries of a codebook in use; 0 for all. moving:
     codebooks follow what they are asked for. whole: the decoder is trained, not the encoder alone.
     to_codes: the encoder is to find the codes of the clean sample, as the encoder with which it
-    began does (cross-entropy, and the distance of the latent vectors). to_output: the output is to
+    began does (cross-entropy, and the distance of the latent vectors); otherwise the output is to
     be the clean sample.
     """
 
@@ -38,14 +38,13 @@ class Recipe(NamedTuple):
     moving: Scalar = 1.0
     whole: Scalar = 1.0
     to_codes: Scalar = 0.0
-    to_output: Scalar = 1.0
 
 
 PRIOR = Recipe()
 RANDOM_CODE = Recipe(moving=0.0)
 NO_CODE = Recipe(coded=0.0)
 # What is changed of a prior's recipe to restore by it.
-TO_CODES = {"moving": 0.0, "whole": 0.0, "to_codes": 1.0, "to_output": 0.0}
+TO_CODES = {"moving": 0.0, "whole": 0.0, "to_codes": 1.0}
 TO_OUTPUT = {"moving": 0.0, "whole": 0.0}
 EVERYTHING = {"moving": 1.0, "whole": 1.0}
 
@@ -154,12 +153,20 @@ class _Autoencoder(nnx.Module):
     ) -> Float[Array, ""]:
         """What the recipe asks for."""
         recipe = self.followed()
-        latent = self.encoder(degraded)
-        discrete = self.discrete(latent)
-        output = self._decoder(recipe.whole)(discrete)
-        commitment = jnp.mean((latent - jax.lax.stop_gradient(discrete)) ** 2)
-        near = jnp.mean(distance(output - clean)) + COMMITMENT * commitment
-        return recipe.to_output * near + recipe.to_codes * self._unlike_teacher(latent, clean)
+
+        def far_from_output(latent: Array) -> Float[Array, ""]:
+            discrete = self.discrete(latent)
+            output = self._decoder(recipe.whole)(discrete)
+            commitment = jnp.mean((latent - jax.lax.stop_gradient(discrete)) ** 2)
+            return jnp.mean(distance(output - clean)) + COMMITMENT * commitment
+
+        # Where cells are trained one after the other, only what is asked for is computed.
+        return jax.lax.cond(
+            recipe.to_codes > 0,
+            lambda latent: self._unlike_teacher(latent, clean),
+            far_from_output,
+            self.encoder(degraded),
+        )
 
     def _unlike_teacher(self, latent: Array, clean: Array) -> Float[Array, ""]:
         """Cross-entropy with the codes of the clean sample, and the distance to what they stand
@@ -199,15 +206,22 @@ class _Autoencoder(nnx.Module):
 
     def settle(self, degraded: Array) -> None:
         """Move the codebooks towards what they are asked for."""
-        recipe = self.followed()
-        found = self.quantised(self.encoder(degraded))
-        asked = found.asked.reshape(-1, self.made.books, self.made.dims)
-        codes = found.codes.reshape(-1, self.made.books)
-        moved = jax.vmap(codebook.averaged, in_axes=(0, 0, 1, 1, None))(
-            self.codebooks[...], self.uses[...], asked, codes, recipe.active
+        recipe, encoder, made = self.followed(), self.encoder, self.made
+
+        def moved(books: Array, uses: Array) -> tuple[Array, Array]:
+            found = codebook.quantise(encoder(degraded), books, recipe.active, made.residual)
+            asked = found.asked.reshape(-1, made.books, made.dims)
+            codes = found.codes.reshape(-1, made.books)
+            follow = jax.vmap(codebook.averaged, in_axes=(0, 0, 1, 1, None))
+            return follow(books, uses, asked, codes, recipe.active)
+
+        self.codebooks[...], self.uses[...] = jax.lax.cond(
+            recipe.moving * recipe.coded > 0,
+            moved,
+            lambda books, uses: (books, uses),
+            self.codebooks[...],
+            self.uses[...],
         )
-        for kept, new in zip((self.codebooks, self.uses), moved):
-            kept[...] = jnp.where(recipe.moving * recipe.coded > 0, new, kept[...])
 
 
 class _Search(_Autoencoder):

@@ -47,7 +47,7 @@ def quantise(
     left = latent
     for number, book in enumerate(books):
         target = left if residual else latent[..., number * dims : (number + 1) * dims]
-        codes.append(jnp.argmin(distances(target, book, active), axis=-1))
+        codes.append(_nearest(distances(target, book, active)))
         asked.append(target)
         found.append(book[codes[-1]])
         left = left - found[-1] if residual else left
@@ -63,6 +63,15 @@ def distances(
     """Squared distance of each target to each entry; infinite to those that are not in use."""
     lengths = jnp.sum(targets**2, axis=-1, keepdims=True) + jnp.sum(book**2, axis=-1)
     return jnp.where(jnp.arange(len(book)) < active, lengths - 2 * targets @ book.T, jnp.inf)
+
+
+def _nearest(far: Float[Array, "*places entries"]) -> Int[Array, "*places"]:
+    """`argmin`, as two plain reductions: XLA's CPU back end takes six times as long over one of
+    pairs.
+    """
+    least = jnp.min(far, axis=-1, keepdims=True)
+    entries = far.shape[-1]
+    return jnp.min(jnp.where(far <= least, jnp.arange(entries), entries - 1), axis=-1)
 
 
 def passed_through(

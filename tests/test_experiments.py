@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -293,6 +294,6 @@ def test_what_a_study_cannot_use_is_refused(name, arguments, named, command, tmp
 def test_a_prior_that_a_script_has_trained_can_be_loaded(smoke):
     folder, _ = smoke("generative_prior")
     network, weights, shape = models.load(folder / "generative_prior_melodies.model")
-    output = networks.apply(network, weights, np.zeros((2, *shape), np.float32))
+    output = networks.apply(network, weights, jnp.zeros((2, *shape)))
     assert output.shape == (2, *shape)
     assert np.isfinite(output).all()

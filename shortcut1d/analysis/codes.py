@@ -2,12 +2,15 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+import numpy as np
+from jaxtyping import Array, Float, Shaped
 
 from shortcut1d import errors
 
 
-def perplexity(codes: Int[Array, "*samples books"], entries: int) -> Float[Array, " books"]:
+def perplexity(
+    codes: Shaped[Array | np.ndarray, "*samples books"], entries: int
+) -> Float[Array, " books"]:
     """How many entries of each codebook are in use, were all used alike: `exp` of the entropy.
 
     From 1 (always the same entry: the code has collapsed) to `entries`; van den Oord et al. 2017

@@ -100,6 +100,15 @@ def test_only_plot_draws_the_same_figure_from_the_saved_table(tmp_path, capsys):
     assert (tmp_path / "tiny.png").read_bytes() == before
 
 
+def test_only_plot_judges_the_claims_again(tmp_path, capsys):
+    status_of(["--out", str(tmp_path)], capsys)
+    record = json.loads((tmp_path / "tiny.json").read_text())
+    assert record["claims"]
+    (tmp_path / "tiny.json").write_text(json.dumps(record | {"claims": []}))
+    assert status_of(["--out", str(tmp_path), "--only-plot"], capsys)[0] == 0
+    assert json.loads((tmp_path / "tiny.json").read_text()) == record
+
+
 @pytest.mark.parametrize("damage", ["csv", "npz", "json"])
 def test_only_plot_refuses_what_was_tampered_with(tmp_path, capsys, damage):
     status_of(["--out", str(tmp_path)], capsys)

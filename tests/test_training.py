@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from shortcut1d import content, degradation, errors, gradient, images, rain, training
+from shortcut1d.autoencoder import Autoencoder
 from shortcut1d.family import draw_pair
 from shortcut1d.grid import Cell, Done, keys_of, map_cells, stack_cells, train, trajectory
-from shortcut1d.networks import MLP, ConvNet, WithDropout, apply, init
+from shortcut1d.networks import MLP, Chain, ConvNet, WithDropout, apply, init
 from shortcut1d.training import Schedule
 
 SHORT = Schedule(steps=20, batch=8)
@@ -252,3 +253,10 @@ def test_a_degradation_of_another_shape_is_refused_before_the_first_step():
     grey, colored = images.smooth(size=8), rain.rain(size=8, channels=3)
     with pytest.raises(errors.InvalidInput, match=r"degradation: got .*the content's"):
         train([Cell(grey, colored, ConvNet(2, 2, 3), 0)], Schedule(2, 2))
+
+
+def test_weight_decay_is_refused_where_weights_say_what_a_network_is(key):
+    network = Autoencoder(width=2, levels=2)
+    for made in (network, Chain(CONV, network)):
+        with pytest.raises(errors.InvalidInput, match=r"weight_decay: got 0\.1"):
+            training.start(key, content.melody(), None, made, Schedule(2, 2, weight_decay=0.1))

@@ -1,9 +1,9 @@
 """Deraining: how many backgrounds, of which kind, should a derainer be trained on?
 
-Conv nets are trained on crops of photographs, from a handful to thousands, or on drawn backgrounds
-of one kind, under rain of a small or a large range, and then given photographs that they never saw
-under rain that falls at another angle. It is "more data is not better" and the phase diagram again,
-on pictures, with the same training and the same measures.
+Conv nets are trained on crops of photographs, from a handful to thousands, or on backgrounds of one
+kind, drawn or faces, under rain of a small or a large range, and then given photographs that they
+never saw under rain that falls at another angle. It is "more data is not better" and the phase
+diagram again, on pictures, with the same training and the same measures.
 """
 
 import sys
@@ -34,6 +34,7 @@ from shortcut1d.study import Experiment, Outcome, complain, main
 from shortcut1d.sweep import Session, sweep
 
 DRAWN = ("smooth", "text", "leaves", "field", "texture")
+KINDS = (*DRAWN, "faces")
 MEASURED = "complexity"  # column: of the kind of background
 
 
@@ -42,11 +43,11 @@ class Config(CropsConfig):
     """Which backgrounds and rain."""
 
     ranges: tuple[str, ...] = option(("small", "large"), f"of rain, of {', '.join(rain.RANGES)}")
-    kinds: tuple[str, ...] = option(DRAWN, f"drawn backgrounds, of {', '.join(DRAWN)}")
+    kinds: tuple[str, ...] = option(DRAWN, f"other backgrounds, of {', '.join(KINDS)}")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for field, known in (("ranges", rain.RANGES), ("kinds", DRAWN)):
+        for field, known in (("ranges", rain.RANGES), ("kinds", KINDS)):
             values = getattr(self, field)
             for name in values:
                 errors.choice(field, name, known)
@@ -136,8 +137,8 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         ranks = rank_correlation(list(kinds.values()), phi)
         made.append(
             claim_mean(
-                f"in {degradation}, drawn backgrounds are fitted in the order of their complexity, "
-                "the simplest most",
+                f"in {degradation}, kinds of background are fitted in the order of their "
+                "complexity, the simplest most",
                 "rank correlation of phi and intrinsic dimension", ranks, "below", -0.9,
             )
         )  # fmt: skip

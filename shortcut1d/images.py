@@ -274,8 +274,16 @@ def photographs(
     return Photographs(every[~unseen], every[unseen], size)
 
 
+def faces(size: int = SIZE, channels: int = 1) -> Photographs:
+    """The faces inside scikit-image, grey and 25 pixels high, enlarged; a third is held out."""
+    size = checked_size(size)
+    every = np.repeat(pictures.faces(size), checked_channels(channels), axis=-1).astype(np.float32)
+    unseen = np.arange(len(every)) % 3 == 1
+    return Photographs(every[~unseen], every[unseen], size)
+
+
 IMAGES: dict[str, Callable[..., Any]] = {
-    f.__name__: f for f in (smooth, leaves, field, texture, text, photographs)
+    f.__name__: f for f in (smooth, leaves, field, texture, text, faces, photographs)
 }
 
 

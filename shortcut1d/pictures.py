@@ -18,6 +18,7 @@ SHIPPED = (
     "gravel.png", "rocket.jpg", "chelsea.png", "camera.png",
 )  # fmt: skip
 SMALLEST = 300  # pixels along the shorter side of the smallest of them
+FACES = 100  # of its set of faces; what follows them there are other things
 Complain = Callable[[str], None]
 Picture = Float[np.ndarray, "height width channels"]
 
@@ -172,6 +173,28 @@ def shipped(side: int, channels: int = 3) -> Iterator[tuple[str, Picture]]:
         InvalidInput: scikit-image is not installed, or they are smaller than `side` pixels.
     """
     errors.whole("side", side, high=SMALLEST)
+    folder = _inside_skimage()
+    for name in SHIPPED:
+        yield name, read_picture(folder / name, channels)
+
+
+def faces(side: int) -> Float[np.ndarray, "faces side side 1"]:
+    """The hundred faces inside scikit-image's wheel (25 pixels along each side, grey; from Labeled
+    Faces in the Wild, Huang et al. 2007), at `side` pixels.
+
+    Raises:
+        InvalidInput: scikit-image is not installed.
+    """
+    errors.whole("side", side, high=4096)
+    found = np.load(_inside_skimage() / "lfw_subset.npy", allow_pickle=False)[:FACES]
+    resized = [
+        Image.fromarray(face.astype(np.float32)).resize((side, side), Image.Resampling.BICUBIC)
+        for face in found
+    ]
+    return np.clip(np.stack([np.asarray(face) for face in resized]), 0, 1)[..., None]
+
+
+def _inside_skimage() -> Path:
     try:
         from skimage import data
     except ImportError as error:
@@ -179,9 +202,7 @@ def shipped(side: int, channels: int = 3) -> Iterator[tuple[str, Picture]]:
             'pictures: scikit-image is not installed; pip install "shortcut1d[images]", '
             "or name a folder of your own"
         ) from error
-    folder = Path(data.__file__).parent
-    for name in SHIPPED:
-        yield name, read_picture(folder / name, channels)
+    return Path(data.__file__).parent
 
 
 def square(picture: Picture, side: int) -> Float[np.ndarray, "side side channels"]:

@@ -31,6 +31,20 @@ settings.load_profile("shortcut1d")
 EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
 
 
+MAPS = Path("/proc/self/maps")
+MOST_MAPS = 20_000  # Linux gives a process 65,530
+
+
+@pytest.fixture(autouse=True)
+def few_programs():
+    """Forget compiled programs before there are too many: each takes memory maps, of which a
+    process that runs out dies (a study's smallest preset leaves some 12,000).
+    """
+    yield
+    if MAPS.exists() and MAPS.read_bytes().count(b"\n") > MOST_MAPS:
+        jax.clear_caches()
+
+
 @pytest.fixture
 def key():
     return jax.random.key(0)

@@ -69,8 +69,9 @@ class Config(TrainConfig):
         self.autoencoder()
         if 0.0 not in self.levels or list(self.levels) != sorted(set(self.levels)):
             raise errors.refuse("levels", self.levels, "levels in rising order, 0 among them")
-        for level in self.levels:
-            degradation.hiss(level=level)
+        with errors.known_as("levels"):
+            for level in self.levels:
+                degradation.hiss(level=level)
         with errors.known_as("shapes"):
             degradation.clicks(self.shapes)
 

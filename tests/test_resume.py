@@ -63,7 +63,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_unbroken_table(unbro
 
 
 def test_ctrl_c_ends_with_a_line_that_says_how_to_go_on(tmp_path):
-    process = begin(tmp_path)
+    process = begin(tmp_path, "--steps", "3000")  # or it is done before it hears the signal
     while process.poll() is None and not chunks(tmp_path):
         time.sleep(0.002)
     process.send_signal(signal.SIGINT)

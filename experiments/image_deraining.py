@@ -16,13 +16,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, images, plotting, rain
-from shortcut1d.analysis import bootstrap, bootstrap_each, complexity
+from shortcut1d.analysis import bootstrap, complexity
 from shortcut1d.claims import Claim, claim_mean, rank_correlation
 from shortcut1d.imagebed import (
     PHOTOGRAPHS,
     CropsConfig,
     by_content,
     photographs_of,
+    pool_curves,
     pool_name,
     pools_of,
     shown,
@@ -156,20 +157,12 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
         figure = Figure(figsize=(plotting.TWO_COLUMNS, 4.3), layout="constrained")
         above, below = figure.subfigures(2, 1, height_ratios=[1, 1.15])
         quality, index, kind = above.subplots(1, 3, width_ratios=[1, 1, 1.1])
-        for number, degradation in enumerate(ranges):
-            color = COLORS[number % len(COLORS)]
-            for axes, column in ((quality, "psnr"), (index, "phi")):
-                values = by_content(table, column, photographs_of(table), degradation)
-                plotting.curve(
-                    axes, np.arange(len(pools)), bootstrap_each(values.T), color, "o-",
-                    markersize=3, label=degradation,
-                )  # fmt: skip
+        colors = dict(zip(ranges, COLORS))
+        pool_curves(quality, index, table, colors)
+        for number, (degradation, color) in enumerate(colors.items()):
             phi = by_content(table, "phi", list(kinds), degradation)
             for row in range(len(kinds)):
                 plotting.bar(kind, bootstrap(phi[:, row]), row + 0.2 * number, color, "o")
-        for axes in (quality, index):
-            axes.set_xticks(range(len(pools)), [str(pool) for pool in pools])
-            axes.set_xlabel("crops of photographs to train on")
         quality.set_title("PSNR on new photographs\nin other rain (dB)", fontsize=7, loc="left")
         index.set_title("index $\\varphi$\n(below 0: fits the rain)", fontsize=7, loc="left")
         kind.set_title(
@@ -178,7 +171,6 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
         names = [f"{name.split('(')[0]} ({value:.1f})" for name, value in kinds.items()]
         kind.set_yticks(np.arange(len(names)) + 0.1, names, fontsize=6)
         kind.set_xlabel("$\\varphi$; intrinsic dimension in brackets")
-        index.axhline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
         kind.axvline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
         quality.legend()
         plotting.pictures(below, [(said(name), parts) for name, parts in arrays.items()])

@@ -22,7 +22,7 @@ from shortcut1d.analysis import bootstrap
 from shortcut1d.autoencoder import Autoencoder, Recipe
 from shortcut1d.claims import Claim, claim_mean
 from shortcut1d.grid import Cell
-from shortcut1d.imagebed import NEW, PHOTOGRAPHS, PictureConfig
+from shortcut1d.imagebed import NEW, PHOTOGRAPHS, PictureConfig, tasks_of
 from shortcut1d.images import Photographs
 from shortcut1d.networks import Network, Params
 from shortcut1d.options import option
@@ -190,11 +190,6 @@ def measure(table: pd.DataFrame, network: str, task: str, column: str, role: str
         (table["network"] == network) & (table["task"] == task) & (table["test"] == role)
     ]
     return chosen.groupby("seed")[column].mean().sort_index().to_numpy()
-
-
-def tasks_of(table: pd.DataFrame) -> list[str]:
-    """In the order in which they were run."""
-    return list(dict.fromkeys(table["task"]))
 
 
 LOSS = 3.0  # dB of PSNR that the prior may cost where the degradation is known

@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, plotting, rain
-from shortcut1d.analysis import bootstrap, bootstrap_each
+from shortcut1d.analysis import bootstrap
 from shortcut1d.claims import Claim, claim_mean
 from shortcut1d.imagebed import (
     NEW,
@@ -22,10 +22,12 @@ from shortcut1d.imagebed import (
     CropsConfig,
     by_content,
     photographs_of,
+    pool_curves,
     pool_name,
     pools_of,
     shown,
     subject,
+    tasks_of,
     too_many,
 )
 from shortcut1d.options import option
@@ -111,11 +113,6 @@ def known_of(table: pd.DataFrame, task: str) -> list[str]:
     return list(dict.fromkeys(table.loc[table["task"] == task, "degradation"]))
 
 
-def tasks_of(table: pd.DataFrame) -> list[str]:
-    """In the order in which they were run."""
-    return list(dict.fromkeys(table["task"]))
-
-
 def removed_by_kind(table: pd.DataFrame, degradation: str) -> tuple[list[str], np.ndarray]:
     """The degradations of the tests, and how much of each is removed from new photographs, a mean
     over pools, `(seeds, degradations)`.
@@ -177,7 +174,7 @@ COLORS = (plotting.RED, plotting.BLUE)
 
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     """PSNR and index against the number of crops, what is removed by kind, pictures to look at."""
-    tasks, pools = tasks_of(table), pools_of(table)
+    tasks = tasks_of(table)
     with plotting.style():
         figure = Figure(
             figsize=(plotting.TWO_COLUMNS, 2.0 + 2.4 * len(tasks)), layout="constrained"
@@ -185,21 +182,12 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
         parts = figure.subfigures(len(tasks) + 1, 1, height_ratios=[1.1] * len(tasks) + [1.5])
         for part, task in zip(parts, tasks, strict=False):
             quality, index, kind = part.subplots(1, 3, width_ratios=[1, 1, 1.1])
-            for number, degradation in enumerate(known_of(table, task)):
-                for axes, column in ((quality, "psnr"), (index, "phi")):
-                    values = by_content(table, column, photographs_of(table), degradation)
-                    plotting.curve(
-                        axes, np.arange(len(pools)), bootstrap_each(values.T), COLORS[number],
-                        "o-", markersize=3, label=degradation,
-                    )  # fmt: skip
+            colors = dict(zip(known_of(table, task), COLORS, strict=True))
+            pool_curves(quality, index, table, colors)
+            for number, (degradation, color) in enumerate(colors.items()):
                 kinds, removed = removed_by_kind(table, degradation)
                 for row in range(len(kinds)):
-                    plotting.bar(
-                        kind, bootstrap(removed[:, row]), row + 0.2 * number, COLORS[number], "o"
-                    )
-            for axes in (quality, index):
-                axes.set_xticks(range(len(pools)), [str(pool) for pool in pools])
-                axes.set_xlabel("crops of photographs to train on")
+                    plotting.bar(kind, bootstrap(removed[:, row]), row + 0.2 * number, color, "o")
             quality.set_title(
                 f"{task}: PSNR on new photographs,\nunseen degradations (dB)",
                 fontsize=7, loc="left",
@@ -207,7 +195,6 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
             index.set_title(
                 "index $\\varphi$\n(below 0: fits the degradation)", fontsize=7, loc="left"
             )
-            index.axhline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
             kind.set_title(
                 "share removed from new\nphotographs (top: seen)", fontsize=7, loc="left"
             )

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
-from shortcut1d import content, errors, networks, panel, pictures
+from shortcut1d import content, errors, networks, panel, pictures, plotting
+from shortcut1d.analysis import bootstrap_each
 from shortcut1d.grid import Cell
 from shortcut1d.images import Photographs, checked_channels, photographs
 from shortcut1d.networks import Network
@@ -158,6 +160,11 @@ def photographs_of(table: pd.DataFrame) -> list[str]:
     return [pool_name(PHOTOGRAPHS, pool) for pool in pools_of(table)]
 
 
+def tasks_of(table: pd.DataFrame) -> list[str]:
+    """In the order in which they were run."""
+    return list(dict.fromkeys(table["task"]))
+
+
 TESTED = ("psnr", "ssim", "e_r", "e_b", "nmse", "residual")  # columns: of a test, not of a network
 
 
@@ -177,6 +184,24 @@ def by_content(
         index = panel.indices(chosen)
     (_, names), values = cube(index, column, "seed", "content")
     return values[:, [names.index(name) for name in contents]]
+
+
+def pool_curves(quality: Axes, index: Axes, table: pd.DataFrame, colors: Mapping[str, str]) -> None:
+    """PSNR (see `by_content`) and index against the number of crops.
+
+    colors: by the degradation that was trained on.
+    """
+    places, pools = np.arange(len(pools_of(table))), pools_of(table)
+    for axes, column in ((quality, "psnr"), (index, "phi")):
+        for degradation, color in colors.items():
+            values = by_content(table, column, photographs_of(table), degradation)
+            plotting.curve(
+                axes, places, bootstrap_each(values.T), color, "o-", markersize=3,
+                label=degradation,
+            )  # fmt: skip
+        axes.set_xticks(places, [str(pool) for pool in pools])
+        axes.set_xlabel("crops of photographs to train on")
+    index.axhline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
 
 
 def too_many(quality: np.ndarray) -> tuple[int, np.ndarray]:

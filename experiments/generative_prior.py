@@ -7,6 +7,7 @@ the same autoencoder without a code, with a random one, trained as a whole; netw
 weights and as much training without a prior; and a prior of other music.
 """
 
+import dataclasses
 import functools
 import sys
 from collections.abc import Iterator, Mapping
@@ -161,7 +162,7 @@ def subject(
     melodies = content.melody()
     clicks = degradation.clicks(config.shapes, bank=seed)
     noises = {
-        f"{name}({level:g})": family.replace(level=np.float32(level))
+        f"{name}({level:g})": dataclasses.replace(family, level=np.float32(level))
         for name, family in zip(
             NOISES, (clicks.unseen(), degradation.hiss(), degradation.hum()), strict=True
         )

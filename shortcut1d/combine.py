@@ -4,25 +4,26 @@ What they draw is what their parts draw, side by side along the channel axis; al
 arrays of one shape.
 """
 
+import dataclasses
 from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
-from flax import struct
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from shortcut1d import errors
 from shortcut1d.family import Additive, Degradation, index_below
+from shortcut1d.pytrees import pytree, static
 
 
-@struct.dataclass
+@pytree
 class Nothing(Additive):
     """No degradation: what an autoencoder is trained under.
 
     shape: of a sample, `(*space, channels)`; static.
     """
 
-    shape: tuple[int, ...] = struct.field(pytree_node=False)
+    shape: tuple[int, ...] = static()
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n *space channels"]:
         """`n` layers of zeros."""
@@ -33,7 +34,7 @@ class Nothing(Additive):
         return self
 
 
-@struct.dataclass
+@pytree
 class InTurn:
     """Several degradations, each applied to what the one before it left."""
 
@@ -55,10 +56,10 @@ class InTurn:
 
     def unseen(self) -> Self:
         """Every part replaced by its held-out twin."""
-        return self.replace(parts=tuple(part.unseen() for part in self.parts))  # type: ignore[attr-defined]
+        return dataclasses.replace(self, parts=tuple(part.unseen() for part in self.parts))
 
 
-@struct.dataclass
+@pytree
 class AnyOf:
     """One of several degradations, for every sample another, all equally likely."""
 
@@ -87,7 +88,7 @@ class AnyOf:
 
     def unseen(self) -> Self:
         """Every part replaced by its held-out twin."""
-        return self.replace(parts=tuple(part.unseen() for part in self.parts))  # type: ignore[attr-defined]
+        return dataclasses.replace(self, parts=tuple(part.unseen() for part in self.parts))
 
 
 def nothing(*shape: int) -> Nothing:

@@ -6,17 +6,18 @@ have unit RMS in every window, `band` on average (it stays exactly Gaussian).
 Frequencies are in cycles per window; a leaf may be traced, so a grid can vary it.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
 
 from shortcut1d import audio, errors
 from shortcut1d.family import Content, index_below, traced, unit_rms
+from shortcut1d.pytrees import pytree, static
 from shortcut1d.synthesis import play
 from shortcut1d.tunes import TUNES, score
 
@@ -26,7 +27,7 @@ MOST_WINDOWS = 1024  # windows kept of a recording, spread evenly over it
 ENDLESS = 2**30  # a pool of this size never repeats a draw in practice
 
 
-@struct.dataclass
+@pytree
 class Chord:
     """Sines of fixed pitch and random phase, equally loud; one pitch makes a note.
 
@@ -35,7 +36,7 @@ class Chord:
     """
 
     pitches: Float[Array, "..."]
-    length: int = struct.field(pytree_node=False, default=WINDOW)
+    length: int = static(WINDOW)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n length 1"]:
         """`n` windows, phases drawn anew for each."""
@@ -46,10 +47,10 @@ class Chord:
 
     def unseen(self) -> Self:
         """The same chord a fifth away (up, or down where up would reach Nyquist)."""
-        return self.replace(pitches=a_fifth_away(self.pitches, self.length))  # type: ignore[attr-defined]
+        return dataclasses.replace(self, pitches=a_fifth_away(self.pitches, self.length))
 
 
-@struct.dataclass
+@pytree
 class Band:
     """Gaussian process with equal energy at the integer frequencies low..high.
 
@@ -58,7 +59,7 @@ class Band:
 
     low: Float[Array, "..."]
     high: Float[Array, "..."]
-    length: int = struct.field(pytree_node=False, default=WINDOW)
+    length: int = static(WINDOW)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n length 1"]:
         """`n` windows of variance 1."""
@@ -74,10 +75,10 @@ class Band:
         top = (self.length - 1) // 2
         low = jnp.minimum(self.high + 1, top)
         high = jnp.minimum(2 * self.high - self.low + 1, top)
-        return self.replace(low=low, high=high)  # type: ignore[attr-defined]
+        return dataclasses.replace(self, low=low, high=high)
 
 
-@struct.dataclass
+@pytree
 class Melody:
     """`notes` notes a window, pitches drawn from a scale that is even in log frequency.
 
@@ -92,7 +93,7 @@ class Melody:
     high: Float[Array, "..."]
     steps: Int[Array, "..."]
     offset: Float[Array, "..."]
-    length: int = struct.field(pytree_node=False, default=WINDOW)
+    length: int = static(WINDOW)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n length 1"]:
         """`n` windows; pitches, phases and where the melody begins are drawn anew for each."""
@@ -106,10 +107,10 @@ class Melody:
 
     def unseen(self) -> Self:
         """Melodies on the scale half a step off: the same range, none of the same pitches."""
-        return self.replace(offset=(self.offset + 0.5) % 1.0)  # type: ignore[attr-defined]
+        return dataclasses.replace(self, offset=(self.offset + 0.5) % 1.0)
 
 
-@struct.dataclass
+@pytree
 class Tune:
     """A real tune; a window holds `notes` consecutive notes in their true rhythm.
 
@@ -123,8 +124,8 @@ class Tune:
     semitones: Float[Array, "..."]
     beats: Float[Array, "..."]
     count: Int[Array, "..."]
-    name: str = struct.field(pytree_node=False, default="ode_to_joy")
-    length: int = struct.field(pytree_node=False, default=WINDOW)
+    name: str = static("ode_to_joy")
+    length: int = static(WINDOW)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n length 1"]:
         """`n` windows, each beginning at a random note of the tune (which goes round)."""
@@ -162,10 +163,10 @@ class Tune:
         """The next tune of the alphabet, on the same lowest note."""
         names = sorted(TUNES)
         other = _score_leaves(names[(names.index(self.name) + 1) % len(names)])
-        return self.replace(**other)  # type: ignore[attr-defined]
+        return dataclasses.replace(self, **other)
 
 
-@struct.dataclass
+@pytree
 class Recording:
     """Windows of a recording, drawn with replacement.
 
@@ -186,7 +187,7 @@ class Recording:
         return Recording(self.held, self.windows)
 
 
-@struct.dataclass
+@pytree
 class Pool:
     """Only `size` fixed draws of another family: the 1D twin of "number of backgrounds".
 

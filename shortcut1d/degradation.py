@@ -5,25 +5,26 @@ Each lower-case function checks its arguments and makes a family. `sample` draws
 RMS), a mask for `dropout`, a kernel for `blur`; `apply` puts it on a content.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
 
 from shortcut1d import errors
 from shortcut1d.content import WINDOW, Chord, a_fifth_away, pitch_below_nyquist, whole_pitch
 from shortcut1d.family import Additive, index_below, traced, unit_rms
+from shortcut1d.pytrees import pytree, static
 
 TAPS = 17  # samples a click shape is defined on
 DRAWN_AHEAD = 256  # a bank of up to so many shapes is drawn as a whole
 OTHER_BANK = np.uint32(0x5EED0000)  # seen and unseen banks differ in these bits
 
 
-@struct.dataclass
+@pytree
 class Clicks(Additive):
     """Short pulses at random places, each one of `shapes` fixed random shapes (rain streaks in 1D).
 
@@ -40,10 +41,10 @@ class Clicks(Additive):
     width: Float[Array, "..."]
     amplitude: Float[Array, "..."]
     level: Float[Array, "..."]
-    pulses: int = struct.field(pytree_node=False, default=6)
-    length: int = struct.field(pytree_node=False, default=WINDOW)
-    reach: int = struct.field(pytree_node=False, default=TAPS)
-    drawn_ahead: int = struct.field(pytree_node=False, default=0)
+    pulses: int = static(6)
+    length: int = static(WINDOW)
+    reach: int = static(TAPS)
+    drawn_ahead: int = static(0)
 
     def shape(self, index: Int[Array, ""]) -> Float[Array, " taps"]:
         """The bank's shape number `index`: white noise under a Hann taper, unit energy."""
@@ -100,10 +101,10 @@ class Clicks(Additive):
 
     def unseen(self) -> Self:
         """Clicks from another bank of as many shapes."""
-        return self.replace(bank=self.bank ^ OTHER_BANK)  # type: ignore[attr-defined]
+        return dataclasses.replace(self, bank=self.bank ^ OTHER_BANK)
 
 
-@struct.dataclass
+@pytree
 class Hiss(Additive):
     """Gaussian noise with power proportional to `frequency ** -color` between low and high.
 
@@ -115,7 +116,7 @@ class Hiss(Additive):
     low: Float[Array, "..."]
     high: Float[Array, "..."]
     level: Float[Array, "..."]
-    length: int = struct.field(pytree_node=False, default=WINDOW)
+    length: int = static(WINDOW)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n length 1"]:
         """`n` layers."""
@@ -130,10 +131,10 @@ class Hiss(Additive):
 
     def unseen(self) -> Self:
         """Hiss of another colour: pink for white, white for pink."""
-        return self.replace(color=1.0 - self.color)  # type: ignore[attr-defined]
+        return dataclasses.replace(self, color=1.0 - self.color)
 
 
-@struct.dataclass
+@pytree
 class Hum(Additive):
     """A fixed tone of random phase.
 
@@ -142,7 +143,7 @@ class Hum(Additive):
 
     pitch: Float[Array, "..."]
     level: Float[Array, "..."]
-    length: int = struct.field(pytree_node=False, default=WINDOW)
+    length: int = static(WINDOW)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n length 1"]:
         """`n` layers, phases drawn anew for each."""
@@ -150,10 +151,10 @@ class Hum(Additive):
 
     def unseen(self) -> Self:
         """The tone a fifth away."""
-        return self.replace(pitch=a_fifth_away(self.pitch, self.length))  # type: ignore[attr-defined]
+        return dataclasses.replace(self, pitch=a_fifth_away(self.pitch, self.length))
 
 
-@struct.dataclass
+@pytree
 class Dropout:
     """Segments set to zero: `y = m c`.
 
@@ -162,8 +163,8 @@ class Dropout:
     """
 
     width: Float[Array, "..."]
-    segments: int = struct.field(pytree_node=False, default=3)
-    length: int = struct.field(pytree_node=False, default=WINDOW)
+    segments: int = static(3)
+    length: int = static(WINDOW)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n length 1"]:
         """`n` masks: 0 inside a segment, 1 elsewhere."""
@@ -184,10 +185,10 @@ class Dropout:
         """Longer segments: widths from the top of the range to half as much again."""
         longest = self.width[..., 1]
         width = jnp.stack([longest + 1, 1.5 * longest + 1], axis=-1)
-        return self.replace(width=width)  # type: ignore[attr-defined]
+        return dataclasses.replace(self, width=width)
 
 
-@struct.dataclass
+@pytree
 class Blur:
     """Circular convolution with a random smoothing kernel of mass 1: `y = k * c`.
 
@@ -197,7 +198,7 @@ class Blur:
 
     width: Float[Array, "..."]
     motion: Float[Array, "..."]
-    length: int = struct.field(pytree_node=False, default=WINDOW)
+    length: int = static(WINDOW)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n length 1"]:
         """`n` kernels, centred on sample 0."""
@@ -219,7 +220,7 @@ class Blur:
 
     def unseen(self) -> Self:
         """Motion for Gaussian kernels, Gaussian for motion, of the same widths."""
-        return self.replace(motion=1.0 - self.motion)  # type: ignore[attr-defined]
+        return dataclasses.replace(self, motion=1.0 - self.motion)
 
 
 def clicks(

@@ -1,7 +1,8 @@
 """What content and degradation families have in common.
 
-A family is a frozen pytree. Its complexity (a pitch, a number of click shapes) is a traced
-leaf, so that one compiled program serves a whole grid; the shape of what it draws is static.
+A family is a frozen pytree (made by `pytrees.pytree`, which says why not by flax). Its complexity
+(a pitch, a number of click shapes) is a traced leaf, so that one compiled program serves a whole
+grid; the shape of what it draws is static.
 Sizes are `(n, *space, channels)`; frequencies are in cycles per window.
 """
 
@@ -14,8 +15,9 @@ from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from shortcut1d.pytrees import pytree
 
 
 @runtime_checkable
@@ -81,7 +83,7 @@ def draw_pair(
     return clean, degradation.apply(clean, degradation.sample(degradation_key, n))
 
 
-@struct.dataclass
+@pytree
 class OneOf:
     """One family out of several of different kinds, chosen by a traced index.
 
@@ -126,7 +128,7 @@ class OneOf:
 
     def unseen(self) -> Self:
         """Every option replaced by its held-out twin."""
-        return self.replace(options=tuple(o.unseen() for o in self.options))  # type: ignore[attr-defined]
+        return dataclasses.replace(self, options=tuple(o.unseen() for o in self.options))
 
 
 def stack(families: Sequence[Any]) -> Any:

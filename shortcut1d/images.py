@@ -7,6 +7,7 @@ is split by photograph, so that no part of an unseen one was seen.
 Frequencies are in cycles per picture side.
 """
 
+import dataclasses
 import itertools
 from collections.abc import Callable
 from pathlib import Path
@@ -15,12 +16,12 @@ from typing import Any, Self
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 from PIL import Image, ImageDraw, ImageFont
 
 from shortcut1d import errors, pictures
 from shortcut1d.family import index_below, traced
+from shortcut1d.pytrees import pytree, static
 
 SIZE = 32  # pixels along each side
 MOST_LEAVES = 256
@@ -30,7 +31,7 @@ CHROMA = 0.4  # of a field's contrast that is each colour's own
 LETTERS = "etaoinshrdlucmfwypvbgkjqxz"  # in order of how common they are in English
 
 
-@struct.dataclass
+@pytree
 class Field:
     """Gaussian field with power proportional to `frequency ** -color` in a band of frequencies.
 
@@ -43,8 +44,8 @@ class Field:
     color: Float[Array, "..."]
     low: Float[Array, "..."]
     high: Float[Array, "..."]
-    size: int = struct.field(pytree_node=False, default=SIZE)
-    channels: int = struct.field(pytree_node=False, default=1)
+    size: int = static(SIZE)
+    channels: int = static(1)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n size size channels"]:
         """`n` pictures around mid-grey; colours share most of what they show."""
@@ -65,10 +66,10 @@ class Field:
 
     def unseen(self) -> Self:
         """The same band in another colour: 1/f noise for what is flatter, else flat."""
-        return self.replace(color=jnp.where(self.color < 1, 2.0, 0.0))  # type: ignore[attr-defined]
+        return dataclasses.replace(self, color=jnp.where(self.color < 1, 2.0, 0.0))
 
 
-@struct.dataclass
+@pytree
 class Leaves:
     """Dead leaves: opaque discs thrown on one another (Lee, Mumford and Huang 2001), a cartoon.
 
@@ -80,8 +81,8 @@ class Leaves:
     leaves: Int[Array, "..."]
     radius: Float[Array, "..."]
     square: Float[Array, "..."]
-    size: int = struct.field(pytree_node=False, default=SIZE)
-    channels: int = struct.field(pytree_node=False, default=1)
+    size: int = static(SIZE)
+    channels: int = static(1)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n size size channels"]:
         """`n` pictures; edges are smoothed over one pixel."""
@@ -107,10 +108,10 @@ class Leaves:
 
     def unseen(self) -> Self:
         """Squares for discs, discs for squares."""
-        return self.replace(square=1.0 - self.square)  # type: ignore[attr-defined]
+        return dataclasses.replace(self, square=1.0 - self.square)
 
 
-@struct.dataclass
+@pytree
 class Text:
     """Lines of random letters in one ink on one paper.
 
@@ -122,8 +123,8 @@ class Text:
     glyphs: Float[Array, "..."]
     letters: Int[Array, "..."]
     capitals: Int[Array, "..."]
-    size: int = struct.field(pytree_node=False, default=SIZE)
-    channels: int = struct.field(pytree_node=False, default=1)
+    size: int = static(SIZE)
+    channels: int = static(1)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n size size channels"]:
         """`n` pictures; where the lines begin, what they say, ink and paper are drawn anew."""
@@ -145,10 +146,10 @@ class Text:
 
     def unseen(self) -> Self:
         """Capitals for lower-case letters, and the other way round."""
-        return self.replace(capitals=1 - self.capitals)  # type: ignore[attr-defined]
+        return dataclasses.replace(self, capitals=1 - self.capitals)
 
 
-@struct.dataclass
+@pytree
 class Photographs:
     """Crops of photographs, at random places and perhaps mirrored.
 
@@ -158,7 +159,7 @@ class Photographs:
 
     seen: Float[Array, "..."]
     held: Float[Array, "..."]
-    size: int = struct.field(pytree_node=False, default=SIZE)
+    size: int = static(SIZE)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n size size channels"]:
         """`n` crops, each of any of the photographs."""
@@ -177,7 +178,7 @@ class Photographs:
 
     def unseen(self) -> Self:
         """The photographs that were held out."""
-        return self.replace(seen=self.held, held=self.seen)  # type: ignore[attr-defined]
+        return dataclasses.replace(self, seen=self.held, held=self.seen)
 
 
 def field(

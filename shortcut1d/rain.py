@@ -5,18 +5,19 @@ Each lower-case function checks its arguments and makes a family; `sample` draws
 traced, so a grid can vary them. Rain is additive and left to exceed 1, so that its layer is known.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
-from flax import struct
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from shortcut1d import errors
 from shortcut1d.degradation import between
 from shortcut1d.family import Additive, traced
 from shortcut1d.images import SIZE, checked_channels, checked_size
+from shortcut1d.pytrees import pytree, static
 
 FULL = 256  # pixels of the crops that the papers' ranges are given for
 
@@ -41,7 +42,7 @@ RANGES = {
 }
 
 
-@struct.dataclass
+@pytree
 class Rain(Additive):
     """Streaks of one direction: random seeds smeared along a blurred line, clipped, weighted.
 
@@ -57,8 +58,8 @@ class Rain(Additive):
     length: Float[Array, "..."]
     angle: Float[Array, "..."]
     weight: Float[Array, "..."]
-    size: int = struct.field(pytree_node=False, default=SIZE)
-    channels: int = struct.field(pytree_node=False, default=1)
+    size: int = static(SIZE)
+    channels: int = static(1)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n size size channels"]:
         """`n` layers, values from 0 to the largest weight; streaks leave on one side and come in
@@ -95,10 +96,10 @@ class Rain(Additive):
         )
         steepest = jnp.max(jnp.abs(self.angle), axis=-1, keepdims=True)
         angle = jnp.minimum(steepest + jnp.array([5.0, 25.0]), 90.0)
-        return self.replace(width=width, length=length, angle=angle)  # type: ignore[attr-defined]
+        return dataclasses.replace(self, width=width, length=length, angle=angle)
 
 
-@struct.dataclass
+@pytree
 class SensorNoise:
     """Noise of a sensor, of one of several kinds, of standard deviation `sigma` at mid-grey.
 
@@ -108,8 +109,8 @@ class SensorNoise:
 
     sigma: Float[Array, "..."]
     kind: Float[Array, "..."]
-    size: int = struct.field(pytree_node=False, default=SIZE)
-    channels: int = struct.field(pytree_node=False, default=1)
+    size: int = static(SIZE)
+    channels: int = static(1)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n size size more"]:
         """`n` draws: white noise for every channel, uniform shares for every channel, and sigma."""
@@ -140,7 +141,7 @@ class SensorNoise:
 
     def unseen(self) -> Self:
         """The next kind of `KINDS`, the first after the last."""
-        return self.replace(kind=jnp.roll(self.kind, 1, axis=-1))  # type: ignore[attr-defined]
+        return dataclasses.replace(self, kind=jnp.roll(self.kind, 1, axis=-1))
 
 
 def _gaussian(content: Array, sigma: Array, white: Array, share: Array) -> Array:
@@ -175,7 +176,7 @@ KINDS: dict[str, Callable[[Array, Array, Array, Array], Array]] = {
 }
 
 
-@struct.dataclass
+@pytree
 class BlurKernel:
     """Circular convolution with a random smoothing kernel of mass 1: `y = k * c`.
 
@@ -186,8 +187,8 @@ class BlurKernel:
 
     width: Float[Array, "..."]
     motion: Float[Array, "..."]
-    size: int = struct.field(pytree_node=False, default=SIZE)
-    channels: int = struct.field(pytree_node=False, default=1)
+    size: int = static(SIZE)
+    channels: int = static(1)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n size size channels"]:
         """`n` kernels, centred on pixel (0, 0), the same for every channel."""
@@ -213,7 +214,7 @@ class BlurKernel:
 
     def unseen(self) -> Self:
         """Motion for Gaussian kernels, Gaussian for motion, of the same widths."""
-        return self.replace(motion=1.0 - self.motion)  # type: ignore[attr-defined]
+        return dataclasses.replace(self, motion=1.0 - self.motion)
 
 
 def offsets(size: int) -> tuple[Float[Array, "size 1"], Float[Array, "1 size"]]:

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from flax import struct
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from shortcut1d import errors, networks
 from shortcut1d.family import Content, Degradation, draw_pair
 from shortcut1d.gradient import LOSSES, loss_and_gradient
 from shortcut1d.networks import Network, Params
+from shortcut1d.pytrees import pytree
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Schedule:
         return tuple(sorted({last * tenth // 10 for tenth in range(11)} | set(self.tested())))
 
 
-@struct.dataclass
+@pytree
 class State:
     """A run between two parts."""
 

@@ -196,7 +196,7 @@ def test_a_bank_drawn_ahead_gives_the_same_clicks_as_one_that_is_not(key):
     bank = degradation.clicks(shapes=256)
     assert bank.drawn_ahead
     assert not degradation.clicks(shapes=257).drawn_ahead
-    apart = bank.replace(drawn_ahead=0)
+    apart = dataclasses.replace(bank, drawn_ahead=0)
     np.testing.assert_allclose(bank.sample(key, 9), apart.sample(key, 9), atol=1e-5)
 
 

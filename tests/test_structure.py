@@ -17,11 +17,11 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "shortcut1d"
 # Each module may import from those before it only.
 ORDER = [
-    "errors", "timing", "store", "audio", "tunes", "synthesis", "family", "content", "degradation",
-    "combine", "pictures", "images", "rain", "layers", "unet", "resnet", "attention", "codebook",
-    "autoencoder", "networks", "models", "gradient", "training", "grid", "analysis", "panel",
-    "processes", "sweep", "claims", "plotting", "archive", "options", "provenance", "testbed",
-    "imagebed", "priorbed", "study", "diagnosis", "adapters",
+    "errors", "timing", "store", "audio", "tunes", "synthesis", "pytrees", "family", "content",
+    "degradation", "combine", "pictures", "images", "rain", "layers", "unet", "resnet",
+    "attention", "codebook", "autoencoder", "networks", "models", "gradient", "training", "grid",
+    "analysis", "panel", "processes", "sweep", "claims", "plotting", "archive", "options",
+    "provenance", "testbed", "imagebed", "priorbed", "study", "diagnosis", "adapters",
 ]  # fmt: skip
 ALONE = {"errors"}  # all that the analysis may know of the package
 

@@ -146,7 +146,7 @@ def test_several_networks_go_through_one_sweep_in_the_order_given():
 
 def test_a_diverged_cell_is_kept_as_diverged_and_the_others_go_on(whole):
     chosen = subjects(7)
-    absurd = chosen[0].cell.degradation.replace(level=np.float32(700))
+    absurd = dataclasses.replace(chosen[0].cell.degradation, level=np.float32(700))
     cell = dataclasses.replace(chosen[0].cell, degradation=absurd)
     archive = Memory()
     for _ in range(2):  # trained, then from the archive

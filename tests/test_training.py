@@ -112,7 +112,7 @@ def test_seeds_differ_in_weights_and_data():
 
 def test_a_diverged_cell_is_frozen_and_marked_and_the_others_go_on():
     # 700 dB overflow float32 in the first loss; the factory would refuse such a level.
-    absurd = degradation.hiss().replace(level=np.float32(700))
+    absurd = dataclasses.replace(degradation.hiss(), level=np.float32(700))
     sound = Cell(content.note(), degradation.hiss(), CONV, 0)
     trained = train([Cell(content.note(), absurd, CONV, 0), sound], SHORT)
     assert trained.diverged.tolist() == [True, False]
@@ -125,7 +125,7 @@ def test_a_cell_that_diverges_midway_keeps_its_last_finite_weights(key):
     families = content.note(), degradation.hiss()
     state = training.start(key, families[0], None, CONV, schedule)
     state, _ = training.advance(state, *families, 5, CONV, schedule)
-    absurd = families[1].replace(level=np.float32(700))
+    absurd = dataclasses.replace(families[1], level=np.float32(700))
     frozen, _ = training.advance(state, families[0], absurd, 5, CONV, schedule)
     assert bool(frozen.diverged)
     same(frozen.params, state.params)

@@ -559,6 +559,10 @@ def _draw_rates(axes: Any, table: pd.DataFrame) -> None:
 experiment = Experiment(
     name="benchmark",
     summary=__doc__,
+    message=(
+        "The grid against the same networks one after the other in PyTorch, and against a "
+        "matrix product on the same cores."
+    ),
     presets={
         "smoke": Config(
             rounds=2, cells=4, conv_cells=2, steps=2, batch=4, mlp_width=4, conv_width=2,

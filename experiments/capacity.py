@@ -200,6 +200,10 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
 experiment = Experiment(
     name="capacity",
     summary=__doc__,
+    message=(
+        "What networks are trained on decides which component they fit; how large they are "
+        "decides how well."
+    ),
     presets={
         "smoke": Config(
             seeds=2, widths=(2,), depths=(4,), frequencies=(2.0, 33.0), width=2, steps=10, batch=8,

@@ -209,6 +209,11 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
 experiment = Experiment(
     name="classical_filters",
     summary=__doc__,
+    message=(
+        "Filters that nobody trained do a little of everything to everything; a network "
+        "trained on melodies is nearly perfect on what it knows, and no better than they are "
+        "on what it does not."
+    ),
     presets={
         "smoke": Config(seeds=2, samples=8, width=2, steps=10, batch=8),
         "quick": Config(width=24, steps=1000, samples=32),

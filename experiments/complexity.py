@@ -228,6 +228,11 @@ STYLE = {"conv": (plotting.BLUE, "o"), "mlp": (plotting.ORANGE, "s")}
 experiment = Experiment(
     name="complexity",
     summary=__doc__,
+    message=(
+        "A network fits the simpler component: for the conv net the index changes sign where "
+        "noise and content have the same intrinsic dimension, and nothing was fitted to make "
+        "it so."
+    ),
     presets={
         "smoke": Config(**MAPS["smoke"], draws=64),
         "quick": Config(**MAPS["quick"]),

@@ -146,6 +146,10 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
 experiment = Experiment(
     name="diagnose_images",
     summary=__doc__,
+    message=(
+        "What a median filter makes of rain on photographs: the report for a restoration "
+        "model of your own, without one."
+    ),
     presets={
         "smoke": Config(size=16, channels=1, samples=8, portraits=0),
         "quick": Config(),

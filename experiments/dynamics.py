@@ -222,6 +222,10 @@ def _draw_lines(axes: Any, table: pd.DataFrame, name: str, lines: Any) -> None:
 experiment = Experiment(
     name="dynamics",
     summary=__doc__,
+    message=(
+        "The simpler component is the first to be fitted; on the line between the halves of "
+        "the phase diagram networks begin on the content's side and end on the noise's."
+    ),
     presets={
         "smoke": Config(seeds=2, width=2, steps=10, batch=8, samples=16),
         "quick": Config(seeds=6, steps=2400, batch=16),

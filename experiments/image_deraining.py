@@ -188,6 +188,11 @@ def said(name: str) -> str:
 experiment = Experiment(
     name="image_deraining",
     summary=__doc__,
+    message=(
+        "In rain of a small range, the more crops a derainer is trained on, the more of the "
+        "rain it fits, and the worse it does on new photographs in other rain; in rain of a "
+        "large range it is the other way round."
+    ),
     presets={
         "smoke": Config(
             seeds=2, pools=(1, 4), kinds=("smooth", "leaves"), size=16, width=2, steps=5, batch=4,

@@ -267,6 +267,11 @@ def said(degradation: str) -> str:
 experiment = Experiment(
     name="image_vs_signal",
     summary=__doc__,
+    message=(
+        "The toy predicts the picture in kind (a simpler degradation lets more novelty "
+        "through, and too many contents cost more under it), not in detail as far as six "
+        "seeds can tell."
+    ),
     presets={
         "smoke": Config(
             seeds=2, pools=(1, 4), size=16, width=2, steps=5, batch=4, samples=4, signal_width=2,

@@ -236,6 +236,10 @@ def _draw_read(axes: Any, table: pd.DataFrame) -> None:
 experiment = Experiment(
     name="jacobian_portrait",
     summary=__doc__,
+    message=(
+        "Trained on a note, a network passes notes; on all pitches under clicks it passes "
+        "clicks anywhere but where one is; under a hum it blocks the hum."
+    ),
     presets={
         "smoke": Config(seeds=2, width=2, steps=10, batch=8, inputs=2),
         "quick": Config(width=24, steps=1000),

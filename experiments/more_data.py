@@ -118,6 +118,10 @@ def _legend(axes: Any) -> None:
 experiment = Experiment(
     name="more_data",
     summary=__doc__,
+    message=(
+        "Under clicks of one shape, networks trained on more than some 64 melodies do worse "
+        "on new melodies under new clicks; the more click shapes, the less it costs."
+    ),
     presets={
         "smoke": Config(
             seeds=2, pools=(1, 4), shapes=(1, 8), width=2, steps=10, batch=8, samples=16

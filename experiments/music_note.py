@@ -357,6 +357,11 @@ def percent(score: Interval) -> str:
 experiment = Experiment(
     name="music_note",
     summary=__doc__,
+    message=(
+        "A network trained on one note lets nothing through but that note, so that a tune is "
+        "lost and noise that it never heard goes with it; one trained on melodies under "
+        "clicks has learnt the clicks, plays any melody, and lets other noise through."
+    ),
     presets={
         "smoke": Config(seeds=2, width=4, steps=20, batch=8, samples=16, seconds=1.0),
         "quick": Config(steps=300),

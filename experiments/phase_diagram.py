@@ -156,6 +156,10 @@ def _each_cell(cube: np.ndarray) -> Any:
 experiment = Experiment(
     name="phase_diagram",
     summary=__doc__,
+    message=(
+        "Below the line networks fitted the content, above it the noise; the richer the "
+        "noise, the further up the line."
+    ),
     presets={name: MapConfig(**settings) for name, settings in MAPS.items()},
     run=run,
     plot=plot,

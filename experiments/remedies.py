@@ -206,6 +206,10 @@ def _color(name: str) -> str:
 experiment = Experiment(
     name="remedies",
     summary=__doc__,
+    message=(
+        "Nothing beats variety in the degradation, and balance as advised is not the best "
+        "remedy; all remedies of use cost some fidelity to what the network was made for."
+    ),
     presets={
         "smoke": Config(seeds=2, width=2, steps=10, batch=8, samples=16, contents=64),
         "quick": Config(seeds=8, batch=16),

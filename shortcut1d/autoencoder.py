@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from shortcut1d import codebook, errors
 from shortcut1d.layers import EDGES, Conv, divisible, join_patches, split_patches
@@ -299,14 +299,3 @@ def restoring(weights: Weights, **changes: float) -> Weights:
     """
     recipe = Recipe(*(float(part) for part in weights["recipe"]))._replace(**changes)
     return by(recipe, weights) | {"teacher": weights["encoder"], "uses": weights["uses"]}
-
-
-def codes_of(
-    network: Autoencoder, weights: Weights, x: Float[Array, "batch *space channels"]
-) -> Int[Array, "batch *fewer books"]:
-    """The codes of some samples."""
-    abstract = nnx.eval_shape(
-        lambda: network.module(x.shape[1:-1], x.shape[-1], nnx.Rngs(params=jax.random.key(0)))
-    )
-    module = nnx.merge(nnx.graphdef(abstract), weights)
-    return module.quantised(module.encoder(x)).codes

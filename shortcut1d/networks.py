@@ -213,10 +213,10 @@ def apply(
     key: PRNGKeyArray | None = None,
 ) -> Float[Array, "batch *space channels"]:
     """The network's output at `x`; with a `key` as in training, where some networks are random."""
-    return _built(network, params, x)(x, key)
+    return built(network, params, x)(x, key)
 
 
-def _built(network: Network, params: Params, x: Float[Array, "batch *space channels"]) -> Any:
+def built(network: Network, params: Params, x: Float[Array, "batch *space channels"]) -> Any:
     """The module with these weights, for inputs like `x`."""
     any_key = jax.random.key(0)
     abstract = nnx.eval_shape(
@@ -237,7 +237,7 @@ def objective(
 
     distance: of a difference, value by value.
     """
-    module = _built(network, params, degraded)
+    module = built(network, params, degraded)
     if hasattr(module, "objective"):
         return module.objective(clean, degraded, distance, key)
     return jnp.mean(distance(module(degraded, key) - clean))
@@ -247,7 +247,7 @@ def settle(
     network: Network, params: Params, degraded: Float[Array, "batch *space channels"]
 ) -> Params:
     """The weights after what a module does between two steps besides, such as moving averages."""
-    module = _built(network, params, degraded)
+    module = built(network, params, degraded)
     if not hasattr(module, "settle"):
         return params
     module.settle(degraded)

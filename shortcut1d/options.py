@@ -5,8 +5,11 @@ import dataclasses
 import difflib
 import types
 import typing
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
+
+from shortcut1d import errors
 
 
 def option(default: Any, help: str) -> Any:  # noqa: A002 (argparse's own word)
@@ -99,6 +102,45 @@ def given(namespace: argparse.Namespace, config: type) -> dict[str, Any]:
     names = {field.name for field in dataclasses.fields(config)}
     chosen = {name: value for name, value in vars(namespace).items() if name in names}
     return {n: tuple(v) if isinstance(v, list) else v for n, v in chosen.items()}
+
+
+def arguments(config: Any, preset: Any) -> list[str]:
+    """What the command line says to make `config` of the preset.
+
+    Raises:
+        InvalidInput: a field was emptied, which no option does.
+    """
+    words = []
+    for field in dataclasses.fields(config):
+        value, option_name = getattr(config, field.name), field.name.replace("_", "-")
+        if value == getattr(preset, field.name):
+            continue
+        if value is None:
+            raise errors.refuse(field.name, value, "a value: no option takes one away")
+        if isinstance(value, bool):
+            words.append(f"--{option_name}" if value else f"--no-{option_name}")
+        else:
+            words += [f"--{option_name}", *_shown(value).split(" ")]
+    return words
+
+
+def restored(config: type, values: Mapping[str, Any]) -> Any:
+    """A config of the values that a provenance file has of it.
+
+    Raises:
+        InvalidInput: a field is not known, or its value is bad.
+    """
+    hints = typing.get_type_hints(config)
+    fields: dict[str, Any] = {}
+    for name, value in values.items():
+        errors.choice("config", name, hints)
+        if isinstance(value, list):
+            fields[name] = tuple(value)
+        elif value is not None and _settings(hints[name]).get("type") is Path:
+            fields[name] = Path(value)
+        else:
+            fields[name] = value
+    return config(**fields)
 
 
 def _settings(hint: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import pandas as pd
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from shortcut1d import autoencoder, networks, panel
 from shortcut1d.autoencoder import Autoencoder, Recipe
@@ -84,3 +84,11 @@ def fresh(
 @functools.partial(jax.jit, static_argnums=(0, 2, 3))
 def _drawn(network: Any, key: PRNGKeyArray, space: tuple[int, ...], channels: int) -> Params:
     return networks.init(network, key, space, channels)
+
+
+def codes_of(
+    network: Autoencoder, weights: Params, x: Float[Array, "batch *space channels"]
+) -> Int[Array, "batch *fewer books"]:
+    """The codes of some samples."""
+    module = networks.built(network, weights, x)
+    return module.quantised(module.encoder(x)).codes

@@ -5,6 +5,7 @@ import dataclasses
 import importlib.metadata
 import platform
 import subprocess
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,30 @@ from shortcut1d.family import identity
 
 PACKAGE = Path(__file__).resolve().parent
 FAMILIES = ("sweep", "content", "degradation", "combine", "images", "rain")  # and what draws them
+DRIVER = ("study", "plotting", "claims")  # what a table does not depend on
+JUDGING = ("plot", "claims", "experiment")  # nor on these of a script's
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "pandas", "matplotlib")
 
 
 def provenance(config: Any, preset: str) -> dict[str, Any]:
     """What it takes to make a figure again: config, versions, device, commit."""
     return {
-        "config": {"preset": preset} | _plain(dataclasses.asdict(config)),
-        "versions": {"python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in PACKAGES},
+        "config": settings(config, preset),
+        "versions": versions(),
         "device": f"{len(jax.devices())} x {_device()}",
         "commit": _commit(),
+    }
+
+
+def settings(config: Any, preset: str) -> dict[str, Any]:
+    """A config, and the preset that it began with, as plain values."""
+    return {"preset": preset} | _plain(dataclasses.asdict(config))
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the libraries that a result depends on."""
+    return {"python": platform.python_version()} | {
+        name: importlib.metadata.version(name) for name in PACKAGES
     }
 
 
@@ -33,19 +47,57 @@ def stamp_of_code_and_device() -> str:
 
     A cell that other code has trained is not this code's cell.
     """
-    files = set.union(*(code_of(module) for module in FAMILIES))
-    code = [(path.name, path.read_bytes()) for path in sorted(files)]
-    versions = [importlib.metadata.version(name) for name in PACKAGES[:5]]
-    return identity(code, versions, _device())
+    code = _sources(code_of(*(PACKAGE / f"{module}.py" for module in FAMILIES)))
+    libraries = [importlib.metadata.version(name) for name in PACKAGES[:5]]
+    return identity(code, libraries, _device())
 
 
-def code_of(module: str) -> set[Path]:
-    """The files of this package that a module of it is made of: its own and what it imports."""
+def stamp_of_table(script: Path) -> str:
+    """64 digits that change with the code behind an experiment's table: the script's own, but for
+    what draws and judges, and that of what it imports.
+    """
+    imported = code_of(script, but=[PACKAGE / f"{module}.py" for module in DRIVER])
+    own = significant(script.read_text(encoding="utf-8"), but=JUDGING)
+    return identity(own, _sources(imported - {script}))
+
+
+def significant(source: str, but: Collection[str] = ()) -> str:
+    """Python source without blank lines, docstrings and lines of comment, which change no result.
+
+    but: names of functions and values of the module that are left out as well.
+    """
+    tree, dropped = ast.parse(source), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            dropped |= _lines(node)
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name in but:
+            dropped |= _lines(node)
+        if isinstance(node, ast.Assign) and any(ast.unparse(t) in but for t in node.targets):
+            dropped |= _lines(node)
+    lines = enumerate(source.splitlines(), 1)
+    kept = [line.rstrip() for number, line in lines if number not in dropped]
+    return "\n".join(line for line in kept if line and not line.lstrip().startswith("#"))
+
+
+def _lines(node: ast.stmt) -> set[int]:
+    return set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+
+
+def _sources(files: Iterable[Path]) -> list[tuple[str, str]]:
+    return [(path.name, significant(path.read_text(encoding="utf-8"))) for path in sorted(files)]
+
+
+def code_of(*files: Path, but: Collection[Path] = ()) -> set[Path]:
+    """Files, and those of this package that they import, and so on.
+
+    but: files that are left out, and what only they import.
+    """
     found: set[Path] = set()
-    waiting = [PACKAGE / f"{module}.py"]
+    waiting = list(files)
     while waiting:
         path = waiting.pop()
-        if path not in found:
+        if path not in found and path not in but:
             found.add(path)
             waiting += _imported(path)
     return found

@@ -7,6 +7,7 @@ An experiment is a config, `run(config, session) -> Outcome`, `plot(table, array
 import argparse
 import contextlib
 import dataclasses
+import inspect
 import io
 import os
 import sys
@@ -30,7 +31,7 @@ from shortcut1d.claims import Claim
 from shortcut1d.errors import InvalidInput, Shortcut1dError
 from shortcut1d.grid import Done
 from shortcut1d.networks import Network, Params
-from shortcut1d.provenance import provenance, stamp_of_code_and_device
+from shortcut1d.provenance import provenance, stamp_of_code_and_device, stamp_of_table
 from shortcut1d.sweep import Session
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,11 +67,13 @@ class Outcome:
 class Experiment:
     """One script.
 
-    name: of the files it makes. summary: what it shows, for `--help`. presets: smoke, quick, full.
+    name: of the files it makes. summary: what it asks, for `--help`. message: what its figure
+    shows, for the gallery. presets: smoke, quick, full.
     """
 
     name: str
     summary: str
+    message: str
     presets: dict[str, Any]
     run: Callable[[Any, Session], Outcome]
     plot: Callable[[pd.DataFrame, dict[str, np.ndarray]], Figure]
@@ -124,7 +127,8 @@ def carry_out(experiment: Experiment, config: Any, chosen: argparse.Namespace) -
     store.writable_folder(out)
     began = time.perf_counter()
     stamp = stamp_of_code_and_device()
-    record = provenance(config, chosen.preset)  # before the run: the code may be edited meanwhile
+    # Before the run: the code may be edited meanwhile.
+    record = provenance(config, chosen.preset) | {"code": code_behind(experiment)}
     archive = Archive(cells_folder(out) / stamp[:16], complain, read=not chosen.fresh)
     with Bar(experiment.name) as bar:
         outcome = experiment.run(config, Session(archive, bar.report, chosen.chunk, stamp))
@@ -152,6 +156,12 @@ def carry_out(experiment: Experiment, config: Any, chosen: argparse.Namespace) -
     for name, (network, params, shape) in outcome.models.items():
         models.save(out / f"{experiment.name}_{name}.model", network, params, shape)
     show(experiment.name, claims, out, record["wall_time_seconds"])
+
+
+def code_behind(experiment: Experiment) -> str | None:
+    """What changes with the code behind its table; None where that is in no file."""
+    script = inspect.getsourcefile(experiment.run)
+    return stamp_of_table(Path(script)) if script and Path(script).is_file() else None
 
 
 def redraw(experiment: Experiment, out: Path) -> None:

@@ -13,6 +13,7 @@ from shortcut1d.autoencoder import Autoencoder, Recipe, Search
 from shortcut1d.errors import InvalidInput
 from shortcut1d.family import draw_pair, identity
 from shortcut1d.grid import Cell
+from shortcut1d.priorbed import codes_of
 from shortcut1d.training import Schedule
 
 MELODIES = content.melody(2, 2.0, 8.0, length=32)
@@ -113,7 +114,7 @@ def test_it_keeps_the_shape_and_says_so_much_a_position(space, residual, key):
     x = drawn(5, *space, 3)
     assert networks.apply(network, weights, x).shape == x.shape
     fewer = tuple(axis // 4 for axis in space)
-    assert autoencoder.codes_of(network, weights, x).shape == (5, *fewer, 2)
+    assert codes_of(network, weights, x).shape == (5, *fewer, 2)
 
 
 def test_a_recipe_decides_on_the_code(key):
@@ -125,7 +126,7 @@ def test_a_recipe_decides_on_the_code(key):
 
     assert not np.allclose(output(autoencoder.PRIOR), output(autoencoder.NO_CODE))
     few = autoencoder.by(Recipe(active=3), weights)
-    assert int(autoencoder.codes_of(SMALL, few, x).max()) < 3
+    assert int(codes_of(SMALL, few, x).max()) < 3
     # Without a code small changes of the input make small changes of the output, with it none.
     moved = networks.apply(SMALL, weights, x + 1e-6)
     np.testing.assert_allclose(moved, output(autoencoder.PRIOR), atol=1e-5)
@@ -186,7 +187,7 @@ def test_a_prior_learns_its_music_and_uses_its_code(optimised):
     x = MELODIES.sample(jax.random.key(5), 64)
     error = np.mean((networks.apply(network, weights, x) - x) ** 2)
     assert error < 0.35  # of a power of 1
-    in_use = perplexity(np.asarray(autoencoder.codes_of(network, weights, x)), 16)
+    in_use = perplexity(np.asarray(codes_of(network, weights, x)), 16)
     assert (in_use > 4).all()
 
 
@@ -196,10 +197,9 @@ def test_a_tuned_encoder_comes_nearer_to_the_clean_codes(optimised):
     begin = autoencoder.restoring(prior, **autoencoder.TO_CODES)
     _, tuned = trained(begin, 200, network=network, batch=16)
     clean, degraded = draw_pair(jax.random.key(7), MELODIES, degradation.hiss(length=32), 64)
-    wanted = autoencoder.codes_of(network, prior, clean)
+    wanted = codes_of(network, prior, clean)
     before, after = (
-        np.mean(autoencoder.codes_of(network, weights, degraded) == wanted)
-        for weights in (prior, tuned)
+        np.mean(codes_of(network, weights, degraded) == wanted) for weights in (prior, tuned)
     )
     assert after > before + 0.05
 

@@ -51,6 +51,7 @@ def claims(table):
 TINY = Experiment(
     "tiny",
     "A tiny experiment.",
+    "It grows.",
     {"smoke": Config(seeds=2), "quick": Config(), "full": Config(seeds=50)},
     run,
     plot,
@@ -175,7 +176,7 @@ def test_an_interrupted_run_leaves_everything_as_it_was(tmp_path, capsys):
 
     status_of(["--out", str(tmp_path)], capsys)
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
-    stopped = Experiment("tiny", "", TINY.presets, interrupted, plot, claims)
+    stopped = Experiment("tiny", "", "", TINY.presets, interrupted, plot, claims)
     assert study.main(stopped, ["--out", str(tmp_path)]) == 130
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 

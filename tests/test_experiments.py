@@ -16,6 +16,7 @@ from scipy.io import wavfile
 from shortcut1d import models, networks
 
 ROOT = Path(__file__).resolve().parent.parent
+STUDIES_APART = {"reproduce"}
 SCRIPTS = sorted(path.stem for path in (ROOT / "experiments").glob("*.py"))
 
 

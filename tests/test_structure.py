@@ -21,7 +21,8 @@ ORDER = [
     "degradation", "combine", "pictures", "images", "rain", "layers", "unet", "resnet",
     "attention", "codebook", "autoencoder", "networks", "models", "gradient", "training", "grid",
     "analysis", "panel", "processes", "sweep", "claims", "plotting", "archive", "options",
-    "provenance", "testbed", "imagebed", "priorbed", "study", "diagnosis", "adapters",
+    "provenance", "testbed", "imagebed", "priorbed", "study", "paper", "gallery",
+    "diagnosis", "adapters",
 ]  # fmt: skip
 ALONE = {"errors"}  # all that the analysis may know of the package
 
@@ -107,7 +108,27 @@ def test_the_readme_names_only_files_that_exist():
 
 
 def test_the_code_of_a_cell_is_what_trains_and_tests_it_and_nothing_else():
-    files = {str(path.relative_to(PACKAGE)) for path in provenance.code_of("sweep")}
+    files = {str(path.relative_to(PACKAGE)) for path in provenance.code_of(PACKAGE / "sweep.py")}
     assert {"sweep.py", "training.py", "networks.py", "family.py", "analysis/novelty.py"} <= files
     assert not {"study.py", "plotting.py", "analysis/__init__.py", "analysis/portrait.py"} & files
-    assert "synthesis.py" in {path.name for path in provenance.code_of("content")}
+    assert "synthesis.py" in {path.name for path in provenance.code_of(PACKAGE / "content.py")}
+
+
+def test_a_stamp_changes_with_code_and_not_with_words_about_it():
+    source = '"""A module."""\n\n# Why.\ndef f(x):\n    """Twice."""\n    return 2 * x\n'
+    plain = provenance.significant(source)
+    assert plain == "def f(x):\n    return 2 * x"
+    assert provenance.significant(source.replace("Why", "Because").replace("\n\n", "\n")) == plain
+    assert provenance.significant(source.replace("2", "3")) != plain
+
+
+def test_the_code_of_a_table_is_not_what_draws_and_judges_it():
+    script = (
+        "def run(c):\n    return c\n\ndef plot(t):\n    return t\n\nexperiment = dict(\n  a=1)\n"
+    )
+    assert provenance.significant(script, but=provenance.JUDGING) == "def run(c):\n    return c"
+    stamps = {
+        name: provenance.stamp_of_table(ROOT / "experiments" / f"{name}.py")
+        for name in ("music_note", "capacity")
+    }
+    assert len(set(stamps.values())) == 2

@@ -87,9 +87,12 @@ class Config:
     sizes: tuple[int, ...] = option((1, 4, 16, 64, 256, 1024, 4096), "grids whose cost is compared")
 
     def __post_init__(self) -> None:
+        errors.kinds(self)
         for field in ("cells", "conv_cells", "product"):
             errors.whole(field, getattr(self, field))
         errors.whole("rounds", self.rounds, low=2)
+        if not self.sizes:
+            raise errors.refuse("sizes", self.sizes, "at least one")
         for size in self.sizes:
             errors.whole("sizes", size)
         Schedule(self.steps, self.batch)

@@ -55,6 +55,7 @@ class Config:
     level: float = option(0.0, "level of the noise on the pool, dB")
 
     def __post_init__(self) -> None:
+        errors.kinds(self)
         errors.whole("seeds", self.seeds, high=10_000)
         errors.whole("samples", self.samples, low=64)
         errors.whole("mixtures", self.mixtures, low=2, high=1000)

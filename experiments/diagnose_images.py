@@ -63,8 +63,9 @@ class Config:
     portraits: int = option(2, "inputs at which the Jacobian is looked at")
 
     def __post_init__(self) -> None:
+        errors.kinds(self)
         errors.whole("size", self.size, low=16, high=4096)
-        images.checked_channels(self.channels)
+        pictures.checked_channels(self.channels)
         errors.whole("samples", self.samples, low=8, high=100_000)
         errors.whole("portraits", self.portraits, low=0)
         for prefix in PAIRS:

@@ -63,6 +63,8 @@ class Config(TrainConfig):
         for name in self.networks:
             errors.choice("networks", name, NETWORKS)
             NETWORKS[name](self)
+        with errors.known_as("mlp_width"):
+            networks.MLP(self.mlp_width)
         errors.number("seconds", self.seconds, low=1, high=60, unit="seconds")
         families(self, seed=0)
         content.tune(self.tune, self.notes)

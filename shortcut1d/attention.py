@@ -74,6 +74,7 @@ class Attention:
     skip: bool = False
 
     def __post_init__(self) -> None:
+        errors.kinds(self)
         for field in ("width", "depth", "heads", "patch"):
             errors.whole(field, getattr(self, field))
         if self.width % self.heads:

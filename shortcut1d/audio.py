@@ -21,9 +21,9 @@ def read_wav(path: str | Path, rate: int) -> Float[np.ndarray, " samples"]:
     Raises:
         InvalidInput: missing, not a WAV file, cut short, empty, not finite, or silent.
     """
-    rate = errors.whole("rate", rate)
+    rate, path = errors.whole("rate", rate), errors.path("path", path)
     try:
-        data = Path(path).read_bytes()
+        data = path.read_bytes()
     except (OSError, ValueError) as error:
         raise errors.InvalidInput(f"{path}: cannot be read ({errors.reason(error)})") from error
     try:

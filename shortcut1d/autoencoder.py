@@ -70,6 +70,7 @@ class Autoencoder:
     edges: str = "circular"
 
     def __post_init__(self) -> None:
+        errors.kinds(self)
         for field in ("width", "books", "dims"):
             errors.whole(field, getattr(self, field), high=4096)
         errors.whole("levels", self.levels, high=16)
@@ -106,8 +107,9 @@ class Search:
     rate: float = 0.1
 
     def __post_init__(self) -> None:
+        errors.kinds(self)
         errors.whole("steps", self.steps)
-        errors.number("rate", self.rate, above=0)
+        errors.number("rate", self.rate, above=0, high=1e6)
 
     def module(self, space: tuple[int, ...], channels: int, rngs: nnx.Rngs) -> nnx.Module:
         """The module for inputs of shape `(batch, *space, channels)`."""

@@ -221,11 +221,10 @@ def note(pitch: float = 8.0, length: int = WINDOW) -> Chord:
 def chord(pitches: Sequence[float] = (8.0, 10.0, 12.0), length: int = WINDOW) -> Chord:
     """Several pitches at once, random phases. `pitches`: different whole cycles per window."""
     length = errors.whole("length", length)
-    if not pitches:
-        raise errors.refuse("pitches", pitches, "at least one pitch")
-    checked = [whole_pitch("pitch", pitch, length) for pitch in pitches]
+    given = errors.several("pitches", pitches, "at least one pitch")
+    checked = [whole_pitch("pitch", pitch, length) for pitch in given]
     if len(set(checked)) < len(checked):
-        raise errors.refuse("pitches", tuple(pitches), "different pitches")
+        raise errors.refuse("pitches", given, "different pitches")
     return Chord(traced(checked), length)
 
 

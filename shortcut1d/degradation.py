@@ -290,7 +290,7 @@ def blur(
     """Gaussian (or motion) blur, kernels of `width` samples standard deviation."""
     length = errors.whole("length", length)
     checked = errors.span("width", width, low=0.1, high=length / 4, unit="samples")
-    return Blur(traced(checked), traced(bool(motion)), length)
+    return Blur(traced(checked), traced(errors.flag("motion", motion)), length)
 
 
 def over_length(family: Any, key: PRNGKeyArray, length: int) -> Float[Array, "1 length 1"]:

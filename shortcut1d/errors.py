@@ -5,13 +5,18 @@ so that a script can print it as one line and a notebook user can act on it.
 """
 
 import contextlib
+import dataclasses
 import difflib
 import inspect
 import math
+import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+LARGEST = 2**31 - 1  # number of anything; JAX counts in 32 bits
 
 
 class Shortcut1dError(Exception):
@@ -24,7 +29,7 @@ class InvalidInput(Shortcut1dError, ValueError):
 
 def refuse(field: str, value: object, wanted: str) -> InvalidInput:
     """The error for `field`, to be raised by the caller."""
-    shown = repr(value)
+    shown = " ".join(repr(value).split())  # a refusal is one line
     if len(shown) > 80:
         shown = shown[:77] + "..."
     return InvalidInput(f"{field}: got {shown}, expected {wanted}")
@@ -91,7 +96,7 @@ def whole(field: str, value: object, *, low: int = 1, high: int | None = None) -
     as_float = _as_float(value)
     if as_float is None or not math.isfinite(as_float) or as_float != int(as_float):
         raise refuse(field, value, wanted)
-    if as_float < low or (high is not None and as_float > high):
+    if not low <= as_float <= (LARGEST if high is None else high):
         raise refuse(field, value, wanted)
     return int(as_float)
 
@@ -124,6 +129,101 @@ def span(field: str, value: object, *, low: float, high: float, unit: str = "") 
     if first > last:
         raise refuse(field, value, wanted)
     return first, last
+
+
+def kinds(config: Any) -> None:
+    """Refuse fields of a dataclass that are not of the kind that is declared.
+
+    For `__post_init__`, before what the values may be is checked. Lists become tuples, texts paths.
+
+    Raises:
+        InvalidInput: names the first such field.
+    """
+    hints = typing.get_type_hints(type(config))
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        options = typing.get_args(hints[field.name])
+        if value is None and type(None) in options:
+            continue
+        wanted = next((part for part in options if part is not type(None)), hints[field.name])
+        if typing.get_origin(hints[field.name]) is tuple:
+            wanted = tuple
+        elif typing.get_origin(wanted) is tuple:
+            options, wanted = typing.get_args(wanted), tuple
+        if wanted is tuple:
+            of = options[0]
+            words = "a sequence of " + ("texts" if of is str else "numbers")
+            if not isinstance(value, list | tuple):
+                raise refuse(field.name, value, words)
+            for part in value:
+                if of is str and not isinstance(part, str):
+                    raise refuse(field.name, value, words)
+                if of in (int, float):
+                    number(field.name, part)
+            object.__setattr__(config, field.name, tuple(value))
+        elif wanted is Path:
+            object.__setattr__(config, field.name, path(field.name, value))
+        elif wanted is bool:
+            flag(field.name, value)
+        elif wanted is str and not isinstance(value, str):
+            raise refuse(field.name, value, "a text")
+        elif wanted in (int, float):
+            number(field.name, value)
+        elif dataclasses.is_dataclass(wanted) and not isinstance(value, typing.cast(type, wanted)):
+            raise refuse(field.name, value, f"of {wanted}")
+
+
+def flag(field: str, value: object) -> bool:
+    """`value` as a bool.
+
+    Raises:
+        InvalidInput: neither true nor false.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise refuse(field, value, "True or False")
+    return bool(value)
+
+
+def several(field: str, value: object, wanted: str) -> tuple[Any, ...]:
+    """`value` as a tuple of at least one thing.
+
+    Raises:
+        InvalidInput: empty, or not a sequence (a text is none).
+    """
+    if isinstance(value, np.ndarray):
+        value = value.tolist()  # which is no list if the array has no axis
+    if isinstance(value, list | tuple) and value:
+        return tuple(value)
+    raise refuse(field, value, wanted)
+
+
+def numbers(field: str, value: object, *, axes: int = 1) -> np.ndarray:
+    """`value` as an array of floats with at least so many axes, and something along each.
+
+    Raises:
+        InvalidInput: not numbers, or too few axes, or an empty one.
+    """
+    wanted = "an array of numbers" + (f" with at least {axes} axes" if axes > 1 else "")
+    try:
+        found = np.asarray(value)
+    except Exception as error:  # whatever a foreign object raises when it is asked for numbers
+        raise refuse(field, type(value).__name__, wanted) from error
+    if found.dtype.kind not in "fiub":
+        raise refuse(field, f"{type(value).__name__} of {found.dtype}", wanted)
+    if found.ndim < axes or not found.size:
+        raise refuse(field, f"shape {found.shape}", wanted)
+    return found.astype(np.float64)
+
+
+def path(field: str, value: object) -> Path:
+    """`value` as a path, which need not be there.
+
+    Raises:
+        InvalidInput: not a path, or one that no file has (empty, or with a null character).
+    """
+    if isinstance(value, str | Path) and str(value) and "\0" not in str(value):
+        return Path(value)
+    raise refuse(field, value, "a path")
 
 
 def _as_float(value: object) -> float | None:

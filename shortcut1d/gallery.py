@@ -25,8 +25,9 @@ def page(studies: Sequence[Shown]) -> str:
         "Written by `python experiments/reproduce.py` from the tables beside it; "
         "`reproduce.py --check` says whether they still support it. Intervals are at 95%, over "
         "the networks of a kind (seeds) unless a study says otherwise. A claim holds if the whole "
-        "interval lies on the stated side of its threshold. The sentence under a figure was written "
-        "about the tables of the repository; the verdicts are of the tables beside this page.",
+        "interval lies on the stated side of its threshold. The sentence under a figure was "
+        "written about the tables of the repository; the verdicts are of the tables beside this "
+        "page.",
         "## What the papers claim",
         papers_table(records),
         *(_section(study) for study in studies),

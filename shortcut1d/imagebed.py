@@ -15,10 +15,11 @@ from matplotlib.axes import Axes
 from shortcut1d import content, errors, networks, panel, pictures, plotting
 from shortcut1d.analysis import bootstrap_each
 from shortcut1d.grid import Cell
-from shortcut1d.images import Photographs, checked_channels, photographs
+from shortcut1d.images import Photographs, photographs
 from shortcut1d.networks import Network
 from shortcut1d.options import option
 from shortcut1d.panel import UNSEEN_CONTENT, Exam, Subject, Trial
+from shortcut1d.pictures import checked_channels
 from shortcut1d.sweep import Swept
 from shortcut1d.testbed import UNSEEN_BOTH, TrainConfig, complexity_in_name, cube, trials
 

@@ -21,6 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from shortcut1d import errors, pictures
 from shortcut1d.family import index_below, traced
+from shortcut1d.pictures import checked_channels
 from shortcut1d.pytrees import pytree, static
 
 SIZE = 32  # pixels along each side
@@ -219,7 +220,7 @@ def leaves(
     return Leaves(
         traced(errors.whole("count", count, high=MOST_LEAVES), np.int32),
         traced(errors.span("radius", radius, low=0.01, high=2.0, unit="of the side")),
-        traced(bool(square)),
+        traced(errors.flag("square", square)),
         checked_size(size),
         checked_channels(channels),
     )
@@ -231,9 +232,12 @@ def text(letters: int = 26, capitals: bool = False, size: int = SIZE, channels: 
     letters = errors.whole("letters", letters, high=len(LETTERS))
     height = max(8, size // 4)
     return Text(
-        traced(_glyphs(height)), traced(letters, np.int32), traced(bool(capitals), np.int32),
-        size, checked_channels(channels),
-    )  # fmt: skip
+        traced(_glyphs(height)),
+        traced(letters, np.int32),
+        traced(errors.flag("capitals", capitals), np.int32),
+        size,
+        checked_channels(channels),
+    )
 
 
 def photographs(
@@ -300,13 +304,6 @@ def make(name: str, **parameters: Any) -> Any:
 def checked_size(size: Any) -> int:
     """`size` as a number of pixels that a picture can have along each side."""
     return errors.whole("size", size, low=8, high=4096)
-
-
-def checked_channels(channels: Any) -> int:
-    """`channels` as a number that a picture can have."""
-    if channels not in (1, 3):
-        raise errors.refuse("channels", channels, "1 (grey) or 3 (colour)")
-    return int(channels)
 
 
 def _glyphs(height: int) -> Float[np.ndarray, "cases letters height width"]:

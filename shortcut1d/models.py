@@ -38,7 +38,7 @@ def save(path: str | Path, network: Network, params: Params, shape: tuple[int, .
         InvalidInput: the file cannot be written, or the weights are another network's.
     """
     _check(network, params, shape)
-    store.write_atomic(Path(path), to_bytes(network, params, shape))
+    store.write_atomic(errors.path("path", path), to_bytes(network, params, shape))
 
 
 def to_bytes(network: Network, params: Params, shape: tuple[int, ...]) -> bytes:
@@ -58,7 +58,7 @@ def load(path: str | Path) -> tuple[Network, Params, tuple[int, ...]]:
         InvalidInput: the file cannot be read, is not a model, is damaged, or is one of another
             version.
     """
-    data = store.read_bytes(Path(path))
+    data = store.read_bytes(errors.path("path", path))
     if not data.startswith(MAGIC):
         raise errors.InvalidInput(f"{path}: not a model of shortcut1d")
     checksum, _, rest = data[len(MAGIC) :].partition(b"\n")

@@ -80,6 +80,7 @@ class ConvNet:
     edges: str = "circular"
 
     def __post_init__(self) -> None:
+        errors.kinds(self)
         errors.whole("width", self.width)
         errors.whole("depth", self.depth)
         if errors.whole("kernel", self.kernel) % 2 == 0:
@@ -125,6 +126,7 @@ class MLP:
     skip: bool = False
 
     def __post_init__(self) -> None:
+        errors.kinds(self)
         errors.whole("width", self.width)
         errors.whole("depth", self.depth)
 
@@ -153,6 +155,7 @@ class WithDropout:
     rate: float = 0.3
 
     def __post_init__(self) -> None:
+        errors.kinds(self)
         if not isinstance(self.inner, ConvNet | MLP):
             raise errors.refuse("inner", self.inner, "a ConvNet or an MLP")
         if self.inner.depth < 2:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -42,8 +42,7 @@ def read_picture(path: str | Path, channels: int = 3) -> Picture:
     Raises:
         InvalidInput: missing, not a picture, cut short, or larger than Pillow thinks safe.
     """
-    if channels not in (1, 3):
-        raise errors.refuse("channels", channels, "1 (grey) or 3 (colour)")
+    path, channels = errors.path("path", path), checked_channels(channels)
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as opened:
             upright = ImageOps.exif_transpose(opened)
@@ -223,14 +222,22 @@ def square(picture: Picture, side: int) -> Float[np.ndarray, "side side channels
     return np.stack([np.asarray(plane) for plane in planes], axis=-1)
 
 
+def checked_channels(channels: Any) -> int:
+    """`channels` as a number that a picture can have."""
+    if not np.isscalar(channels) or channels not in (1, 3):
+        raise errors.refuse("channels", channels, "1 (grey) or 3 (colour)")
+    return int(channels)  # type: ignore[arg-type]
+
+
 def picture_files(folder: str | Path) -> list[Path]:
     """Files of a folder that are called pictures, in order of their names.
 
     Raises:
         InvalidInput: the folder cannot be read.
     """
+    folder = errors.path("folder", folder)
     try:
-        found = sorted(Path(folder).iterdir())
+        found = sorted(folder.iterdir())
     except (OSError, ValueError) as error:
         raise errors.InvalidInput(f"{folder}: cannot be read ({errors.reason(error)})") from error
     return [path for path in found if path.suffix.lower() in SUFFIXES]

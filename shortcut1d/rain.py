@@ -16,7 +16,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from shortcut1d import errors
 from shortcut1d.degradation import between
 from shortcut1d.family import Additive, traced
-from shortcut1d.images import SIZE, checked_channels, checked_size
+from shortcut1d.images import SIZE, checked_size
+from shortcut1d.pictures import checked_channels
 from shortcut1d.pytrees import pytree, static
 
 FULL = 256  # pixels of the crops that the papers' ranges are given for
@@ -310,7 +311,7 @@ def blur_kernel(
     size = checked_size(size)
     return BlurKernel(
         traced(errors.span("width", width, low=0.5, high=size / 6, unit="pixels")),
-        traced(bool(motion)),
+        traced(errors.flag("motion", motion)),
         size,
         checked_channels(channels),
     )

@@ -50,6 +50,7 @@ class ResNet:
     edges: str = "circular"
 
     def __post_init__(self) -> None:
+        errors.kinds(self)
         errors.whole("width", self.width)
         errors.whole("blocks", self.blocks)
         if errors.whole("kernel", self.kernel) % 2 == 0:

@@ -41,6 +41,7 @@ class TrainConfig:
     samples: int = option(128, "windows a test")
 
     def __post_init__(self) -> None:
+        errors.kinds(self)
         errors.whole("seeds", self.seeds, high=10_000)
         networks.ConvNet(width=self.width)
         errors.whole("samples", self.samples, low=2)

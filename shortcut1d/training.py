@@ -19,6 +19,8 @@ from shortcut1d.gradient import LOSSES, loss_and_gradient
 from shortcut1d.networks import Network, Params
 from shortcut1d.pytrees import pytree
 
+LARGE = 1e6  # rates beyond this are slips of the pen
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -42,16 +44,17 @@ class Schedule:
     sharpness: float = 0.0
 
     def __post_init__(self) -> None:
+        errors.kinds(self)
         errors.whole("steps", self.steps)
         errors.whole("batch", self.batch)
-        errors.number("learning_rate", self.learning_rate, above=0)
+        errors.number("learning_rate", self.learning_rate, above=0, high=LARGE)
         errors.choice("loss", self.loss, LOSSES)
         for stop in self.stops:
             errors.whole("stops", stop, low=0, high=self.steps)
         if list(self.stops) != sorted(set(self.stops)):
             raise errors.refuse("stops", self.stops, "steps in rising order")
-        errors.number("weight_decay", self.weight_decay, low=0)
-        errors.number("sharpness", self.sharpness, low=0)
+        errors.number("weight_decay", self.weight_decay, low=0, high=LARGE)
+        errors.number("sharpness", self.sharpness, low=0, high=LARGE)
 
     def optimiser(self) -> optax.GradientTransformation:
         """Adam under a cosine decay."""

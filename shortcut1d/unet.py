@@ -53,6 +53,7 @@ class UNet:
     edges: str = "circular"
 
     def __post_init__(self) -> None:
+        errors.kinds(self)
         errors.whole("width", self.width)
         errors.whole("levels", self.levels, high=16)
         if errors.whole("kernel", self.kernel) % 2 == 0:

@@ -24,8 +24,8 @@ def perplexity(
         InvalidInput: no codes, or a code that no entry has.
     """
     entries = errors.whole("entries", entries)
-    codes = jnp.asarray(codes)
-    if not codes.size or not jnp.issubdtype(codes.dtype, jnp.integer):
+    codes = jnp.asarray(errors.numbers("codes", codes), jnp.result_type(codes))
+    if not jnp.issubdtype(codes.dtype, jnp.integer):
         raise errors.refuse("codes", codes.dtype, "whole numbers, at least one")
     if not 0 <= int(codes.min()) <= int(codes.max()) < entries:
         raise errors.refuse("codes", int(codes.max()), f"from 0 to {entries - 1}")

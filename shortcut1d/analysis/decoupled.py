@@ -1,14 +1,15 @@
 """The output taken apart into content, degradation and the rest."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from shortcut1d import errors
-from shortcut1d.analysis.denoiser import Samples, per_sample
+from shortcut1d.analysis.denoiser import Samples, comparable, per_sample
 
 FAINT = 1e-3  # of its energy: what a component has less of in a band is not looked at
 
@@ -34,15 +35,18 @@ def component_gains(output: Samples, content: Samples, degraded: Samples) -> Gai
         output: of the denoiser at `degraded`.
         content: clean samples.
         degraded: what the denoiser was given.
+
+    Raises:
+        InvalidInput: arrays that are not of one shape, or not finite.
     """
-    out, c = jnp.asarray(output), jnp.asarray(content)
-    d = jnp.asarray(degraded) - c
+    out, c, y = comparable(output=output, content=content, degraded=degraded)
+    d = y - c
     of_content, of_layer = _least_squares(
         per_sample(c * c), per_sample(c * d), per_sample(d * d), per_sample(out * c),
         per_sample(out * d),
     )  # fmt: skip
     rest = _unexplained(out, c, d, of_content, of_layer)
-    power = _heard(per_sample(out**2), per_sample(jnp.asarray(degraded) ** 2))
+    power = _heard(per_sample(out**2), per_sample(y**2))
     return Gains(of_content, of_layer, _ratio(per_sample(rest**2), power))
 
 
@@ -68,13 +72,13 @@ def band_gains(
         energy, and what is unexplained is NaN where the output has none.
 
     Raises:
-        InvalidInput: edges that do not rise.
+        InvalidInput: edges that do not rise; arrays that are not of one shape, or not finite.
     """
-    bounds = np.asarray(edges, np.float64)
+    bounds = errors.numbers("edges", edges)
     if bounds.ndim != 1 or bounds.size < 2 or not np.all(np.diff(bounds) > 0):
         raise errors.refuse("edges", tuple(bounds.ravel()), "at least two, each above the last")
-    out, c = jnp.asarray(output), jnp.asarray(content)
-    d = jnp.asarray(degraded) - c
+    out, c, y = comparable(output=output, content=content, degraded=degraded)
+    d = y - c
     space = out.shape[1:-1]
     axes = tuple(range(1, out.ndim - 1))
     waves = np.meshgrid(*[size * np.fft.fftfreq(size) for size in space], indexing="ij")
@@ -115,12 +119,15 @@ def hallucination(
         content: clean samples.
         degraded: what the denoiser was given.
         basis: `(size, rank)`, orthonormal, of the training content (see `oracles.basis_of`).
+
+    Raises:
+        InvalidInput: arrays that are not of one shape, or not finite; a basis of another size.
     """
-    out, c = jnp.asarray(output), jnp.asarray(content)
-    gains = component_gains(out, c, degraded)
-    rest = _unexplained(out, c, jnp.asarray(degraded) - c, gains.content, gains.degradation)
-    inside = rest.reshape(len(rest), -1) @ jnp.asarray(basis, rest.dtype)
-    power = _heard(per_sample(out**2), per_sample(jnp.asarray(degraded) ** 2))
+    out, c, y = comparable(output=output, content=content, degraded=degraded)
+    gains = component_gains(out, c, y)
+    rest = _unexplained(out, c, y - c, gains.content, gains.degradation)
+    inside = rest.reshape(len(rest), -1) @ _checked_basis(basis, out)
+    power = _heard(per_sample(out**2), per_sample(y**2))
     return _ratio(jnp.sum(inside**2, axis=1) / (out.size / len(out)), power)
 
 
@@ -145,12 +152,16 @@ def decoupled_errors(
 
     Returns:
         one pair a sample; NaN where the degradation is nowhere, or everywhere.
+
+    Raises:
+        InvalidInput: arrays that are not of one shape, or not finite; a threshold below 0.
     """
-    out, c = jnp.asarray(output), jnp.asarray(content)
+    out, c, y = comparable(output=output, content=content, degraded=degraded)
+    threshold = errors.number("threshold", threshold, low=0)
     if mask is None:
-        mask = jnp.abs(jnp.asarray(degraded) - c) > errors.number("threshold", threshold, low=0)
-    elif mask.shape != out.shape:
-        raise errors.refuse("mask", mask.shape, f"shape {out.shape}")
+        mask = jnp.abs(y - c) > threshold
+    elif getattr(mask, "shape", None) != out.shape or mask.dtype != np.bool_:
+        raise errors.refuse("mask", type(mask).__name__, f"truth values of shape {out.shape}")
     error = (out - c) ** 2
 
     def over(where: Array) -> Array:
@@ -168,10 +179,24 @@ def share_in_span(
     Args:
         samples: usually outputs of a denoiser.
         basis: orthonormal, over the flattened samples; `oracles.basis_of` makes one from draws.
+
+    Raises:
+        InvalidInput: samples that are not finite, a basis of another size.
     """
-    flat = jnp.asarray(samples).reshape(len(samples), -1)
+    (values,) = comparable(samples=samples)
+    flat = values.reshape(len(values), -1)
     energy = jnp.sum(flat**2)
-    return jnp.sum((flat @ jnp.asarray(basis)) ** 2) / jnp.where(energy > 0, energy, 1.0)
+    inside = flat @ _checked_basis(basis, values)
+    return jnp.sum(inside**2) / jnp.where(energy > 0, energy, 1.0)
+
+
+def _checked_basis(basis: Any, samples: Array) -> Float[Array, "size rank"]:
+    size = samples.size // len(samples)
+    if not isinstance(basis, jax.Array):  # of which some are traced
+        basis = errors.numbers("basis", basis, axes=2)
+    if basis.ndim != 2 or basis.shape[0] != size:
+        raise errors.refuse("basis", basis.shape, f"shape ({size}, rank)")
+    return jnp.asarray(basis, samples.dtype)
 
 
 def _least_squares(cc: Array, cd: Array, dd: Array, oc: Array, od: Array) -> tuple[Array, Array]:

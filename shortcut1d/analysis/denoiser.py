@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from shortcut1d import errors
 
@@ -44,13 +44,48 @@ def finite(name: str, samples: Float[Array | np.ndarray, "..."]) -> None:
     """
     if isinstance(samples, jax.core.Tracer):
         return
+    if not isinstance(samples, np.ndarray | jax.Array):
+        raise errors.refuse(name, type(samples).__name__, "a NumPy or JAX array")
+    if samples.dtype.kind not in "fiubV":  # V: JAX's own kinds, such as bfloat16
+        raise errors.refuse(name, f"an array of {samples.dtype}", "an array of numbers")
     if np.ndim(samples) < 3:
         raise errors.refuse(name, np.shape(samples), "shape (batch, *space, channels)")
-    if np.shape(samples)[0] == 0:
+    if np.size(samples) == 0:
         raise errors.refuse(name, np.shape(samples), "at least one sample")
     bad = ~np.isfinite(np.asarray(samples)).reshape(np.shape(samples)[0], -1).all(axis=1)
     if bad.any():
         raise errors.refuse(f"{name}, sample {int(np.argmax(bad))}", "NaN or infinity", "finite")
+
+
+def comparable(**samples: Samples) -> tuple[Float[Array, "batch *space channels"], ...]:
+    """Samples, by what they are, as floats of one shape: differences of bytes, which pictures
+    often are, would wrap round.
+
+    Raises:
+        InvalidInput: not arrays, not of the shape of the first, not finite (traced ones pass).
+    """
+    first, *_ = samples
+    for name, values in samples.items():
+        finite(name, values)
+        if np.shape(values) != np.shape(samples[first]):
+            raise errors.refuse(name, np.shape(values), f"shape {np.shape(samples[first])}")
+    return tuple(
+        jnp.asarray(values, jnp.promote_types(jnp.result_type(values), jnp.float32))
+        for values in samples.values()
+    )
+
+
+def checked_key(key: Any) -> PRNGKeyArray:
+    """`key` if it is one.
+
+    Raises:
+        InvalidInput: it is not.
+    """
+    if isinstance(key, jax.Array) and (
+        jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key) or key.dtype == jnp.uint32
+    ):
+        return key
+    raise errors.refuse("key", key, "a key, such as jax.random.key(0)")
 
 
 def per_sample(values: Float[Array, "batch *space channels"]) -> Float[Array, " batch"]:

@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from shortcut1d import errors
-from shortcut1d.analysis.denoiser import Samples, per_sample
+from shortcut1d.analysis.denoiser import Samples, comparable, per_sample
 
 TAPS = 11  # of the window of `ssim`
 SPREAD = 1.5  # its standard deviation, samples
@@ -19,7 +19,7 @@ def psnr(output: Samples, content: Samples, peak: float = 1.0) -> Float[Array, "
         InvalidInput: another shape than the content's, or a peak that is not above 0.
     """
     peak = errors.number("peak", peak, above=0)
-    first, second = _comparable(output, content)
+    first, second = comparable(output=output, content=content)
     error = per_sample((first - second) ** 2)
     return 10 * jnp.log10(peak**2 / error)
 
@@ -38,7 +38,7 @@ def ssim(output: Samples, content: Samples, peak: float = 1.0) -> Float[Array, "
     Raises:
         InvalidInput: an axis shorter than the window, or as for `psnr`.
     """
-    first, second = _comparable(output, content)
+    first, second = comparable(output=output, content=content)
     if min(first.shape[1:-1]) < TAPS:
         raise errors.refuse("output", first.shape, f"at least {TAPS} samples along every axis")
     peak = errors.number("peak", peak, above=0)
@@ -48,15 +48,6 @@ def ssim(output: Samples, content: Samples, peak: float = 1.0) -> Float[Array, "
     of_means, of_variances = (0.01 * peak) ** 2, (0.03 * peak) ** 2
     likeness = (2 * mean_1 * mean_2 + of_means) * (2 * covariance + of_variances)
     return per_sample(likeness / ((mean_1**2 + mean_2**2 + of_means) * (variances + of_variances)))
-
-
-def _comparable(
-    output: Samples, content: Samples
-) -> tuple[Float[Array, "batch *space channels"], Float[Array, "batch *space channels"]]:
-    """Both as floats: differences of bytes, which pictures often are, would wrap round."""
-    if np.shape(output) != np.shape(content):
-        raise errors.refuse("output", np.shape(output), f"shape {np.shape(content)}, the content's")
-    return jnp.asarray(output, jnp.float32), jnp.asarray(content, jnp.float32)
 
 
 def _local_mean(x: Float[Array, "batch *space channels"]) -> Float[Array, "batch *fewer channels"]:

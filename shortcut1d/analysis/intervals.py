@@ -61,9 +61,7 @@ def bootstrap(
         InvalidInput: no seeds at all, or a confidence outside (0, 1).
     """
     errors.number("confidence", confidence, above=0, below=1)
-    rows = np.asarray(values, np.float64)
-    if rows.ndim == 0 or len(rows) == 0:
-        raise errors.refuse("values", values, "at least one seed")
+    rows = errors.numbers("values", values)
     rows = rows[~np.isnan(rows).reshape(len(rows), -1).any(axis=1)]
     count = len(rows)
     if count == 0:
@@ -110,9 +108,11 @@ def nested_bootstrap(
     """
     errors.number("confidence", confidence, above=0, below=1)
     apart = not isinstance(values, np.ndarray)
-    tables = [np.asarray(part, np.float64) for part in (values if apart else [values])]
+    if apart and not (isinstance(values, list | tuple) and len(values)):
+        raise errors.refuse("values", values, "an array, or a list of some")
+    tables = [errors.numbers("values", part) for part in (values if apart else [values])]
     for table in tables:
-        if table.ndim < 2 or table.shape[0] == 0 or table.shape[1] < 2:
+        if table.ndim < 2 or table.shape[1] < 2:
             wanted = "shape (seeds, samples), two samples or more"
             raise errors.refuse("values", table.shape, wanted)
     known = np.all([~np.isnan(t).reshape(len(t), -1).any(axis=1) for t in tables], axis=0)

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from shortcut1d import errors
-from shortcut1d.analysis.denoiser import Denoiser, Samples, finite
+from shortcut1d.analysis.denoiser import Denoiser, Samples, checked_key, finite
 from shortcut1d.analysis.products import products_of
 
 
@@ -53,6 +53,7 @@ def novelty_response(
     Raises:
         InvalidInput: inputs, directions or outputs that are not finite or do not fit; a bad option.
     """
+    key = checked_key(key)
     errors.whole("probes", probes)
     products = products_of(denoiser, inputs, method, step)
     if directions is None:

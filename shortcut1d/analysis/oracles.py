@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from shortcut1d import errors
-from shortcut1d.analysis.denoiser import Denoiser, Samples
+from shortcut1d.analysis.denoiser import Denoiser, Samples, finite
 
 JaxDenoiser = Callable[[Any], Any]
 
@@ -26,8 +26,10 @@ def basis_of(samples: Samples, tolerance: float = 1e-5) -> Float[np.ndarray, "si
         tolerance: singular values below this share of the largest count as 0.
 
     Raises:
-        InvalidInput: silence spans nothing.
+        InvalidInput: silence, which spans nothing; samples that are not finite.
     """
+    tolerance = errors.number("tolerance", tolerance, low=0, below=1)
+    finite("samples", samples)
     flat = np.asarray(samples, np.float64).reshape(len(samples), -1)
     _, values, rows = np.linalg.svd(flat, full_matrices=False)
     rank = int(np.sum(values > tolerance * values[0]))
@@ -38,7 +40,7 @@ def basis_of(samples: Samples, tolerance: float = 1e-5) -> Float[np.ndarray, "si
 
 def projector(basis: Float[np.ndarray, "size rank"]) -> JaxDenoiser:
     """Keeps the known content subspace and nothing else, `J = P_C`: the content-fitted oracle."""
-    rows = jnp.asarray(basis, jnp.float32)
+    rows = jnp.asarray(_checked_basis("basis", basis), jnp.float32)
 
     def project(x: Samples) -> Samples:
         return (x.reshape(len(x), -1) @ rows @ rows.T).reshape(x.shape)
@@ -64,7 +66,12 @@ def complement(*bases: Float[np.ndarray, "size _"]) -> Float[np.ndarray, "size r
     Raises:
         InvalidInput: together they are the whole space.
     """
-    together = np.concatenate([np.asarray(basis, np.float64) for basis in bases], axis=1)
+    if not bases:
+        raise errors.refuse("bases", bases, "at least one")
+    checked = [_checked_basis("bases", basis) for basis in bases]
+    if len({len(basis) for basis in checked}) > 1:
+        raise errors.refuse("bases", [basis.shape for basis in checked], "bases of one size")
+    together = np.concatenate(checked, axis=1)
     left, values, _ = np.linalg.svd(together)
     rest = left[:, int(np.sum(values > 1e-5 * values[0])) :]
     if not rest.size:
@@ -103,7 +110,12 @@ def wiener_risk(
 
 
 def power_spectrum(samples: Samples) -> Float[np.ndarray, "*space channels"]:
-    """Mean power at each frequency of `fftn`; over all frequencies it sums to the variance."""
+    """Mean power at each frequency of `fftn`; over all frequencies it sums to the variance.
+
+    Raises:
+        InvalidInput: samples that are not finite.
+    """
+    finite("samples", samples)
     values = np.asarray(samples, np.float64)
     axes = tuple(range(1, values.ndim - 1))
     size = math.prod(values.shape[1:-1])
@@ -118,8 +130,12 @@ def posterior_mean(pool: Samples, sigma: float) -> JaxDenoiser:
     Args:
         pool: the contents, equally likely.
         sigma: standard deviation of the noise.
+
+    Raises:
+        InvalidInput: contents that are not finite, or no noise.
     """
     errors.number("sigma", sigma, above=0)
+    finite("pool", pool)
     members = jnp.asarray(pool, jnp.float32).reshape(len(pool), -1)
     halves = 0.5 * jnp.sum(members**2, axis=1)
 
@@ -142,8 +158,17 @@ def zero(x: Samples) -> Samples:
     return 0 * x
 
 
+def _checked_basis(name: str, basis: Any) -> Float[np.ndarray, "size rank"]:
+    checked = errors.numbers(name, basis, axes=2)
+    if checked.ndim > 2 or not np.all(np.isfinite(checked)):
+        raise errors.refuse(name, f"shape {checked.shape}", "finite numbers of shape (size, rank)")
+    return checked
+
+
 def _wiener_gain(content: np.ndarray, layer: np.ndarray) -> np.ndarray:
-    wanted, unwanted = np.asarray(content, np.float64), np.asarray(layer, np.float64)
+    wanted, unwanted = errors.numbers("content", content), errors.numbers("layer", layer)
+    if not np.all(np.isfinite(wanted)) or not np.all(np.isfinite(unwanted)):
+        raise errors.refuse("spectra", "NaN or infinity", "finite powers")
     if wanted.shape != unwanted.shape:
         raise errors.refuse("spectra", (wanted.shape, unwanted.shape), "two of one shape")
     if min(wanted.min(), unwanted.min()) < 0:

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from shortcut1d import errors
-from shortcut1d.analysis.denoiser import Denoiser, Samples, output_of
+from shortcut1d.analysis.denoiser import Denoiser, Samples, checked_key, finite, output_of
 from shortcut1d.analysis.products import Products, products_of
 
 WHOLE = 1024  # values a sample may hold for its Jacobian to be made as a whole
@@ -87,9 +87,15 @@ def portrait(
     Raises:
         InvalidInput: inputs or outputs that are not finite, a basis of another size, a bad option.
     """
+    finite("inputs", inputs)
+    key = checked_key(key)
     size = math.prod(inputs.shape[1:])
     rank = min(errors.whole("rank", rank), size)
     errors.whole("probes", probes)
+    if whole is not None:
+        errors.flag("whole", whole)
+    if not isinstance(subspaces, Mapping | None):
+        raise errors.refuse("subspaces", subspaces, "bases by name")
     subspaces = subspaces or {}
     for name, basis in subspaces.items():
         if np.ndim(basis) != 2 or len(basis) != size:

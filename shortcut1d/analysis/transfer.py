@@ -4,14 +4,21 @@ Measures reduce over everything but the batch. Where one divides by an energy, i
 batch's mean energy, so that the mean over samples is the ratio of means in the definition.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from shortcut1d import errors
-from shortcut1d.analysis.denoiser import Denoiser, Samples, finite, output_of, per_sample
+from shortcut1d.analysis.denoiser import (
+    Denoiser,
+    Samples,
+    comparable,
+    finite,
+    output_of,
+    per_sample,
+)
 
 HALF = 0.5  # kept or removed beyond this counts as "does it": the verdict's threshold
 
@@ -38,8 +45,11 @@ def nmse(output: Samples, content: Samples) -> Float[Array, " batch"]:
     """Normalised mean square error, `mean((out - c)^2) / mean(c^2)`.
 
     0 is perfect, 1 as bad as silence.
+
+    Raises:
+        InvalidInput: arrays that are not of one shape, or not finite.
     """
-    output, content = jnp.asarray(output), jnp.asarray(content)
+    output, content = comparable(output=output, content=content)
     return per_sample((output - content) ** 2) / jnp.mean(content**2)
 
 
@@ -49,8 +59,11 @@ def relative_residual(
     """What is left of the degradation, `mean((out - c)^2) / mean((y - c)^2)`.
 
     0 is all removed, 1 as bad as doing nothing. Defined for any degradation, additive or not.
+
+    Raises:
+        InvalidInput: arrays that are not of one shape, or not finite.
     """
-    output, content, degraded = jnp.asarray(output), jnp.asarray(content), jnp.asarray(degraded)
+    output, content, degraded = comparable(output=output, content=content, degraded=degraded)
     return per_sample((output - content) ** 2) / jnp.mean((degraded - content) ** 2)
 
 
@@ -76,14 +89,18 @@ def removed_degradation(
 
 
 def index_of(kept: float, removed: float) -> Index:
-    """The index from its two parts, `phi = R_D - R_C` and `generality = (R_C + R_D) / 2`."""
-    kept, removed = float(kept), float(removed)
+    """The index from its two parts, `phi = R_D - R_C` and `generality = (R_C + R_D) / 2`.
+
+    Raises:
+        InvalidInput: parts that are no numbers (NaN is one).
+    """
+    kept, removed = _part("kept", kept), _part("removed", removed)
     return Index(kept, removed, removed - kept, generality(kept, removed), verdict(kept, removed))
 
 
 def generality(kept: float, removed: float) -> float:
     """`(R_C + R_D) / 2`: tells a denoiser that does both from one that does neither."""
-    return (kept + removed) / 2
+    return (_part("kept", kept) + _part("removed", removed)) / 2
 
 
 def verdict(kept: float, removed: float) -> str:
@@ -96,6 +113,7 @@ def verdict(kept: float, removed: float) -> str:
         "content" (removes, does not keep), "degradation" (keeps, does not remove), "both" or
         "neither"; "unknown" if either number is NaN.
     """
+    kept, removed = _part("kept", kept), _part("removed", removed)
     if np.isnan(kept) or np.isnan(removed):
         return "unknown"
     names = {
@@ -105,6 +123,14 @@ def verdict(kept: float, removed: float) -> str:
         (False, False): "neither",
     }
     return names[bool(kept >= HALF), bool(removed >= HALF)]
+
+
+def _part(name: str, value: Any) -> float:
+    """A number, which may be NaN for what is not known."""
+    number = errors.numbers(name, value, axes=0)
+    if number.ndim or np.isinf(number):
+        raise errors.refuse(name, value, "a number")
+    return float(number)
 
 
 def fitted_index(

@@ -44,6 +44,16 @@ def papers_table(records: paper.Records) -> str:
     return "\n".join(rows)
 
 
+def summary(records: paper.Records) -> str:
+    """The papers' claims with a verdict in one and two dimensions, for the project's README."""
+    rows = ["| the papers | signals (1D) | pictures (2D) |", "| --- | --- | --- |"]
+    for stated in paper.PAPER:
+        claims = [paper.found(evidence, records) for evidence in (stated.signals, stated.pictures)]
+        verdicts = [paper.verdict([claim for _, claim in side]) for side in claims]
+        rows.append(f"| {stated.statement} | {verdicts[0]} | {verdicts[1]} |")
+    return "\n".join(rows)
+
+
 def claims_table(claims: Sequence[Record]) -> str:
     """A study's claims."""
     rows = [

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shortcut1d import store
+from shortcut1d import gallery, paper, reproduce, store
 from shortcut1d.panel import Exam
 from shortcut1d.sweep import Session, sweep
 from shortcut1d.testbed import NO_SPAN
@@ -54,17 +54,20 @@ def test_the_kept_table_supports_the_claims_as_printed(name, experiment):
     assert [claim.record() for claim in experiment(name).claims(table)] == record["claims"]
 
 
-@pytest.mark.parametrize("name", KEPT)
-def test_the_readme_reports_every_kept_claim_as_it_came_out(name):
-    readme = (ROOT / "README.md").read_text().replace("**", "")
-    for claim in json.loads((ROOT / "figures" / f"{name}.json").read_text())["claims"]:
-        assert row(claim) in readme
+def test_the_gallery_is_the_page_of_the_kept_tables():
+    assert (ROOT / "figures" / "README.md").read_text() == reproduce.page(ROOT / "figures")
 
 
-def row(claim):
-    low, high = claim["interval_95"]
-    statement, statistic = (claim[part].replace("|", r"\|") for part in ("statement", "statistic"))
-    return (
-        f"| {statement} | {statistic} = {claim['value']:.3g} "
-        f"| [{low:.3g}, {high:.3g}] | {claim['side']} {claim['threshold']:g} | {claim['verdict']} |"
-    )
+def test_the_readme_says_what_became_of_the_papers_claims():
+    assert gallery.summary(kept_claims()) in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("stated", paper.PAPER, ids=lambda stated: stated.statement[:40])
+def test_the_evidence_on_a_claim_of_the_papers_is_there(stated):
+    for evidence in (*stated.signals, *stated.pictures):
+        assert paper.found([evidence], kept_claims()), evidence
+
+
+def kept_claims():
+    figures = ROOT / "figures"
+    return {name: json.loads((figures / f"{name}.json").read_text())["claims"] for name in KEPT}

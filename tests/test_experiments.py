@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 from scipy.io import wavfile
 
-from shortcut1d import models, networks
+from shortcut1d import models, networks, reproduce
+from shortcut1d.archive import Archive
 
 ROOT = Path(__file__).resolve().parent.parent
-STUDIES_APART = {"reproduce"}
-SCRIPTS = sorted(path.stem for path in (ROOT / "experiments").glob("*.py"))
+SCRIPTS = (*reproduce.STORY, *reproduce.APART)
 
 
 def script(name, *arguments):
@@ -63,6 +63,31 @@ def test_a_script_leaves_figure_table_and_provenance_and_prints_its_claims(smoke
     for claim in record["claims"]:
         assert claim["statement"] in printed
         assert claim["verdict"] in ("holds", "fails", "undecided")
+
+
+@pytest.mark.parametrize("name", reproduce.STORY)
+def test_a_script_that_is_stopped_on_the_way_ends_with_the_unbroken_table(
+    name, smoke, command, tmp_path, monkeypatch
+):
+    unbroken = (smoke(name)[0] / f"{name}.csv").read_bytes()
+    keep = Archive.update
+
+    def keep_and_stop(archive, finished):
+        keep(archive, finished)
+        raise KeyboardInterrupt
+
+    arguments = ("--preset", "smoke", "--out", tmp_path)
+    monkeypatch.setattr(Archive, "update", keep_and_stop)
+    stopped, _, said = command(name, *arguments)
+    trains_cells = name != "diagnose_images"
+    assert stopped == (130 if trains_cells else 0)
+    assert ("goes on from the cells that are finished" in said) == trains_cells
+    assert (tmp_path / f"{name}.csv").exists() != trains_cells
+    monkeypatch.setattr(Archive, "update", keep)
+    status, _, said = command(name, *arguments)
+    assert status == 0
+    assert ("are finished from an earlier run" in said) == trains_cells
+    assert (tmp_path / f"{name}.csv").read_bytes() == unbroken
 
 
 def test_a_misspelt_option_ends_in_one_line_and_status_2(tmp_path):

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import inspect
-from pathlib import Path
 
 import jax
 import jaxtyping
@@ -20,6 +19,7 @@ from shortcut1d import (
     models,
     networks,
     rain,
+    reproduce,
     training,
 )
 from shortcut1d.analysis import complexity, oracles
@@ -97,14 +97,7 @@ def test_a_schedule_refuses_nonsense(field):
     assert not not_refused(lambda x: training.Schedule(**{field: x}), NONSENSE)
 
 
-STUDIES = sorted(
-    path.stem
-    for path in (Path(__file__).resolve().parent.parent / "experiments").glob("*.py")
-    if path.stem != "reproduce"
-)
-
-
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("name", [*reproduce.STORY, *reproduce.APART])
 def test_every_setting_of_a_study_refuses_nonsense(experiment, name):
     config = experiment(name).presets["smoke"]
     for field in dataclasses.fields(config):

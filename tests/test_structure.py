@@ -21,7 +21,7 @@ ORDER = [
     "degradation", "combine", "pictures", "images", "rain", "layers", "unet", "resnet",
     "attention", "codebook", "autoencoder", "networks", "models", "gradient", "training", "grid",
     "analysis", "panel", "processes", "sweep", "claims", "plotting", "archive", "options",
-    "provenance", "testbed", "imagebed", "priorbed", "study", "paper", "gallery",
+    "provenance", "testbed", "imagebed", "priorbed", "study", "paper", "gallery", "reproduce",
     "diagnosis", "adapters",
 ]  # fmt: skip
 ALONE = {"errors"}  # all that the analysis may know of the package
@@ -79,7 +79,12 @@ def test_importing_an_experiment_starts_no_back_end():
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, env=environment)
 
 
-BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+PAGES = ("README.md", "CONTRIBUTING.md", "experiments/README.md", "shortcut1d/analysis/README.md")
+BLOCKS = [
+    block
+    for page in PAGES
+    for block in re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+]
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
@@ -101,10 +106,17 @@ def test_the_page_of_measures_has_them_all():
         assert f"`{name.replace(' ', '_')}(" in page, name
 
 
-def test_the_readme_names_only_files_that_exist():
-    for page in (ROOT / "README.md", PACKAGE / "analysis" / "README.md"):
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
-            assert (page.parent / target).exists(), target
+@pytest.mark.parametrize("page", [*PAGES, "figures/README.md"])
+def test_a_page_names_only_files_and_headings_that_exist(page):
+    text = (ROOT / page).read_text()
+    for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", text):
+        file = (ROOT / page).parent / target if target else ROOT / page
+        assert file.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
+            assert anchor in {
+                re.sub(r"[^\w\- ]", "", h).lower().replace(" ", "-") for h in headings
+            }
 
 
 def test_the_code_of_a_cell_is_what_trains_and_tests_it_and_nothing_else():

@@ -1,0 +1,107 @@
+"""Mutation check of the analysis: change a sign or drop a term, and see whether a test notices.
+
+python tests/mutate.py [HOW_MANY]
+
+Not a test: it takes a minute for each mutant on one core. Mutants are drawn with a fixed seed from
+all that can be made of `shortcut1d/analysis`; each is tried in a copy of the repository, on the
+tests of its module. What no test noticed is printed as a line to look at: some change nothing.
+"""
+
+import ast
+import concurrent.futures
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ANALYSIS = Path("shortcut1d/analysis")
+SWAPS = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.Pow: ast.Mult,
+    ast.Lt: ast.GtE, ast.GtE: ast.Lt, ast.Gt: ast.LtE, ast.LtE: ast.Gt,
+}  # fmt: skip
+TESTS = {
+    "portrait": ["test_portrait"], "complexity": ["test_complexity"], "balance": ["test_balance"],
+    "oracles": ["test_oracles"], "codes": ["test_autoencoder"],
+    "intervals": ["test_analysis", "test_diagnosis"],
+}  # fmt: skip
+OTHERS = ["test_analysis", "test_oracles", "test_rain"]
+
+
+def places(tree):
+    """What can be mutated: nodes of functions, and how."""
+    found = []
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef):
+            for statement in function.body:
+                for node in ast.walk(statement):
+                    if isinstance(node, ast.BinOp) and type(node.op) in SWAPS:
+                        found.append((node, "swap"))
+                        if isinstance(node.op, ast.Add | ast.Sub):
+                            found.append((node, "drop"))
+                    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+                        found.append((node, "sign"))
+                    elif isinstance(node, ast.Compare) and type(node.ops[0]) in SWAPS:
+                        found.append((node, "compare"))
+    return found
+
+
+def mutated(source, number):
+    """The source with its mutation of that number, and the line before and after."""
+    tree = ast.parse(source)
+    node, how = places(tree)[number]
+    before = ast.unparse(node)
+    if how == "swap":
+        node.op = SWAPS[type(node.op)]()
+    elif how == "compare":
+        node.ops[0] = SWAPS[type(node.ops[0])]()
+    elif how == "sign":
+        node.op = ast.UAdd()
+    else:  # drop the second term
+        node.op, node.right = ast.Add(), ast.Constant(0)
+    return ast.unparse(tree), f"line {node.lineno}: {before}  ->  {ast.unparse(node)}"
+
+
+def survives(file, number, cache):
+    """What was changed, if no test noticed."""
+    source, change = mutated((ROOT / file).read_text(), number)
+    with tempfile.TemporaryDirectory() as folder:
+        for part in ("shortcut1d", "tests", "experiments", "pyproject.toml"):
+            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+            copy(ROOT / part, Path(folder) / part)
+        (Path(folder) / file).write_text(source)
+        tests = [f"tests/{name}.py" for name in TESTS.get(file.stem, OTHERS)]
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-x", "-n0", "-p", "no:cacheprovider", *tests],
+            cwd=folder, capture_output=True, check=False, timeout=900,
+            env=os.environ | {"PYTHONPATH": folder, "JAX_COMPILATION_CACHE_DIR": cache},
+        )  # fmt: skip
+    return f"{file}, {change}" if done.returncode == 0 else None
+
+
+def main(how_many):
+    """Try some mutants, two at a time."""
+    files = sorted(path.relative_to(ROOT) for path in (ROOT / ANALYSIS).glob("*.py"))
+    every = [
+        (file, number)
+        for file in files
+        for number in range(len(places(ast.parse((ROOT / file).read_text()))))
+    ]
+    chosen = random.Random(0).sample(every, min(how_many, len(every)))
+    with (
+        tempfile.TemporaryDirectory() as cache,
+        concurrent.futures.ThreadPoolExecutor(2) as pool,
+    ):
+        survivors = [
+            s for s in pool.map(lambda one: survives(*one, cache), chosen) if s is not None
+        ]
+    sys.stdout.write("".join(f"{survivor}\n" for survivor in survivors))
+    noticed = len(chosen) - len(survivors)
+    sys.stdout.write(f"{noticed} of {len(chosen)} mutants noticed, of {len(every)} there are\n")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 60)

@@ -20,13 +20,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from shortcut1d import autoencoder, combine, content, degradation, errors, plotting
-from shortcut1d.analysis import Interval, bootstrap, bootstrap_each, perplexity
+from shortcut1d.analysis import Interval, bootstrap, bootstrap_each, perplexity, verdict
 from shortcut1d.autoencoder import Autoencoder, Recipe, Search
 from shortcut1d.claims import Claim, claim_mean, rank_correlation
 from shortcut1d.grid import Cell
 from shortcut1d.networks import Chain, ConvNet, Network, Params
 from shortcut1d.options import option
-from shortcut1d.panel import UNSEEN_CONTENT, Exam, Subject
+from shortcut1d.panel import UNSEEN_CONTENT, UNSEEN_DEGRADATION, Exam, Subject, indices
 from shortcut1d.priorbed import Name, Staged, codes_of, fresh, in_stages, shown
 from shortcut1d.study import Experiment, Outcome, main
 from shortcut1d.sweep import Session
@@ -315,11 +315,12 @@ def rows_of(table: pd.DataFrame) -> dict[str, str]:
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     """Errors of all; the strength of the constraint; levels; and a melody under hiss."""
     with plotting.style():
-        figure = Figure(figsize=(plotting.TWO_COLUMNS, 5.4), layout="constrained")
-        above, below = figure.subfigures(2, 1, height_ratios=[3.4, 1])
-        left, right = above.subfigures(1, 2, width_ratios=[1.5, 1])
-        _errors(left.subplots(), table)
-        strength, level = right.subplots(2, 1)
+        figure = Figure(figsize=(plotting.TWO_COLUMNS, 6.6), layout="constrained")
+        above, middle, below = figure.subfigures(3, 1, height_ratios=[3.3, 1.8, 1])
+        errors_axes, fitted_axes = above.subplots(1, 2, sharey=True, width_ratios=[2, 1])
+        _errors(errors_axes, table)
+        _fitted(fitted_axes, table)
+        strength, level = middle.subplots(1, 2)
         _strength(strength, table)
         _levels(level, table)
         prior = named(sizes_of(table)[-1])
@@ -352,7 +353,28 @@ def _errors(axes: Any, table: pd.DataFrame) -> None:
     axes.set_xlabel("error on melodies (NMSE; 1: as bad as silence)")
     for border in np.arange(len(rows) - 1) + 0.5:
         axes.axhline(border, color=plotting.PALE, linewidth=0.4, zorder=0)
-    axes.legend(ncols=4, fontsize=6, loc="lower left", bbox_to_anchor=(-0.3, 1.0), handlelength=1)
+    axes.legend(ncols=4, fontsize=6, loc="lower left", bbox_to_anchor=(0, 1.0), handlelength=1)
+
+
+def _fitted(axes: Any, table: pd.DataFrame) -> None:
+    """Index and novelty response of each network, and the verdict."""
+    at_0 = table["test_degradation"].str.endswith("(0)") | (table["test"] != UNSEEN_DEGRADATION)
+    index = indices(table[at_0])
+    for place, network in enumerate(rows_of(table)):
+        own = index[index["network"] == network]
+        for column, marker, color, shift in (
+            ("phi", "o", plotting.INK, -0.15), ("rho", "D", plotting.GREEN, 0.15),
+        ):  # fmt: skip
+            plotting.bar(axes, bootstrap(own[column].to_numpy()), place + shift, color, marker)
+        word = verdict(own["kept"].mean(), own["removed"].mean())
+        axes.text(0.95, place - 0.32, word, fontsize=4.5, ha="right", va="center")
+    axes.axvline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
+    axes.set_xlim(-1, 1)
+    axes.set_xticks([-1, 0, 1])
+    axes.tick_params(left=False)
+    axes.set_xlabel("phi (dots), rho (diamonds)")
+    for border in np.arange(len(rows_of(table)) - 1) + 0.5:
+        axes.axhline(border, color=plotting.PALE, linewidth=0.4, zorder=0)
 
 
 def _curve(axes: Any, places: Any, values: list[np.ndarray], color: str, **look: Any) -> None:
@@ -376,7 +398,7 @@ def _strength(axes: Any, table: pd.DataFrame) -> None:
     axes.set_ylabel("error (NMSE)")
     axes.set_ylim(bottom=0)
     axes.legend(
-        fontsize=5.5, ncols=2, loc="upper center", bbox_to_anchor=(0.45, 1.32), handlelength=3,
+        fontsize=5.5, ncols=2, loc="upper center", bbox_to_anchor=(0.5, 1.25), handlelength=3,
     )  # fmt: skip
 
 

@@ -66,6 +66,8 @@ class Config(TrainConfig):
         with errors.known_as("mlp_width"):
             networks.MLP(self.mlp_width)
         errors.number("seconds", self.seconds, low=1, high=60, unit="seconds")
+        with errors.known_as("hum"):
+            degradation.hum(self.hum)
         families(self, seed=0)
         content.tune(self.tune, self.notes)
         if self.recording is not None:

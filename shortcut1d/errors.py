@@ -198,10 +198,10 @@ def several(field: str, value: object, wanted: str) -> tuple[Any, ...]:
 
 
 def numbers(field: str, value: object, *, axes: int = 1) -> np.ndarray:
-    """`value` as an array of floats with at least so many axes, and something along each.
+    """`value` as an array of floats with at least so many axes.
 
     Raises:
-        InvalidInput: not numbers, or too few axes, or an empty one.
+        InvalidInput: not numbers, or too few axes.
     """
     wanted = "an array of numbers" + (f" with at least {axes} axes" if axes > 1 else "")
     try:
@@ -210,7 +210,7 @@ def numbers(field: str, value: object, *, axes: int = 1) -> np.ndarray:
         raise refuse(field, type(value).__name__, wanted) from error
     if found.dtype.kind not in "fiub":
         raise refuse(field, f"{type(value).__name__} of {found.dtype}", wanted)
-    if found.ndim < axes or not found.size:
+    if found.ndim < axes:
         raise refuse(field, f"shape {found.shape}", wanted)
     return found.astype(np.float64)
 
@@ -219,9 +219,9 @@ def path(field: str, value: object) -> Path:
     """`value` as a path, which need not be there.
 
     Raises:
-        InvalidInput: not a path, or one that no file has (empty, or with a null character).
+        InvalidInput: neither a text nor a path.
     """
-    if isinstance(value, str | Path) and str(value) and "\0" not in str(value):
+    if isinstance(value, str | Path):
         return Path(value)
     raise refuse(field, value, "a path")
 

@@ -170,6 +170,13 @@ def test_options_reach_the_config(capsys, tmp_path):
     assert (config["fast"], config["where"], config["seeds"]) == (False, "here", 2)
 
 
+def test_a_folder_may_have_any_name(tmp_path, capsys):
+    out = tmp_path / "Ergebnisse für Regen" / "雨 100%"
+    assert status_of(["--out", str(out)], capsys)[0] == 0
+    assert (out / "tiny.png").is_file()
+    assert status_of(["--out", str(out), "--only-plot"], capsys)[0] == 0
+
+
 def test_an_interrupted_run_leaves_everything_as_it_was(tmp_path, capsys):
     def interrupted(config, session):
         raise KeyboardInterrupt

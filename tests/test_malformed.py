@@ -3,6 +3,8 @@
 import dataclasses
 import functools
 import inspect
+import typing
+from pathlib import Path
 
 import jax
 import jaxtyping
@@ -107,6 +109,30 @@ def test_every_setting_of_a_study_refuses_nonsense(experiment, name):
             lambda x, n: dataclasses.replace(config, **{n: x}), n=field.name
         )
         assert not not_refused(with_it, NONSENSE, but), field.name
+
+
+SLIPS = {
+    int: ("abc", "1.5", "nan", "-99", "99999999999999"),
+    float: ("abc", "nan", "inf", "1e99"),
+    str: ("no such thing",),
+    Path: ("/no/such/place", "/dev/null"),
+}
+
+
+@pytest.mark.parametrize("name", [*reproduce.STORY, *reproduce.APART])
+def test_a_slip_in_any_option_is_one_line_with_nothing_written(name, experiment, command, tmp_path):
+    hints = typing.get_type_hints(type(experiment(name).presets["smoke"]))
+    for field, hint in hints.items():
+        kind = next((k for k in (hint, *typing.get_args(hint)) if k in SLIPS), None)
+        for slip in SLIPS.get(kind, ()):
+            option = f"--{field.replace('_', '-')}"
+            arguments = ("--preset", "smoke", "--out", tmp_path, f"{option}={slip}")
+            status, said, complained = command(name, *arguments)
+            assert (status, said) == (2, ""), (option, slip)
+            assert complained.count("\n") == 1, complained
+            # A folder without its partner is refused by the partner's name.
+            assert slip in complained or any(field in complained for field in hints), complained
+    assert not list(tmp_path.iterdir())
 
 
 # ---------------------------------------------------------------- the analysis

@@ -108,7 +108,7 @@ def test_a_check_sees_a_page_that_was_edited(copy, capsys):
 
 @pytest.mark.parametrize("suffix", ["csv", "npz", "json"])
 def test_a_check_names_a_file_that_is_gone_or_damaged(copy, capsys, suffix):
-    (copy / f"{QUICKEST}.{suffix}").write_bytes(b"\0\1\2")
+    (copy / f"{QUICKEST}.{suffix}").write_bytes(b"\xff\0\1\2")
     status = reproduce.main("", ["--check", "--out", str(copy)])
     said = capsys.readouterr()
     assert status == (2 if suffix == "json" else 1)

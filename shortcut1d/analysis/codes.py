@@ -25,7 +25,7 @@ def perplexity(
     """
     entries = errors.whole("entries", entries)
     codes = jnp.asarray(errors.numbers("codes", codes), jnp.result_type(codes))
-    if not jnp.issubdtype(codes.dtype, jnp.integer):
+    if not codes.size or not jnp.issubdtype(codes.dtype, jnp.integer):
         raise errors.refuse("codes", codes.dtype, "whole numbers, at least one")
     if not 0 <= int(codes.min()) <= int(codes.max()) < entries:
         raise errors.refuse("codes", int(codes.max()), f"from 0 to {entries - 1}")

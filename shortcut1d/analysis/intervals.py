@@ -62,6 +62,8 @@ def bootstrap(
     """
     errors.number("confidence", confidence, above=0, below=1)
     rows = errors.numbers("values", values)
+    if len(rows) == 0:
+        raise errors.refuse("values", values, "at least one seed")
     rows = rows[~np.isnan(rows).reshape(len(rows), -1).any(axis=1)]
     count = len(rows)
     if count == 0:
@@ -112,7 +114,7 @@ def nested_bootstrap(
         raise errors.refuse("values", values, "an array, or a list of some")
     tables = [errors.numbers("values", part) for part in (values if apart else [values])]
     for table in tables:
-        if table.ndim < 2 or table.shape[1] < 2:
+        if table.ndim < 2 or table.shape[0] == 0 or table.shape[1] < 2:
             wanted = "shape (seeds, samples), two samples or more"
             raise errors.refuse("values", table.shape, wanted)
     known = np.all([~np.isnan(t).reshape(len(t), -1).any(axis=1) for t in tables], axis=0)

@@ -160,7 +160,7 @@ def zero(x: Samples) -> Samples:
 
 def _checked_basis(name: str, basis: Any) -> Float[np.ndarray, "size rank"]:
     checked = errors.numbers(name, basis, axes=2)
-    if checked.ndim > 2 or not np.all(np.isfinite(checked)):
+    if checked.ndim > 2 or not checked.size or not np.all(np.isfinite(checked)):
         raise errors.refuse(name, f"shape {checked.shape}", "finite numbers of shape (size, rank)")
     return checked
 

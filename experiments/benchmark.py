@@ -28,6 +28,7 @@ from shortcut1d import (
     errors,
     grid,
     images,
+    kinds,
     networks,
     plotting,
     rain,
@@ -87,7 +88,7 @@ class Config:
     sizes: tuple[int, ...] = option((1, 4, 16, 64, 256, 1024, 4096), "grids whose cost is compared")
 
     def __post_init__(self) -> None:
-        errors.kinds(self)
+        kinds.check(self)
         for field in ("cells", "conv_cells", "product"):
             errors.whole(field, getattr(self, field))
         errors.whole("rounds", self.rounds, low=2)

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from shortcut1d import analysis, content, degradation, errors, networks, plotting
+from shortcut1d import analysis, content, degradation, errors, kinds, networks, plotting
 from shortcut1d.analysis import bootstrap, bootstrap_each, oracles
 from shortcut1d.claims import Claim, claim_mean
 from shortcut1d.family import draw_pair
@@ -55,7 +55,7 @@ class Config:
     level: float = option(0.0, "level of the noise on the pool, dB")
 
     def __post_init__(self) -> None:
-        errors.kinds(self)
+        kinds.check(self)
         errors.whole("seeds", self.seeds, high=10_000)
         errors.whole("samples", self.samples, low=64)
         errors.whole("mixtures", self.mixtures, low=2, high=1000)

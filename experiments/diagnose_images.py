@@ -23,7 +23,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.ndimage import median_filter
 
-from shortcut1d import errors, images, pictures, rain
+from shortcut1d import errors, images, kinds, pictures, rain
 from shortcut1d.adapters import from_function, load
 from shortcut1d.analysis.transfer import HALF
 from shortcut1d.claims import Claim
@@ -63,7 +63,7 @@ class Config:
     portraits: int = option(2, "inputs at which the Jacobian is looked at")
 
     def __post_init__(self) -> None:
-        errors.kinds(self)
+        kinds.check(self)
         errors.whole("size", self.size, low=16, high=4096)
         pictures.checked_channels(self.channels)
         errors.whole("samples", self.samples, low=8, high=100_000)

@@ -189,9 +189,9 @@ experiment = Experiment(
     name="image_deraining",
     summary=__doc__,
     message=(
-        "In rain of a small range, the more crops a derainer is trained on, the more of the "
-        "rain it fits, and the worse it does on new photographs in other rain; in rain of a "
-        "large range it is the other way round."
+        "In rain of a small range a derainer that saw the fewest crops does best on new "
+        "photographs in other rain, and one that saw more of them no better; in rain of a large "
+        "range more crops cost less, and every number of them does better."
     ),
     presets={
         "smoke": Config(

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from shortcut1d import errors
+from shortcut1d import errors, kinds
 from shortcut1d.layers import divisible, he_normal, join_patches, split_patches
 
 
@@ -74,7 +74,7 @@ class Attention:
     skip: bool = False
 
     def __post_init__(self) -> None:
-        errors.kinds(self)
+        kinds.check(self)
         for field in ("width", "depth", "heads", "patch"):
             errors.whole(field, getattr(self, field))
         if self.width % self.heads:

@@ -14,7 +14,7 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from shortcut1d import codebook, errors
+from shortcut1d import codebook, errors, kinds
 from shortcut1d.layers import EDGES, Conv, divisible, join_patches, split_patches
 
 COMMITMENT = 0.25  # weight of the encoder's distance to its codes (VQ-VAE, equation 3)
@@ -70,7 +70,7 @@ class Autoencoder:
     edges: str = "circular"
 
     def __post_init__(self) -> None:
-        errors.kinds(self)
+        kinds.check(self)
         for field in ("width", "books", "dims"):
             errors.whole(field, getattr(self, field), high=4096)
         errors.whole("levels", self.levels, high=16)
@@ -107,7 +107,7 @@ class Search:
     rate: float = 0.1
 
     def __post_init__(self) -> None:
-        errors.kinds(self)
+        kinds.check(self)
         errors.whole("steps", self.steps)
         errors.number("rate", self.rate, above=0, high=1e6)
 

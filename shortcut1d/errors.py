@@ -5,11 +5,9 @@ so that a script can print it as one line and a notebook user can act on it.
 """
 
 import contextlib
-import dataclasses
 import difflib
 import inspect
 import math
-import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -129,48 +127,6 @@ def span(field: str, value: object, *, low: float, high: float, unit: str = "") 
     if first > last:
         raise refuse(field, value, wanted)
     return first, last
-
-
-def kinds(config: Any) -> None:
-    """Refuse fields of a dataclass that are not of the kind that is declared.
-
-    For `__post_init__`, before what the values may be is checked. Lists become tuples, texts paths.
-
-    Raises:
-        InvalidInput: names the first such field.
-    """
-    hints = typing.get_type_hints(type(config))
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        options = typing.get_args(hints[field.name])
-        if value is None and type(None) in options:
-            continue
-        wanted = next((part for part in options if part is not type(None)), hints[field.name])
-        if typing.get_origin(hints[field.name]) is tuple:
-            wanted = tuple
-        elif typing.get_origin(wanted) is tuple:
-            options, wanted = typing.get_args(wanted), tuple
-        if wanted is tuple:
-            of = options[0]
-            words = "a sequence of " + ("texts" if of is str else "numbers")
-            if not isinstance(value, list | tuple):
-                raise refuse(field.name, value, words)
-            for part in value:
-                if of is str and not isinstance(part, str):
-                    raise refuse(field.name, value, words)
-                if of in (int, float):
-                    number(field.name, part)
-            object.__setattr__(config, field.name, tuple(value))
-        elif wanted is Path:
-            object.__setattr__(config, field.name, path(field.name, value))
-        elif wanted is bool:
-            flag(field.name, value)
-        elif wanted is str and not isinstance(value, str):
-            raise refuse(field.name, value, "a text")
-        elif wanted in (int, float):
-            number(field.name, value)
-        elif dataclasses.is_dataclass(wanted) and not isinstance(value, typing.cast(type, wanted)):
-            raise refuse(field.name, value, f"of {wanted}")
 
 
 def flag(field: str, value: object) -> bool:

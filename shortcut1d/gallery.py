@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from shortcut1d import paper
 
+HEADING = "# Gallery"
 Record = Mapping[str, Any]  # a study's provenance file
 
 
@@ -17,11 +18,14 @@ class Shown(NamedTuple):
     record: Record
 
 
-def page(studies: Sequence[Shown]) -> str:
-    """The gallery in Markdown: the papers' claims, then each figure with claims and provenance."""
+def page(studies: Sequence[Shown], left_out: Sequence[str] = ()) -> str:
+    """The gallery in Markdown: the papers' claims, then each figure with claims and provenance.
+
+    left_out: what cannot be shown, and why.
+    """
     records = {study.name: study.record["claims"] for study in studies}
     parts = [
-        "# Gallery",
+        HEADING,
         "Written by `python experiments/reproduce.py` from the tables beside it; "
         "`reproduce.py --check` says whether they still support it. Intervals are at 95%, over "
         "the networks of a kind (seeds) unless a study says otherwise. A claim holds if the whole "
@@ -29,28 +33,25 @@ def page(studies: Sequence[Shown]) -> str:
         "written about the tables of the repository; the verdicts are of the tables beside this "
         "page.",
         "## What the papers claim",
+        papers_table(records, brief=True),
+        "On what that rests:",
         papers_table(records),
         *(_section(study) for study in studies),
+        *(f"Not shown: {why}" for why in left_out),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def papers_table(records: paper.Records) -> str:
-    """The papers' claims, with what was found in one and two dimensions."""
+def papers_table(records: paper.Records, brief: bool = False) -> str:
+    """The papers' claims, with what was found in one and two dimensions.
+
+    brief: verdicts only, without the claims that they rest on; as in the project's README.
+    """
     rows = ["| the papers | signals (1D) | pictures (2D) |", "| --- | --- | --- |"]
     for stated in paper.PAPER:
-        cells = [_cell(evidence, records) for evidence in (stated.signals, stated.pictures)]
+        sides = [paper.found(evidence, records) for evidence in (stated.signals, stated.pictures)]
+        cells = [side.verdict if brief else _cell(side) for side in sides]
         rows.append(f"| {stated.statement} | {cells[0]} | {cells[1]} |")
-    return "\n".join(rows)
-
-
-def summary(records: paper.Records) -> str:
-    """The papers' claims with a verdict in one and two dimensions, for the project's README."""
-    rows = ["| the papers | signals (1D) | pictures (2D) |", "| --- | --- | --- |"]
-    for stated in paper.PAPER:
-        claims = [paper.found(evidence, records) for evidence in (stated.signals, stated.pictures)]
-        verdicts = [paper.verdict([claim for _, claim in side]) for side in claims]
-        rows.append(f"| {stated.statement} | {verdicts[0]} | {verdicts[1]} |")
     return "\n".join(rows)
 
 
@@ -62,7 +63,7 @@ def claims_table(claims: Sequence[Record]) -> str:
     ]
     for claim in claims:
         value, (low, high) = claim["value"], claim["interval_95"]
-        over = next(f"{claim[what]} {what}" for what in claim if what not in NOT_OVER)
+        over = next(f"{claim[what]} {what}" for what in claim if what not in FIELDS)
         verdict = claim["verdict"] if claim["verdict"] == "holds" else f"**{claim['verdict']}**"
         rows.append(
             f"| {_plain(claim['statement'])} | {_plain(claim['statistic'])} = {_number(value)} "
@@ -72,7 +73,7 @@ def claims_table(claims: Sequence[Record]) -> str:
     return "\n".join(rows)
 
 
-NOT_OVER = {"statement", "statistic", "value", "interval_95", "side", "threshold", "verdict"}
+FIELDS = {"statement", "statistic", "value", "interval_95", "side", "threshold", "verdict"}
 
 
 def title(name: str) -> str:
@@ -83,7 +84,9 @@ def title(name: str) -> str:
 def _section(study: Shown) -> str:
     record = study.record
     took = record["wall_time_seconds"]
-    packages = ", ".join(f"{name} {record['versions'][name]}" for name in ("python", "jax"))
+    packages = ", ".join(
+        f"{name} {record['versions'].get(name, 'unknown')}" for name in ("python", "jax")
+    )
     commit = str(record["commit"] or "no commit").replace(" (changed since)", ", changed since")
     note = "" if record["cells_from_earlier_runs"] == 0 else ", with cells of earlier runs"
     return "\n\n".join(
@@ -99,12 +102,9 @@ def _section(study: Shown) -> str:
     )
 
 
-def _cell(evidence: Sequence[paper.Evidence], records: paper.Records) -> str:
-    claims = paper.found(evidence, records)
-    if evidence and not claims:
-        return "not run"
-    lines = [paper.verdict([claim for _, claim in claims])]
-    for study, claim in claims:
+def _cell(side: paper.Outcome) -> str:
+    lines = [side.verdict]
+    for study, claim in side.claims:
         low, high = claim["interval_95"]
         lines.append(
             f"[{title(study)}](#{study.replace('_', '-')}): {_plain(claim['statement'])}; "

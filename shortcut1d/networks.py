@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from shortcut1d import errors
+from shortcut1d import errors, kinds
 from shortcut1d.attention import Attention
 from shortcut1d.autoencoder import Autoencoder, Search
 from shortcut1d.layers import EDGES, Conv, he_normal
@@ -80,7 +80,7 @@ class ConvNet:
     edges: str = "circular"
 
     def __post_init__(self) -> None:
-        errors.kinds(self)
+        kinds.check(self)
         errors.whole("width", self.width)
         errors.whole("depth", self.depth)
         if errors.whole("kernel", self.kernel) % 2 == 0:
@@ -126,7 +126,7 @@ class MLP:
     skip: bool = False
 
     def __post_init__(self) -> None:
-        errors.kinds(self)
+        kinds.check(self)
         errors.whole("width", self.width)
         errors.whole("depth", self.depth)
 
@@ -155,7 +155,7 @@ class WithDropout:
     rate: float = 0.3
 
     def __post_init__(self) -> None:
-        errors.kinds(self)
+        kinds.check(self)
         if not isinstance(self.inner, ConvNet | MLP):
             raise errors.refuse("inner", self.inner, "a ConvNet or an MLP")
         if self.inner.depth < 2:

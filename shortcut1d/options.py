@@ -120,7 +120,8 @@ def arguments(config: Any, preset: Any) -> list[str]:
         if isinstance(value, bool):
             words.append(f"--{option_name}" if value else f"--no-{option_name}")
         else:
-            words += [f"--{option_name}", *_shown(value).split(" ")]
+            values = value if isinstance(value, tuple) else (value,)
+            words += [f"--{option_name}", *map(str, values)]
     return words
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import importlib.metadata
 import platform
 import subprocess
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ from shortcut1d.family import identity
 
 PACKAGE = Path(__file__).resolve().parent
 FAMILIES = ("sweep", "content", "degradation", "combine", "images", "rain")  # and what draws them
-DRIVER = ("study", "plotting", "claims")  # what a table does not depend on
+WORDS = ("errors", "options")  # what no result depends on, unless it is refused
+DRIVER = ("study", "plotting", "claims", *WORDS)  # what a table does not depend on
 JUDGING = ("plot", "claims", "experiment")  # nor on these of a script's
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "pandas", "matplotlib")
+OPTIONAL = ("scikit-image", "PyWavelets", "pillow", "torch")  # a few studies need them
 
 
 def provenance(config: Any, preset: str) -> dict[str, Any]:
@@ -37,8 +39,10 @@ def settings(config: Any, preset: str) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Of Python and of the libraries that a result depends on."""
+    there = {found.name.lower() for found in importlib.metadata.distributions() if found.name}
+    extras = [name for name in OPTIONAL if name.lower() in there]
     return {"python": platform.python_version()} | {
-        name: importlib.metadata.version(name) for name in PACKAGES
+        name: importlib.metadata.version(name) for name in (*PACKAGES, *extras)
     }
 
 
@@ -47,7 +51,7 @@ def stamp_of_code_and_device() -> str:
 
     A cell that other code has trained is not this code's cell.
     """
-    code = _sources(code_of(*(PACKAGE / f"{module}.py" for module in FAMILIES)))
+    code = _sources(code_of(*_modules(FAMILIES), but=_modules(WORDS)))
     libraries = [importlib.metadata.version(name) for name in PACKAGES[:5]]
     return identity(code, libraries, _device())
 
@@ -56,9 +60,14 @@ def stamp_of_table(script: Path) -> str:
     """64 digits that change with the code behind an experiment's table: the script's own, but for
     what draws and judges, and that of what it imports.
     """
-    imported = code_of(script, but=[PACKAGE / f"{module}.py" for module in DRIVER])
+    imported = code_of(script, but=_modules(DRIVER))
     own = significant(script.read_text(encoding="utf-8"), but=JUDGING)
     return identity(own, _sources(imported - {script}))
+
+
+def stamp_of_figure(script: Path) -> str:
+    """64 digits that change with the code behind an experiment's figure and claims."""
+    return identity(_sources(code_of(script, but=_modules(("study", *WORDS)))))
 
 
 def significant(source: str, but: Collection[str] = ()) -> str:
@@ -78,6 +87,10 @@ def significant(source: str, but: Collection[str] = ()) -> str:
     lines = enumerate(source.splitlines(), 1)
     kept = [line.rstrip() for number, line in lines if number not in dropped]
     return "\n".join(line for line in kept if line and not line.lstrip().startswith("#"))
+
+
+def _modules(names: Sequence[str]) -> list[Path]:
+    return [PACKAGE / f"{name}.py" for name in names]
 
 
 def _lines(node: ast.stmt) -> set[int]:

@@ -3,11 +3,12 @@
 import argparse
 import functools
 import importlib.util
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from shortcut1d import errors, gallery, options, provenance, store, study
 from shortcut1d.errors import InvalidInput, Shortcut1dError
@@ -65,19 +66,23 @@ def main(description: str, argv: Sequence[str] | None = None) -> int:
 
 
 def reproduce(out: Path, preset: str, names: Sequence[str]) -> int:
-    """Run what is not there yet, and write the page after each study; the exit status."""
+    """Run or draw what is not there yet, and write the page after each study; the exit status."""
     store.writable_folder(out)
-    plan = [(name, *planned(out, load(name), preset)) for name in names]
+    refuse_to_replace(out / PAGE)
+    plan = [(load(name), *planned(out, load(name), preset)) for name in names]
     unfinished = []
-    for name, began_with, config in plan:
-        experiment = load(name)
-        if is_there(out, experiment, provenance.settings(config, began_with)):
-            print(f"== {name}: there, made by this code with these settings", flush=True)
+    for experiment, began_with, config in plan:
+        settings = provenance.settings(config, began_with)
+        standing = judge(out, experiment, settings)
+        if standing.todo is None:
+            print(f"== {experiment.name}: there, made by this code with these settings", flush=True)
         else:
-            print(f"== {name}", flush=True)
+            print(f"== {experiment.name}", flush=True)
             words = words_of(experiment, began_with, config)
+            if standing.todo == DRAW:
+                words = [words[0], "--only-plot"]
             if subprocess.run([sys.executable, *words, "--out", out], check=False).returncode:
-                unfinished.append(name)
+                unfinished.append(experiment.name)
         store.write_atomic(out / PAGE, page(out).encode())
     if unfinished:
         complain(f"not finished: {', '.join(unfinished)}")
@@ -85,18 +90,28 @@ def reproduce(out: Path, preset: str, names: Sequence[str]) -> int:
     return 1 if unfinished else 0
 
 
+def refuse_to_replace(path: Path) -> None:
+    """Refuse a folder whose README.md is of something else.
+
+    Raises:
+        InvalidInput: it is.
+    """
+    if path.is_file() and not path.read_bytes().startswith(gallery.HEADING.encode()):
+        raise errors.refuse("out", str(path.parent), f"a folder whose {PAGE} is no other page")
+
+
 def planned(out: Path, experiment: Experiment, preset: str) -> tuple[str, Any]:
     """The preset that a run begins with, and its config.
 
     Raises:
-        InvalidInput: the settings of a table that is not there, or that are not settings.
+        InvalidInput: the settings of a table that is not there, or that this code does not have.
     """
     if preset in experiment.presets:
         return preset, experiment.presets[preset]
-    kept = dict(store.read_json(out / f"{experiment.name}.json").get("config", {}))
+    kept = dict(record_of(out, experiment.name)["config"])
     with errors.known_as(f"{out / experiment.name}.json"):
         began_with = errors.choice("preset", kept.pop("preset", None), experiment.presets)
-    return began_with, options.restored(type(experiment.presets["quick"]), kept)
+        return began_with, options.restored(type(experiment.presets["quick"]), kept)
 
 
 def words_of(experiment: Experiment, preset: str, config: Any) -> list[str]:
@@ -105,16 +120,52 @@ def words_of(experiment: Experiment, preset: str, config: Any) -> list[str]:
     return [str(HERE / f"{experiment.name}.py"), "--preset", preset, *changed]
 
 
-def is_there(out: Path, experiment: Experiment, settings: dict[str, Any]) -> bool:
-    """Whether the study is finished, by this code and these libraries, with these settings."""
-    if not (out / f"{experiment.name}.json").is_file():
-        return False
+class Standing(NamedTuple):
+    """Whether a study that is there still stands.
+
+    todo: RUN or DRAW, what it takes to make it stand; None if it does. why: in words.
+    """
+
+    todo: str | None
+    why: list[str]
+
+
+RUN, DRAW = "run", "draw"
+
+
+def judge(out: Path, experiment: Experiment, settings: dict[str, Any] | None = None) -> Standing:
+    """Whether a study's table, claims and figure are there, agree, and are by the code as it is.
+
+    settings: that it should have been run with, by the libraries that are installed; None: any.
+    """
     try:
-        record = store.read_json(out / f"{experiment.name}.json")
-        alike = (record.get("config"), record.get("versions")) == (settings, provenance.versions())
-        return alike and not problems(out, experiment)
-    except InvalidInput:
-        return False
+        record = record_of(out, experiment.name)
+        table, table_data = store.read_table(out / f"{experiment.name}.csv")
+        _, arrays_data = store.read_arrays(out / f"{experiment.name}.npz")
+    except InvalidInput as error:
+        return Standing(RUN, [str(error)])
+    stamps = study.stamps(experiment)
+    why = []
+    if record["table_sha256"] != store.checksum(table_data, arrays_data):
+        why.append("the table is not the one that its provenance describes")
+    if record.get("code") != stamps["code"]:
+        why.append("the table was made by other code")
+    if settings is not None and record["config"] != settings:
+        why.append("it was run with other settings")
+    if settings is not None and record["versions"] != provenance.versions():
+        why.append("it was run with other libraries")
+    if why:
+        return Standing(RUN, why)
+    try:
+        if [claim.record() for claim in experiment.claims(table)] != record["claims"]:
+            why.append("the table does not give the claims as printed")
+    except Exception as error:  # whatever a table that claims do not fit makes of them
+        why.append(f"the table has no claims ({error!r})")
+    if record.get("code_of_figure") != stamps["code_of_figure"]:
+        why.append("the figure was drawn by other code")
+    gone = [s for s in ("png", "pdf") if not (out / f"{experiment.name}.{s}").is_file()]
+    why += [f"{out / experiment.name}.{suffix} is gone" for suffix in gone]
+    return Standing(DRAW if why else None, why)
 
 
 def check(out: Path, names: Sequence[str] | None) -> int:
@@ -125,12 +176,9 @@ def check(out: Path, names: Sequence[str] | None) -> int:
             raise errors.refuse("out", str(out), f"a folder with a table of {name}")
     wrong = 0
     for name in names or there:
-        try:
-            found = problems(out, load(name))
-        except InvalidInput as error:
-            found = [str(error)]
-        wrong += bool(found)
-        print(f"{name}: {'; '.join(found) or 'the table supports its claims, by this code'}")
+        why = judge(out, load(name)).why
+        wrong += bool(why)
+        print(f"{name}: {'; '.join(why) or 'the table supports its claims, by this code'}")
     printed = out / PAGE
     if not printed.is_file() or printed.read_bytes() != page(out).encode():
         print(f"{printed}: not what the tables say (any run of reproduce.py writes it)")
@@ -138,35 +186,43 @@ def check(out: Path, names: Sequence[str] | None) -> int:
     return 1 if wrong else 0
 
 
-def problems(out: Path, experiment: Experiment) -> list[str]:
-    """What is wrong with a study that is there.
+KINDS = {
+    "config": dict, "versions": dict, "device": str, "claims": list, "table_sha256": str,
+    "wall_time_seconds": int | float, "cells_from_earlier_runs": int,
+}  # fmt: skip
+
+
+def record_of(out: Path, name: str) -> dict[str, Any]:
+    """A study's provenance file.
 
     Raises:
-        InvalidInput: its files are missing or damaged.
+        InvalidInput: missing, damaged, or one of something else.
     """
-    record = store.read_json(out / f"{experiment.name}.json")
-    table, table_data = store.read_table(out / f"{experiment.name}.csv")
-    _, arrays_data = store.read_arrays(out / f"{experiment.name}.npz")
-    found = []
-    if record.get("table_sha256") != store.checksum(table_data, arrays_data):
-        found.append("the table is not the one that its provenance describes")
-    elif [claim.record() for claim in experiment.claims(table)] != record.get("claims"):
-        found.append("the table does not give the claims as printed (--only-plot prints them)")
-    if record.get("code") != study.code_behind(experiment):
-        found.append("the table was made by other code")
-    return found
+    path = out / f"{name}.json"
+    record = store.read_json(path)
+    for field, kind in KINDS.items():
+        if not isinstance(record.get(field), kind):
+            raise InvalidInput(f"{path}: {field} is missing, or is none")
+    for claim in record["claims"]:
+        if not isinstance(claim, dict) or not set(claim) >= gallery.FIELDS:
+            raise InvalidInput(f"{path}: a claim is damaged")
+    return record
 
 
 def page(out: Path) -> str:
     """The gallery of the studies that are there."""
-    shown = []
+    shown, left_out = [], []
     for name in (*STORY, *APART):
         if (out / f"{name}.json").is_file():
-            experiment, record = load(name), store.read_json(out / f"{name}.json")
-            words = words_of(experiment, *planned(out, experiment, KEPT))
-            command = " ".join(["python", f"experiments/{name}.py", *words[1:]])
+            try:
+                experiment, record = load(name), record_of(out, name)
+                words = words_of(experiment, *planned(out, experiment, KEPT))
+            except InvalidInput as error:
+                left_out.append(str(error))
+                continue
+            command = shlex.join(["python", f"experiments/{name}.py", *words[1:]])
             shown.append(gallery.Shown(name, experiment.message, command, record))
-    return gallery.page(shown)
+    return gallery.page(shown, left_out)
 
 
 @functools.cache

@@ -6,7 +6,7 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from shortcut1d import errors
+from shortcut1d import errors, kinds
 from shortcut1d.layers import EDGES, Conv
 
 
@@ -50,7 +50,7 @@ class ResNet:
     edges: str = "circular"
 
     def __post_init__(self) -> None:
-        errors.kinds(self)
+        kinds.check(self)
         errors.whole("width", self.width)
         errors.whole("blocks", self.blocks)
         if errors.whole("kernel", self.kernel) % 2 == 0:

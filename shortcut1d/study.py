@@ -31,7 +31,12 @@ from shortcut1d.claims import Claim
 from shortcut1d.errors import InvalidInput, Shortcut1dError
 from shortcut1d.grid import Done
 from shortcut1d.networks import Network, Params
-from shortcut1d.provenance import provenance, stamp_of_code_and_device, stamp_of_table
+from shortcut1d.provenance import (
+    provenance,
+    stamp_of_code_and_device,
+    stamp_of_figure,
+    stamp_of_table,
+)
 from shortcut1d.sweep import Session
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -128,7 +133,7 @@ def carry_out(experiment: Experiment, config: Any, chosen: argparse.Namespace) -
     began = time.perf_counter()
     stamp = stamp_of_code_and_device()
     # Before the run: the code may be edited meanwhile.
-    record = provenance(config, chosen.preset) | {"code": code_behind(experiment)}
+    record = provenance(config, chosen.preset) | stamps(experiment)
     archive = Archive(cells_folder(out) / stamp[:16], complain, read=not chosen.fresh)
     with Bar(experiment.name) as bar:
         outcome = experiment.run(config, Session(archive, bar.report, chosen.chunk, stamp))
@@ -148,20 +153,26 @@ def carry_out(experiment: Experiment, config: Any, chosen: argparse.Namespace) -
     }
     store.write_atomic(out / f"{experiment.name}.csv", table)
     store.write_atomic(out / f"{experiment.name}.npz", arrays)
-    store.write_atomic(out / f"{experiment.name}.json", store.json_bytes(record))
     for suffix, data in drawings.items():
         store.write_atomic(out / f"{experiment.name}.{suffix}", data)
     for name, sound in outcome.sounds.items():
         store.write_atomic(out / f"{experiment.name}_{name}.wav", audio.wav_bytes(*sound))
     for name, (network, params, shape) in outcome.models.items():
         models.save(out / f"{experiment.name}_{name}.model", network, params, shape)
+    # Last: it says that all the others are there.
+    store.write_atomic(out / f"{experiment.name}.json", store.json_bytes(record))
     show(experiment.name, claims, out, record["wall_time_seconds"])
 
 
-def code_behind(experiment: Experiment) -> str | None:
-    """What changes with the code behind its table; None where that is in no file."""
-    script = inspect.getsourcefile(experiment.run)
-    return stamp_of_table(Path(script)) if script and Path(script).is_file() else None
+def stamps(experiment: Experiment) -> dict[str, str | None]:
+    """What changes with the code behind its table, and behind its figure and claims.
+
+    None where that is in no file.
+    """
+    script = Path(inspect.getsourcefile(experiment.run) or "")
+    if not script.is_file():
+        return {"code": None, "code_of_figure": None}
+    return {"code": stamp_of_table(script), "code_of_figure": stamp_of_figure(script)}
 
 
 def redraw(experiment: Experiment, out: Path) -> None:
@@ -180,9 +191,10 @@ def redraw(experiment: Experiment, out: Path) -> None:
     claims = experiment.claims(table)
     drawings = draw(experiment.plot(table, arrays))
     record["claims"] = [claim.record() for claim in claims]
-    store.write_atomic(out / f"{experiment.name}.json", store.json_bytes(record))
+    record["code_of_figure"] = stamps(experiment)["code_of_figure"]
     for suffix, data in drawings.items():
         store.write_atomic(out / f"{experiment.name}.{suffix}", data)
+    store.write_atomic(out / f"{experiment.name}.json", store.json_bytes(record))
     show(experiment.name, claims, out, None)
 
 

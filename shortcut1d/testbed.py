@@ -15,7 +15,7 @@ import jax
 import numpy as np
 import pandas as pd
 
-from shortcut1d import content, degradation, errors, networks, panel
+from shortcut1d import content, degradation, errors, kinds, networks, panel
 from shortcut1d.analysis.oracles import basis_of
 from shortcut1d.content import ENDLESS
 from shortcut1d.grid import Cell
@@ -41,7 +41,7 @@ class TrainConfig:
     samples: int = option(128, "windows a test")
 
     def __post_init__(self) -> None:
-        errors.kinds(self)
+        kinds.check(self)
         errors.whole("seeds", self.seeds, high=10_000)
         networks.ConvNet(width=self.width)
         errors.whole("samples", self.samples, low=2)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from shortcut1d import errors, networks
+from shortcut1d import errors, kinds, networks
 from shortcut1d.family import Content, Degradation, draw_pair
 from shortcut1d.gradient import LOSSES, loss_and_gradient
 from shortcut1d.networks import Network, Params
@@ -44,7 +44,7 @@ class Schedule:
     sharpness: float = 0.0
 
     def __post_init__(self) -> None:
-        errors.kinds(self)
+        kinds.check(self)
         errors.whole("steps", self.steps)
         errors.whole("batch", self.batch)
         errors.number("learning_rate", self.learning_rate, above=0, high=LARGE)

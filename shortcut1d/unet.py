@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from shortcut1d import errors
+from shortcut1d import errors, kinds
 from shortcut1d.layers import EDGES, Conv, divisible, join_patches, split_patches
 
 
@@ -53,7 +53,7 @@ class UNet:
     edges: str = "circular"
 
     def __post_init__(self) -> None:
-        errors.kinds(self)
+        kinds.check(self)
         errors.whole("width", self.width)
         errors.whole("levels", self.levels, high=16)
         if errors.whole("kernel", self.kernel) % 2 == 0:

@@ -1,7 +1,7 @@
 import contextlib
-import importlib.util
 import io
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -22,13 +22,11 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 import jax
 from hypothesis import settings
 
-from shortcut1d import study
+from shortcut1d import reproduce, study
 
 # Compilation makes first examples slow; the same examples every time make a red run mean something.
 settings.register_profile("shortcut1d", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("shortcut1d")
-
-EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
 
 
 MAPS = Path("/proc/self/maps")
@@ -62,22 +60,13 @@ def optimised():
 @pytest.fixture(scope="session")
 def module():
     """A script as a module, by its name."""
-    loaded = {}
-
-    def load(name):
-        if name not in loaded:
-            spec = importlib.util.spec_from_file_location(name, EXPERIMENTS / f"{name}.py")
-            loaded[name] = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(loaded[name])
-        return loaded[name]
-
-    return load
+    return lambda name: sys.modules[type(reproduce.load(name).presets["quick"]).__module__]
 
 
 @pytest.fixture(scope="session")
-def experiment(module):
+def experiment():
     """The experiment of a script, by its name."""
-    return lambda name: module(name).experiment
+    return reproduce.load
 
 
 @pytest.fixture(scope="session")

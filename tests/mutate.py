@@ -34,18 +34,16 @@ OTHERS = ["test_analysis", "test_oracles", "test_rain"]
 def places(tree):
     """What can be mutated: nodes of functions, and how."""
     found = []
-    for function in ast.walk(tree):
-        if isinstance(function, ast.FunctionDef):
-            for statement in function.body:
-                for node in ast.walk(statement):
-                    if isinstance(node, ast.BinOp) and type(node.op) in SWAPS:
-                        found.append((node, "swap"))
-                        if isinstance(node.op, ast.Add | ast.Sub):
-                            found.append((node, "drop"))
-                    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-                        found.append((node, "sign"))
-                    elif isinstance(node, ast.Compare) and type(node.ops[0]) in SWAPS:
-                        found.append((node, "compare"))
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    for node in (part for f in functions for statement in f.body for part in ast.walk(statement)):
+        if isinstance(node, ast.BinOp) and type(node.op) in SWAPS:
+            found.append((node, "swap"))
+            if isinstance(node.op, ast.Add | ast.Sub):
+                found.append((node, "drop"))
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            found.append((node, "sign"))
+        elif isinstance(node, ast.Compare) and type(node.ops[0]) in SWAPS:
+            found.append((node, "compare"))
     return found
 
 

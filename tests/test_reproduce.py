@@ -1,5 +1,6 @@
 """All studies by one command, and whether what they left still stands."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -100,7 +101,7 @@ def test_a_check_sees_other_code(copy, capsys):
 
 
 def test_a_check_sees_a_page_that_was_edited(copy, capsys):
-    (copy / "README.md").write_text("All is well.")
+    (copy / "README.md").write_text("# Gallery: all is well")
     status, said = checked(copy, capsys)
     assert status == 1
     assert "not what the tables say" in said
@@ -109,10 +110,53 @@ def test_a_check_sees_a_page_that_was_edited(copy, capsys):
 @pytest.mark.parametrize("suffix", ["csv", "npz", "json"])
 def test_a_check_names_a_file_that_is_gone_or_damaged(copy, capsys, suffix):
     (copy / f"{QUICKEST}.{suffix}").write_bytes(b"\xff\0\1\2")
-    status = reproduce.main("", ["--check", "--out", str(copy)])
-    said = capsys.readouterr()
-    assert status == (2 if suffix == "json" else 1)
-    assert f"{QUICKEST}.{suffix}" in said.out + said.err
+    status, said = checked(copy, capsys)
+    assert status == 1
+    assert f"{QUICKEST}.{suffix}: " in said
+
+
+@pytest.mark.parametrize(
+    "fields", [{"claims": None}, {"config": 5}, {"claims": [{}]}, {"versions": "new"}]
+)
+def test_a_record_of_something_else_is_a_line_on_the_page(copy, capsys, fields):
+    changed(copy, **fields)
+    status, said = checked(copy, capsys)
+    assert status == 1
+    assert f"{QUICKEST}.json: " in said
+    assert f"Not shown: {copy / QUICKEST}.json: " in reproduce.page(copy)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "again"),
+    [
+        (lambda folder: changed(folder, code="0" * 64), "--preset smoke"),
+        (lambda folder: changed(folder, versions={"jax": "0.1"}), "--preset smoke"),
+        (lambda folder: changed(folder, config={"preset": "quick"}), "--preset smoke"),
+        (lambda folder: (folder / f"{QUICKEST}.csv").write_text("a\n1\n"), "--preset smoke"),
+        (lambda folder: changed(folder, code_of_figure="0" * 64), "--only-plot"),
+        (lambda folder: changed(folder, claims=[]), "--only-plot"),
+        (lambda folder: (folder / f"{QUICKEST}.png").unlink(), "--only-plot"),
+        (lambda folder: None, None),
+    ],
+)
+def test_what_does_not_stand_is_run_or_drawn_again(copy, monkeypatch, spoil, again):
+    spoil(copy)
+    commands = []
+
+    def noted(command, check):
+        commands.append(" ".join(map(str, command[2:])))
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(reproduce.subprocess, "run", noted)
+    reproduce.main("", ["--preset", "smoke", "--only", QUICKEST, "--out", str(copy)])
+    assert commands == ([f"{again} --out {copy}"] if again else [])
+
+
+def test_another_page_is_not_replaced(copy, capsys):
+    (copy / "README.md").write_text("# My project")
+    assert reproduce.main("", ["--preset", "smoke", "--only", QUICKEST, "--out", str(copy)]) == 2
+    assert "whose README.md is no other page" in capsys.readouterr().err
+    assert (copy / "README.md").read_text() == "# My project"
 
 
 @pytest.mark.parametrize(
@@ -169,6 +213,13 @@ def test_a_config_is_the_same_after_a_provenance_file_and_after_a_command_line(n
             assert type(config)(**merged) == config
 
 
+def test_a_path_with_a_space_is_one_word(experiment):
+    preset = experiment("image_prior").presets["smoke"]
+    config = dataclasses.replace(preset)
+    object.__setattr__(config, "images", "my pictures")  # which need not be there
+    assert options.arguments(config, preset) == ["--images", "my pictures"]
+
+
 def test_every_study_is_in_the_story():
     scripts = {path.stem for path in SCRIPT.parent.glob("*.py")} - {"reproduce"}
     assert scripts == {*reproduce.STORY, *reproduce.APART}
@@ -183,10 +234,18 @@ def claim(statement, verdict):
 
 def test_a_claim_of_the_papers_holds_in_part_where_some_of_ours_do():
     held, failed = claim("a", "holds"), claim("b", "fails")
-    assert paper.verdict([held, held]) == "holds"
-    assert paper.verdict([held, failed]) == "in part (1 of 2)"
-    assert paper.verdict([failed]) == "**fails**"
-    assert paper.verdict([]) == "not studied"
+    one_seed = claim("c", "undecided")
+
+    def verdict(*claims, missing=()):
+        return paper.Outcome([("study", one) for one in claims], list(missing)).verdict
+
+    assert verdict(held, held) == "holds"
+    assert verdict(held, failed) == verdict(held, failed) == "in part (1 of 2)"
+    assert verdict(failed) == "**fails**"
+    assert verdict(one_seed) == verdict(held, one_seed) == "undecided"
+    assert verdict() == "not studied"
+    assert verdict(missing=[paper.Evidence("x", ".")]) == "not run"
+    assert verdict(held, missing=[paper.Evidence("x", ".")]) == "not all run (1 of 1 hold)"
 
 
 def test_a_table_of_claims_says_what_is_not_known_and_keeps_its_cells():

@@ -17,12 +17,12 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "shortcut1d"
 # Each module may import from those before it only.
 ORDER = [
-    "errors", "timing", "store", "audio", "tunes", "synthesis", "pytrees", "family", "content",
-    "degradation", "combine", "pictures", "images", "rain", "layers", "unet", "resnet",
-    "attention", "codebook", "autoencoder", "networks", "models", "gradient", "training", "grid",
-    "analysis", "panel", "processes", "sweep", "claims", "plotting", "archive", "options",
-    "provenance", "testbed", "imagebed", "priorbed", "study", "paper", "gallery", "reproduce",
-    "diagnosis", "adapters",
+    "errors", "kinds", "timing", "store", "audio", "tunes", "synthesis", "pytrees", "family",
+    "content", "degradation", "combine", "pictures", "images", "rain", "layers", "unet",
+    "resnet", "attention", "codebook", "autoencoder", "networks", "models", "gradient",
+    "training", "grid", "analysis", "panel", "processes", "sweep", "claims", "plotting",
+    "archive", "options", "provenance", "testbed", "imagebed", "priorbed", "study", "paper",
+    "gallery", "reproduce", "diagnosis", "adapters",
 ]  # fmt: skip
 ALONE = {"errors"}  # all that the analysis may know of the package
 

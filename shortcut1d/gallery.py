@@ -87,7 +87,7 @@ def _section(study: Shown) -> str:
     packages = ", ".join(
         f"{name} {record['versions'].get(name, 'unknown')}" for name in ("python", "jax")
     )
-    commit = str(record["commit"] or "no commit").replace(" (changed since)", ", changed since")
+    commit = str(record.get("commit") or "no commit").replace(" (changed since)", ", changed since")
     note = "" if record["cells_from_earlier_runs"] == 0 else ", with cells of earlier runs"
     return "\n\n".join(
         [

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shortcut1d import content, errors, images
-from shortcut1d.family import Content, fingerprint, stack
+from shortcut1d.family import stack
 
 SIZE = 16
 FAMILIES = {
@@ -44,21 +44,6 @@ def test_draws_are_pictures_of_the_shape_that_was_asked_for(family, key):
     assert pictures.min() >= 0
     assert pictures.max() <= 1
     assert pictures.std() > 0.02
-
-
-@every_family
-def test_the_same_key_draws_the_same_and_another_does_not(family, key):
-    first = draw(family, key, 4)
-    np.testing.assert_array_equal(first, draw(family, key, 4))
-    assert not np.array_equal(first, draw(family, jax.random.key(1), 4))
-
-
-@every_family
-def test_the_unseen_twin_is_other_and_its_own_twin_is_the_first(family, key):
-    twin = family.unseen()
-    assert isinstance(twin, Content)
-    assert fingerprint(twin) != fingerprint(family)
-    np.testing.assert_array_equal(draw(family, key, 2), draw(twin.unseen(), key, 2))
 
 
 def test_backgrounds_of_one_size_share_a_program(key):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shortcut1d import errors, images, rain
-from shortcut1d.family import Degradation, draw_pair, fingerprint, stack
+from shortcut1d.family import draw_pair, stack
 
 SIZE = 16
 FAMILIES = {
@@ -41,19 +41,6 @@ def test_a_pair_is_a_picture_and_the_same_degraded(family, key):
     assert clean.shape == degraded.shape == (5, SIZE, SIZE, family.channels)
     assert np.isfinite(degraded).all()
     assert np.abs(degraded - clean).mean() > 0.001
-
-
-@every_family
-def test_the_same_key_draws_the_same_and_another_does_not(family, key):
-    first = draw(family, key, 4)
-    np.testing.assert_array_equal(first, draw(family, key, 4))
-    assert not np.array_equal(first, draw(family, jax.random.key(1), 4))
-
-
-@every_family
-def test_the_unseen_twin_is_of_the_same_kind_but_other(family):
-    assert isinstance(family.unseen(), Degradation)
-    assert fingerprint(family.unseen()) != fingerprint(family)
 
 
 def test_ranges_share_a_program(key):

@@ -10,6 +10,7 @@ import dataclasses
 import inspect
 import io
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -135,8 +136,13 @@ def carry_out(experiment: Experiment, config: Any, chosen: argparse.Namespace) -
     # Before the run: the code may be edited meanwhile.
     record = provenance(config, chosen.preset) | stamps(experiment)
     archive = Archive(cells_folder(out) / stamp[:16], complain, read=not chosen.fresh)
-    with Bar(experiment.name) as bar:
-        outcome = experiment.run(config, Session(archive, bar.report, chosen.chunk, stamp))
+    with CtrlC() as ctrl_c, Bar(experiment.name) as bar:
+
+        def report(done: Done) -> None:
+            ctrl_c.check()
+            bar.report(done)
+
+        outcome = experiment.run(config, Session(archive, report, chosen.chunk, stamp))
     if jax.process_index() > 0:
         return  # every process has the table; the first one saves it
     # What is drawn and claimed is what was saved, so that --only-plot gives the same again.
@@ -229,6 +235,36 @@ def use_all_cores() -> None:
     cores = len(confined(0)) if confined else os.cpu_count() or 1
     with contextlib.suppress(RuntimeError):
         jax.config.update("jax_num_cpu_devices", cores)
+
+
+class CtrlC:
+    """Remembers that Ctrl-C was pressed.
+
+    Python loses the interrupt where it falls into a callback (of a garbage collector, of JAX); a
+    run then ends at its next report.
+    """
+
+    def __init__(self) -> None:
+        """Not pressed yet."""
+        self.pressed = False
+
+    def __enter__(self) -> Self:
+        def remember(*_: object) -> None:
+            self.pressed = True
+            raise KeyboardInterrupt
+
+        with contextlib.suppress(ValueError):  # no main thread, no signals
+            self._before = signal.signal(signal.SIGINT, remember)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(ValueError, AttributeError):
+            signal.signal(signal.SIGINT, self._before)
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if it was pressed."""
+        if self.pressed:
+            raise KeyboardInterrupt
 
 
 class Bar:

@@ -1,7 +1,9 @@
 """The driver, seen from the command line, on an experiment small enough to run in the process."""
 
+import contextlib
 import json
 import os
+import signal
 from dataclasses import dataclass
 
 import numpy as np
@@ -186,6 +188,19 @@ def test_an_interrupted_run_leaves_everything_as_it_was(tmp_path, capsys):
     stopped = Experiment("tiny", "", "", TINY.presets, interrupted, plot, claims)
     assert study.main(stopped, ["--out", str(tmp_path)]) == 130
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def test_an_interrupt_that_python_loses_ends_the_run_at_its_next_report(tmp_path, capsys):
+    def loses_it(config, session):
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        session.progress(Done(0, 1, 0))
+        raise AssertionError("it went on")
+
+    before = signal.getsignal(signal.SIGINT)
+    stopped = Experiment("tiny", "", "", TINY.presets, loses_it, plot, claims)
+    assert study.main(stopped, ["--out", str(tmp_path)]) == 130
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")

@@ -67,7 +67,7 @@ def test_ctrl_c_ends_with_a_line_that_says_how_to_go_on(tmp_path):
     while process.poll() is None and not chunks(tmp_path):
         time.sleep(0.002)
     process.send_signal(signal.SIGINT)
-    _, complaints = process.communicate(timeout=60)
+    _, complaints = process.communicate(timeout=100)
     assert process.returncode == 130
     assert "goes on from the cells that are finished" in complaints
     assert complaints.count("\n") == 1

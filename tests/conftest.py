@@ -1,4 +1,5 @@
 import contextlib
+import functools
 import io
 import os
 import sys
@@ -29,6 +30,7 @@ settings.register_profile("shortcut1d", deadline=None, max_examples=25, derandom
 settings.load_profile("shortcut1d")
 
 
+pytest.register_assert_rewrite("on_every_script")
 MAPS = Path("/proc/self/maps")
 MOST_MAPS = 20_000  # Linux gives a process 65,530
 
@@ -83,3 +85,17 @@ def command(experiment):
         return status, out.getvalue(), err.getvalue()
 
     return run
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory, command):
+    """A script's run at its smallest preset: folder and output."""
+
+    @functools.cache
+    def made(name):
+        folder = tmp_path_factory.mktemp(name)
+        status, printed, complaints = command(name, "--preset", "smoke", "--out", folder)
+        assert (status, complaints) == (0, "")
+        return folder, printed
+
+    return made

@@ -1,7 +1,5 @@
 """Every script, as a user runs it, at its smallest preset."""
 
-import functools
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,11 +11,9 @@ import pytest
 from PIL import Image
 from scipy.io import wavfile
 
-from shortcut1d import models, networks, reproduce
-from shortcut1d.archive import Archive
+from shortcut1d import models, networks
 
 ROOT = Path(__file__).resolve().parent.parent
-SCRIPTS = (*reproduce.STORY, *reproduce.APART)
 
 
 def script(name, *arguments):
@@ -30,20 +26,6 @@ def script(name, *arguments):
     )
 
 
-@pytest.fixture(scope="module")
-def smoke(tmp_path_factory, command):
-    """A script's run at its smallest preset: folder and output."""
-
-    @functools.cache
-    def made(name):
-        folder = tmp_path_factory.mktemp(name)
-        status, printed, complaints = command(name, "--preset", "smoke", "--out", folder)
-        assert (status, complaints) == (0, "")
-        return folder, printed
-
-    return made
-
-
 def test_a_script_makes_the_same_files_in_a_process_of_its_own(smoke, tmp_path):
     # One script stands for all: the driver is the same.
     done = script("music_note", "--preset", "smoke", "--out", tmp_path)
@@ -51,49 +33,6 @@ def test_a_script_makes_the_same_files_in_a_process_of_its_own(smoke, tmp_path):
     for suffix in ("csv", "npz", "png"):
         fresh = (tmp_path / f"music_note.{suffix}").read_bytes()
         assert fresh == (smoke("music_note")[0] / f"music_note.{suffix}").read_bytes()
-
-
-# By script, so that what the one test has compiled serves the next.
-every_script = pytest.mark.parametrize("name", SCRIPTS, scope="module")
-
-
-@every_script
-def test_a_script_leaves_figure_table_and_provenance_and_prints_its_claims(smoke, name):
-    folder, printed = smoke(name)
-    for suffix in ("png", "pdf", "csv", "npz", "json"):
-        assert (folder / f"{name}.{suffix}").stat().st_size > 0
-    record = json.loads((folder / f"{name}.json").read_text())
-    assert record["config"]["preset"] == "smoke"
-    for claim in record["claims"]:
-        assert claim["statement"] in printed
-        assert claim["verdict"] in ("holds", "fails", "undecided")
-
-
-@every_script
-def test_a_script_that_is_stopped_on_the_way_ends_with_the_unbroken_table(
-    name, smoke, command, tmp_path, monkeypatch
-):
-    if name in reproduce.APART:
-        pytest.skip("its table is of times")
-    unbroken = (smoke(name)[0] / f"{name}.csv").read_bytes()
-    keep = Archive.update
-
-    def keep_and_stop(archive, finished):
-        keep(archive, finished)
-        raise KeyboardInterrupt
-
-    arguments = ("--preset", "smoke", "--out", tmp_path)
-    monkeypatch.setattr(Archive, "update", keep_and_stop)
-    stopped, _, said = command(name, *arguments)
-    trains_cells = name != "diagnose_images"
-    assert stopped == (130 if trains_cells else 0)
-    assert ("goes on from the cells that are finished" in said) == trains_cells
-    assert (tmp_path / f"{name}.csv").exists() != trains_cells
-    monkeypatch.setattr(Archive, "update", keep)
-    status, _, said = command(name, *arguments)
-    assert status == 0
-    assert ("are finished from an earlier run" in said) == trains_cells
-    assert (tmp_path / f"{name}.csv").read_bytes() == unbroken
 
 
 def test_a_misspelt_option_ends_in_one_line_and_status_2(tmp_path):

@@ -1,0 +1,41 @@
+"""What two files of tests, one for each worker, ask of their halves of the scripts."""
+
+import json
+
+from shortcut1d import reproduce
+from shortcut1d.archive import Archive
+
+
+def leaves_its_files_and_prints_its_claims(name, smoke):
+    folder, printed = smoke(name)
+    for suffix in ("png", "pdf", "csv", "npz", "json"):
+        assert (folder / f"{name}.{suffix}").stat().st_size > 0
+    record = json.loads((folder / f"{name}.json").read_text())
+    assert record["config"]["preset"] == "smoke"
+    for claim in record["claims"]:
+        assert claim["statement"] in printed
+        assert claim["verdict"] in ("holds", "fails", "undecided")
+
+
+def stopped_and_resumed(name, smoke, command, tmp_path, monkeypatch):
+    if name in reproduce.APART:
+        return  # its table is of times
+    unbroken = (smoke(name)[0] / f"{name}.csv").read_bytes()
+    keep = Archive.update
+
+    def keep_and_stop(archive, finished):
+        keep(archive, finished)
+        raise KeyboardInterrupt
+
+    arguments = ("--preset", "smoke", "--out", tmp_path)
+    monkeypatch.setattr(Archive, "update", keep_and_stop)
+    stopped, _, said = command(name, *arguments)
+    trains_cells = name != "diagnose_images"
+    assert stopped == (130 if trains_cells else 0)
+    assert ("goes on from the cells that are finished" in said) == trains_cells
+    assert (tmp_path / f"{name}.csv").exists() != trains_cells
+    monkeypatch.setattr(Archive, "update", keep)
+    status, _, said = command(name, *arguments)
+    assert status == 0
+    assert ("are finished from an earlier run" in said) == trains_cells
+    assert (tmp_path / f"{name}.csv").read_bytes() == unbroken

@@ -3,13 +3,12 @@
 import argparse
 import dataclasses
 import difflib
-import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from shortcut1d import errors
+from shortcut1d import errors, kinds
 
 
 def option(default: Any, help: str) -> Any:  # noqa: A002 (argparse's own word)
@@ -131,26 +130,18 @@ def restored(config: type, values: Mapping[str, Any]) -> Any:
     Raises:
         InvalidInput: a field is not known, or its value is bad.
     """
-    hints = typing.get_type_hints(config)
-    fields: dict[str, Any] = {}
-    for name, value in values.items():
-        errors.choice("config", name, hints)
-        if isinstance(value, list):
-            fields[name] = tuple(value)
-        elif value is not None and _settings(hints[name]).get("type") is Path:
-            fields[name] = Path(value)
-        else:
-            fields[name] = value
-    return config(**fields)
+    known = [field.name for field in dataclasses.fields(config)]
+    for name in values:
+        errors.choice("config", name, known)
+    return config(**values)  # whose `kinds.check` makes tuples of lists and paths of texts
 
 
 def _settings(hint: Any) -> dict[str, Any]:
-    arguments = [a for a in typing.get_args(hint) if a not in (types.NoneType, Ellipsis)]
-    if hint is bool:
+    _, kind, element = kinds.taken_apart(hint)
+    if kind is bool:
         return {"action": argparse.BooleanOptionalAction}
-    if typing.get_origin(hint) is tuple:
-        return {"type": arguments[0], "nargs": "+", "metavar": _metavar(arguments[0])}
-    kind = arguments[0] if arguments else hint
+    if kind is tuple:
+        return {"type": element, "nargs": "+", "metavar": _metavar(element)}
     return {"type": kind, "metavar": _metavar(kind)}
 
 

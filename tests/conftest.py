@@ -35,6 +35,12 @@ MAPS = Path("/proc/self/maps")
 MOST_MAPS = 20_000  # Linux gives a process 65,530
 
 
+def pytest_generate_tests(metafunc):
+    # By script, so that what the one test has compiled serves the next.
+    if metafunc.function.__module__ == "on_every_script":
+        metafunc.parametrize("name", metafunc.module.SCRIPTS, scope="module")
+
+
 @pytest.fixture(autouse=True)
 def few_programs():
     """Forget compiled programs before there are too many: each takes memory maps, of which a

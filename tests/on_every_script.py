@@ -1,4 +1,4 @@
-"""What two files of tests, one for each worker, ask of their halves of the scripts."""
+"""Tests that two files, one for each worker, take up for their halves of the scripts."""
 
 import json
 
@@ -6,7 +6,7 @@ from shortcut1d import reproduce
 from shortcut1d.archive import Archive
 
 
-def leaves_its_files_and_prints_its_claims(name, smoke):
+def test_a_script_leaves_figure_table_and_provenance_and_prints_its_claims(name, smoke):
     folder, printed = smoke(name)
     for suffix in ("png", "pdf", "csv", "npz", "json"):
         assert (folder / f"{name}.{suffix}").stat().st_size > 0
@@ -17,7 +17,9 @@ def leaves_its_files_and_prints_its_claims(name, smoke):
         assert claim["verdict"] in ("holds", "fails", "undecided")
 
 
-def stopped_and_resumed(name, smoke, command, tmp_path, monkeypatch):
+def test_a_script_that_is_stopped_on_the_way_ends_with_the_unbroken_table(
+    name, smoke, command, tmp_path, monkeypatch
+):
     if name in reproduce.APART:
         return  # its table is of times
     unbroken = (smoke(name)[0] / f"{name}.csv").read_bytes()

@@ -4,13 +4,12 @@ import bisect
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from shortcut1d import errors
 from shortcut1d.analysis.complexity import denoising_cost, denoising_cost_of_some
-from shortcut1d.analysis.denoiser import checked_key, finite
+from shortcut1d.analysis.denoiser import finite, key_or_zero
 
 AnySamples = Float[Array | np.ndarray, "..."]  # checked here, so that the error says which
 ENOUGH = 0.95  # of the cost of all contents: so many are as hard to learn as all of them
@@ -80,7 +79,7 @@ def balance(
         InvalidInput: samples that are not finite, silent, or of another shape than the content's.
     """
     finite("content", content)
-    key = jax.random.key(0) if key is None else checked_key(key)
+    key = key_or_zero(key)
     if not isinstance(wider, Mapping | None):
         raise errors.refuse("wider", wider, "layers by name")
     layers = {"degradation": degradation, **{f"wider {n!r}": s for n, s in (wider or {}).items()}}

@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from scipy.spatial import cKDTree
 
 from shortcut1d import errors
-from shortcut1d.analysis.denoiser import Samples, checked_key, finite
+from shortcut1d.analysis.denoiser import Samples, finite, key_or_zero
 
 PROBE_WIDTH, PROBE_BATCH, PROBE_RATE = 128, 16, 3e-3
 CHANNELS, TAPS, DILATIONS, STEPS = 16, 9, (1, 2, 4, 4, 2, 1), 300  # of the convolutional probe
@@ -113,7 +113,7 @@ def learnability(samples: Samples, key: PRNGKeyArray | None = None) -> float:
     flat = flat / np.sqrt(np.mean(flat**2))
     batches = len(flat) // PROBE_BATCH
     cut = flat[: batches * PROBE_BATCH].reshape(batches, PROBE_BATCH, -1).astype(np.float32)
-    return float(_prequential(_key(key), cut))
+    return float(_prequential(key_or_zero(key), cut))
 
 
 @jax.jit
@@ -169,7 +169,7 @@ def denoising_cost_of_some(samples: Samples, count: int, key: PRNGKeyArray | Non
     if not np.any(some):
         raise errors.refuse("samples", "silence", "some signal")
     scale = np.float32(np.sqrt(np.mean(np.square(some, dtype=np.float64))))
-    key = _key(key)
+    key = key_or_zero(key)
     return float(_denoising_cost(key, values / scale, jnp.int32(count)))
 
 
@@ -290,7 +290,3 @@ def _checked(samples: Samples, least: int = 2) -> Float[np.ndarray, "batch size"
     if not np.any(values):
         raise errors.refuse("samples", "silence", "some signal")
     return values.reshape(len(values), -1)
-
-
-def _key(key: PRNGKeyArray | None) -> PRNGKeyArray:
-    return jax.random.key(0) if key is None else checked_key(key)

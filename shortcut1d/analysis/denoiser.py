@@ -88,6 +88,11 @@ def checked_key(key: Any) -> PRNGKeyArray:
     raise errors.refuse("key", key, "a key, such as jax.random.key(0)")
 
 
+def key_or_zero(key: Any) -> PRNGKeyArray:
+    """`checked_key(key)`; key 0 if there is none."""
+    return jax.random.key(0) if key is None else checked_key(key)
+
+
 def per_sample(values: Float[Array, "batch *space channels"]) -> Float[Array, " batch"]:
     """Mean over everything but the batch, so that intervals can be taken afterwards."""
     return jnp.mean(values, axis=tuple(range(1, values.ndim)))

@@ -33,6 +33,7 @@ settings.load_profile("shortcut1d")
 pytest.register_assert_rewrite("on_every_script")
 MAPS = Path("/proc/self/maps")
 MOST_MAPS = 20_000  # Linux gives a process 65,530
+LABORIOUS = ("complexity", "sweet_spot", "remedies")  # more computing in them than compiling
 
 
 def pytest_generate_tests(metafunc):
@@ -56,13 +57,19 @@ def key():
     return jax.random.key(0)
 
 
-@pytest.fixture
-def optimised():
-    """XLA as users have it, for a test whose time goes into training rather than compiling."""
+@contextlib.contextmanager
+def as_users_have_it():
     before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", False)
     yield
     jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.fixture
+def optimised():
+    """XLA as users have it, for a test whose time goes into training rather than compiling."""
+    with as_users_have_it():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +90,8 @@ def command(experiment):
 
     def run(name, *arguments):
         out, err = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        xla = as_users_have_it() if name in LABORIOUS else contextlib.nullcontext()
+        with xla, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
                 status = study.main(experiment(name), [str(a) for a in arguments])
             except SystemExit as leaving:
@@ -99,6 +107,8 @@ def smoke(tmp_path_factory, command):
 
     @functools.cache
     def made(name):
+        # Here rather than between the tests of one script, which share its programs.
+        jax.clear_caches()
         folder = tmp_path_factory.mktemp(name)
         status, printed, complaints = command(name, "--preset", "smoke", "--out", folder)
         assert (status, complaints) == (0, "")

@@ -4,14 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 from scipy.io import wavfile
-
-from shortcut1d import models, networks
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -260,11 +257,3 @@ def test_what_a_study_cannot_use_is_refused(name, arguments, named, command, tmp
     assert named in complaints
     assert complaints.count("\n") == 1
     assert not (tmp_path / "new").exists()
-
-
-def test_a_prior_that_a_script_has_trained_can_be_loaded(smoke):
-    folder, _ = smoke("generative_prior")
-    network, weights, shape = models.load(folder / "generative_prior_melodies.model")
-    output = networks.apply(network, weights, jnp.zeros((2, *shape)))
-    assert output.shape == (2, *shape)
-    assert np.isfinite(output).all()

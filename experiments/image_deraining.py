@@ -131,11 +131,19 @@ def claims(table: pd.DataFrame) -> list[Claim]:
                 np.mean(psnr[ranges[-1]] - psnr[ranges[0]], axis=1), "above", 0.0,
             )
         )  # fmt: skip
+    phi = [by_content(table, "phi", photographs_of(table), name) for name in ranges]
+    made.append(
+        claim_mean(
+            "the more crops, the more it is the rain that is fitted",
+            f"phi with {pools[0]} crops - with {pools[-1]}, mean over ranges of rain",
+            np.mean([values[:, 0] - values[:, -1] for values in phi], axis=0), "above", 0.0,
+        )
+    )  # fmt: skip
     # Photographs are what all are tested on; trained on them, a network keeps them for that.
     kinds = {n: v for n, v in kinds_of(table).items() if not n.startswith(PHOTOGRAPHS)}
     for degradation in ranges if len(kinds) > 2 else []:
-        phi = by_content(table, "phi", list(kinds), degradation)
-        ranks = rank_correlation(list(kinds.values()), phi)
+        by_kind = by_content(table, "phi", list(kinds), degradation)
+        ranks = rank_correlation(list(kinds.values()), by_kind)
         made.append(
             claim_mean(
                 f"in {degradation}, kinds of background are fitted in the order of their "

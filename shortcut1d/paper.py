@@ -96,6 +96,7 @@ PAPER = (
         (Evidence("image_vs_signal", "signals: the more contents, the more novelty passes"),),
         (
             Evidence("image_vs_signal", "pictures: the more contents, the more novelty passes"),
+            Evidence("image_deraining", "the more crops, the more it is the rain that is fitted"),
             Evidence("image_restoration", r"\w+: the more crops, the more it is the degradation"),
         ),
     ),

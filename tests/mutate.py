@@ -89,15 +89,17 @@ def main(how_many):
         for number in range(len(places(ast.parse((ROOT / file).read_text()))))
     ]
     chosen = random.Random(0).sample(every, min(how_many, len(every)))
+    survivors = 0
     with (
         tempfile.TemporaryDirectory() as cache,
         concurrent.futures.ThreadPoolExecutor(2) as pool,
     ):
-        survivors = [
-            s for s in pool.map(lambda one: survives(*one, cache), chosen) if s is not None
-        ]
-    sys.stdout.write("".join(f"{survivor}\n" for survivor in survivors))
-    noticed = len(chosen) - len(survivors)
+        for change in pool.map(lambda one: survives(*one, cache), chosen):
+            if change is not None:
+                survivors += 1
+                sys.stdout.write(f"{change}\n")
+                sys.stdout.flush()
+    noticed = len(chosen) - survivors
     sys.stdout.write(f"{noticed} of {len(chosen)} mutants noticed, of {len(every)} there are\n")
 
 

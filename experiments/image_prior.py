@@ -276,7 +276,7 @@ experiment = Experiment(
             seeds=2, size=16, width=2, steps=5, tune_steps=5, batch=4, samples=4, prior_width=2,
             entries=4,
         ),
-        "quick": Config(width=12, batch=8, samples=64, steps=700, tune_steps=200),
+        "quick": Config(width=12, batch=8, samples=64, steps=500, tune_steps=150),
         "full": Config(
             seeds=8, network="residual", size=64, channels=3, width=48, steps=20_000,
             tune_steps=6000, batch=16, samples=256, prior_width=64, books=4,

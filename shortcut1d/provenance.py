@@ -17,7 +17,6 @@ PACKAGE = Path(__file__).resolve().parent
 FAMILIES = ("sweep", "content", "degradation", "combine", "images", "rain")  # and what draws them
 WORDS = ("errors", "options")  # what no result depends on, unless it is refused
 DRIVER = ("study", "plotting", "claims", *WORDS)  # what a table does not depend on
-JUDGING = ("plot", "claims", "experiment")  # nor on these of a script's
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "pandas", "matplotlib")
 OPTIONAL = ("scikit-image", "PyWavelets", "pillow", "torch")  # a few studies need them
 
@@ -57,11 +56,11 @@ def stamp_of_code_and_device() -> str:
 
 
 def stamp_of_table(script: Path) -> str:
-    """64 digits that change with the code behind an experiment's table: the script's own, but for
-    what draws and judges, and that of what it imports.
+    """64 digits that change with the code behind an experiment's table: its `run`, what that needs
+    of the script, and what the script imports. What only draws and judges changes nothing.
     """
     imported = code_of(script, but=_modules(DRIVER))
-    own = significant(script.read_text(encoding="utf-8"), but=JUDGING)
+    own = significant(script.read_text(encoding="utf-8"), behind="run")
     return identity(own, _sources(imported - {script}))
 
 
@@ -70,23 +69,53 @@ def stamp_of_figure(script: Path) -> str:
     return identity(_sources(code_of(script, but=_modules(("study", *WORDS)))))
 
 
-def significant(source: str, but: Collection[str] = ()) -> str:
+def significant(source: str, behind: str | None = None) -> str:
     """Python source without blank lines, docstrings and lines of comment, which change no result.
 
-    but: names of functions and values of the module that are left out as well.
+    behind: a name of the module; what neither it needs nor what it needs is left out as well.
     """
     tree, dropped = ast.parse(source), set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             dropped |= _lines(node)
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and node.name in but:
-            dropped |= _lines(node)
-        if isinstance(node, ast.Assign) and any(ast.unparse(t) in but for t in node.targets):
-            dropped |= _lines(node)
+    if behind is not None:
+        needed = _needed(tree, behind)
+        for statement in tree.body:
+            made = _names_made(statement)
+            if made and not made & needed:
+                dropped |= _lines(statement)
     lines = enumerate(source.splitlines(), 1)
     kept = [line.rstrip() for number, line in lines if number not in dropped]
     return "\n".join(line for line in kept if line and not line.lstrip().startswith("#"))
+
+
+def _needed(tree: ast.Module, name: str) -> set[str]:
+    """A name of a module, and those that its definition uses, and so on."""
+    needed, waiting = set(), {name}
+    while waiting:
+        needed |= waiting
+        used = {
+            part.id
+            for statement in tree.body
+            if _names_made(statement) & waiting
+            for part in ast.walk(statement)
+            if isinstance(part, ast.Name)
+        }
+        waiting = used - needed
+    return needed
+
+
+def _names_made(statement: ast.stmt) -> set[str]:
+    """What a statement of a module gives names to; imports apart, which all of it may need."""
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return {statement.name}
+    if isinstance(statement, ast.Assign | ast.AnnAssign):
+        return {
+            part.id
+            for part in ast.walk(statement)
+            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+        }
+    return set()
 
 
 def _modules(names: Sequence[str]) -> list[Path]:
@@ -94,7 +123,8 @@ def _modules(names: Sequence[str]) -> list[Path]:
 
 
 def _lines(node: ast.stmt) -> set[int]:
-    return set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    first = min([node.lineno, *(part.lineno for part in getattr(node, "decorator_list", ()))])
+    return set(range(first, (node.end_lineno or node.lineno) + 1))
 
 
 def _sources(files: Iterable[Path]) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ from shortcut1d.analysis import (
     bootstrap,
     component_gains,
     fitted_index,
+    nested_bootstrap,
     novelty_response,
     oracles,
     psnr,
@@ -291,19 +292,29 @@ def test_no_seeds_are_refused():
         bootstrap(np.array([]))
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_ssim_and_psnr_are_scikit_image_s(channels):
+def test_columns_of_a_nested_interval_stay_together():
+    one = np.random.default_rng(0).random((4, 20)) + 1
+    both = np.stack([one, 2 * one], axis=-1)
+    interval = nested_bootstrap(both, lambda means: (means[:, 1] / means[:, 0]).mean(axis=0))
+    np.testing.assert_allclose(interval[:3], 2, rtol=1e-12)
+    apart = nested_bootstrap([one, 2 * one], lambda means: (means[:, 1] / means[:, 0]).mean(axis=0))
+    assert apart.low < 2 < apart.high
+
+
+@pytest.mark.parametrize(("channels", "peak"), [(1, 1.0), (3, 1.0), (3, 255.0)])
+def test_ssim_and_psnr_are_scikit_image_s(channels, peak):
     rng = np.random.default_rng(0)
     clean = rng.random((3, 24, 17, channels), np.float32)
     output = np.clip(clean + 0.2 * rng.normal(size=clean.shape), 0, 1).astype(np.float32)
-    for ours, first, second in zip(ssim(output, clean), output, clean, strict=True):
+    output, clean = peak * output, peak * clean
+    for ours, first, second in zip(ssim(output, clean, peak), output, clean, strict=True):
         theirs = structural_similarity(
-            first, second, channel_axis=-1, data_range=1.0, gaussian_weights=True,
+            first, second, channel_axis=-1, data_range=peak, gaussian_weights=True,
             use_sample_covariance=False,
         )  # fmt: skip
         assert float(ours) == pytest.approx(theirs, abs=1e-5)
-    for ours, first, second in zip(psnr(output, clean), output, clean, strict=True):
-        theirs = peak_signal_noise_ratio(second, first, data_range=1.0)
+    for ours, first, second in zip(psnr(output, clean, peak), output, clean, strict=True):
+        theirs = peak_signal_noise_ratio(second, first, data_range=peak)
         assert float(ours) == pytest.approx(theirs, abs=1e-4)
 
 

@@ -24,7 +24,8 @@ SWAPS = {
     ast.Lt: ast.GtE, ast.GtE: ast.Lt, ast.Gt: ast.LtE, ast.LtE: ast.Gt,
 }  # fmt: skip
 TESTS = {
-    "portrait": ["test_portrait"], "complexity": ["test_complexity"], "balance": ["test_balance"],
+    "portrait": ["test_portrait"], "products": ["test_portrait"],
+    "complexity": ["test_complexity"], "balance": ["test_balance"],
     "oracles": ["test_oracles"], "codes": ["test_autoencoder"],
     "intervals": ["test_analysis", "test_diagnosis"],
 }  # fmt: skip

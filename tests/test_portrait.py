@@ -95,6 +95,17 @@ def test_pull_is_the_transpose_of_push(seed):
     )
 
 
+@pytest.mark.parametrize("loudness", [1e-4, 1e4])
+def test_differences_step_by_the_loudness_of_their_inputs(loudness):
+    def bent(x):
+        return loudness * np.sin(x / loudness)
+
+    inputs, v = loudness * drawn((16, 1)), drawn((16, 1), seed=1)
+    np.testing.assert_allclose(
+        products_of(bent, inputs).push(v), np.cos(inputs / loudness) * v, atol=2e-3
+    )
+
+
 def test_products_of_many_directions_are_those_of_each():
     many = np.stack([drawn((16, 1), seed=seed) for seed in range(4)])
     products = products_of(smooth, drawn((16, 1)))

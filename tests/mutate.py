@@ -26,7 +26,7 @@ SWAPS = {
 TESTS = {
     "portrait": ["test_portrait"], "products": ["test_portrait"],
     "complexity": ["test_complexity"], "balance": ["test_balance"],
-    "oracles": ["test_oracles"], "codes": ["test_autoencoder"],
+    "oracles": ["test_oracles", "test_analysis"], "codes": ["test_autoencoder"],
     "intervals": ["test_analysis", "test_diagnosis"],
 }  # fmt: skip
 AGES = 3600  # seconds, after which a mutant may be said to hang

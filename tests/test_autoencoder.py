@@ -99,7 +99,7 @@ def test_perplexity_counts_the_entries_in_use(entries, seed):
 
 @pytest.mark.parametrize("codes", [np.zeros((0, 1), int), np.array([[5]]), np.array([[0.5]])])
 def test_codes_that_no_codebook_gives_are_refused(codes):
-    with pytest.raises(InvalidInput, match="codes: got"):
+    with pytest.raises(InvalidInput, match=r"codes: got .*(from 0 to 3|whole numbers)"):
         perplexity(codes, 4)
 
 

@@ -361,6 +361,13 @@ def test_the_content_itself_is_no_hallucination_though_it_was_trained_on():
         np.testing.assert_allclose(share, 0, atol=1e-6)
 
 
+@pytest.mark.parametrize("sign", [1, -1])  # of a constant in the input
+def test_what_is_but_rounding_is_no_hallucination(sign):
+    share = hallucination(1e-6 * INVENTED, NEW, NEW + LAYER + sign, TRAINED)
+    np.testing.assert_array_equal(share, 0)
+    np.testing.assert_allclose(hallucination(INVENTED, NEW, NEW + LAYER + sign, TRAINED), 1, 1e-4)
+
+
 @given(SEEDS)
 def test_the_hallucinated_share_is_within_what_is_unexplained(seed):
     output = jnp.asarray(white((128, 1), 8, seed), jnp.float32) + 3 * NEW

@@ -221,6 +221,8 @@ def test_a_subtractor_reads_as_all_but_the_degradation():
     np.testing.assert_allclose(seen.passed["but degradation"], 1, atol=1e-4)
     np.testing.assert_allclose(seen.passed["content"], 1, atol=1e-4)  # all of it is kept
     np.testing.assert_allclose(seen.trace, SIZE - 10, rtol=1e-4)
+    blocked = portrait(linear(SUBTRACTOR), INPUTS, KEY, {"degradation": P_D}).blocked
+    np.testing.assert_allclose(blocked["degradation"], 1, atol=1e-4)
     assert float(jnp.max(seen.aligned["content"])) < 0.25  # yet it is not what J is about
 
 

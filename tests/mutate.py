@@ -29,7 +29,6 @@ TESTS = {
     "oracles": ["test_oracles", "test_analysis"], "codes": ["test_autoencoder"],
     "intervals": ["test_analysis", "test_diagnosis"],
 }  # fmt: skip
-AGES = 3600  # seconds, after which a mutant may be said to hang
 OTHERS = ["test_analysis", "test_oracles", "test_rain"]
 
 
@@ -65,6 +64,11 @@ def mutated(source, number):
     return ast.unparse(tree), f"line {node.lineno}: {before}  ->  {ast.unparse(node)}"
 
 
+def tests_of(file):
+    """The test modules that are to notice what is wrong with a module."""
+    return TESTS.get(file.stem, OTHERS)
+
+
 def passes(file, source, cache):
     """Whether the tests of a module pass with that source in its place."""
     with tempfile.TemporaryDirectory() as folder:
@@ -72,7 +76,7 @@ def passes(file, source, cache):
             copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
             copy(ROOT / part, Path(folder) / part)
         (Path(folder) / file).write_text(source)
-        tests = [f"tests/{name}.py" for name in TESTS.get(file.stem, OTHERS)]
+        tests = [f"tests/{name}.py" for name in tests_of(file)]
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-x", "-n0", "-p", "no:cacheprovider", *tests],
             cwd=folder, capture_output=True, check=False, timeout=3600,
@@ -97,7 +101,7 @@ def main(how_many):
         concurrent.futures.ThreadPoolExecutor(2) as pool,
     ):
         # Or whatever fails for another reason would count as noticed.
-        sets = {tuple(TESTS.get(file.stem, OTHERS)): file for file, _ in chosen}
+        sets = {tuple(tests_of(file)): file for file, _ in chosen}
         if not all(pool.map(lambda file: passes(file, sources[file], cache), sets.values())):
             sys.stdout.write("The tests do not pass as it is.\n")
             return 1

@@ -192,7 +192,7 @@ def test_learnability_of_too_few_samples_is_refused():
 
 
 @pytest.mark.parametrize("measure", MEASURES)
-@pytest.mark.parametrize("scale", [1e-6, 7.0, 1e4])
+@pytest.mark.parametrize("scale", [1e-6, 1e-3, 7.0, 1e4])
 def test_a_louder_family_is_no_more_complex(measure, scale):
     samples = np.asarray(content.band(8).sample(KEY, 64), np.float64)
     once, louder = MEASURES[measure](samples), MEASURES[measure](scale * samples)

@@ -53,6 +53,7 @@ LENGTH = content.WINDOW
 GRID, ALONE, EAGER, VMAP, PRODUCT = (
     "grid", "one by one", "PyTorch, one by one", "PyTorch, torch.func.vmap", "matrix product",
 )  # fmt: skip
+ONE = jax.jit(training.train, static_argnums=(3, 4))
 DATA, GRADIENT, WHOLE = "drawing the data", "gradient", "whole step"
 BARS = {  # at least so many times PyTorch's loop; share of the matrix product's rate
     "cpu": {"mlp": (6.0, 0.45), "conv": (1.5, 0.45), "conv2d": (1.0, 0.45), "vq": (1.0, None)},
@@ -185,7 +186,6 @@ def run(config: Config, session: Session) -> Outcome:
 def _rivals(config: Config, name: str, race: Race) -> pd.DataFrame:
     network, count = race.network, race.cells
     schedule, cells = Schedule(config.steps, race.batch), cells_of(race, count)
-    alone = jax.jit(training.train, static_argnums=(3, 4))
     some = cells[: max(1, count // 8)]
     square = jax.random.normal(jax.random.key(0), (config.product, config.product))
     multiply = jax.jit(lambda a: a @ a)
@@ -194,7 +194,7 @@ def _rivals(config: Config, name: str, race: Race) -> pd.DataFrame:
         ALONE: (
             lambda: [
                 jax.block_until_ready(
-                    alone(cell.key(), cell.content, cell.degradation, network, schedule)
+                    ONE(cell.key(), cell.content, cell.degradation, network, schedule)
                 )
                 for cell in some
             ],
@@ -248,12 +248,11 @@ def _profile(config: Config, name: str, race: Race) -> pd.DataFrame:
         )
         return loss + optax.tree.sum(slope)
 
-    alone = jax.jit(training.train, static_argnums=(3, 4))
     table = in_turns(
         {
             DATA: many(data),
             GRADIENT: many(gradient),
-            WHOLE: lambda: jax.block_until_ready(alone(key, *families, network, schedule)),
+            WHOLE: lambda: jax.block_until_ready(ONE(key, *families, network, schedule)),
         },
         config.rounds,
     )

@@ -87,10 +87,15 @@ BLOCKS = [
 ]
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+TORCH = "import torch"
+
+
+@pytest.mark.parametrize(
+    "block", BLOCKS, ids=[f"torch{n}" if TORCH in block else n for n, block in enumerate(BLOCKS)]
+)
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:FutureWarning")
 def test_the_readme_s_python_runs_as_written(block, tmp_path, monkeypatch):
-    if "import torch" in block:
+    if TORCH in block:
         pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
     exec(compile(block, "README.md", "exec"), {})

@@ -132,13 +132,13 @@ def test_a_recipe_decides_on_the_code(key):
     np.testing.assert_allclose(moved, output(autoencoder.PRIOR), atol=1e-5)
 
 
-def trained(recipe_or_weights, steps=3, clean=False, network=SMALL, batch=8):
+def trained(recipe_or_weights, steps=3, clean=False, network=SMALL, batch=8, seed=0):
     noise = combine.nothing(32, 1) if clean else degradation.hiss(length=32)
     begin = recipe_or_weights
     if isinstance(begin, Recipe):
         fresh = jax.jit(networks.init, static_argnums=(0, 2, 3))
-        begin = autoencoder.by(begin, fresh(network, jax.random.key(1), (32,), 1))
-    cell = Cell(MELODIES, noise, network, 0, begin)
+        begin = autoencoder.by(begin, fresh(network, jax.random.key(1 + seed), (32,), 1))
+    cell = Cell(MELODIES, noise, network, seed, begin)
     found = grid.train([cell], Schedule(steps, batch))
     assert not found.diverged[0]
     return begin, jax.tree.map(lambda leaf: leaf[0], found.params)
@@ -191,17 +191,25 @@ def test_a_prior_learns_its_music_and_uses_its_code(optimised):
     assert (in_use > 4).all()
 
 
-def test_a_tuned_encoder_comes_nearer_to_the_clean_codes(optimised):
+def test_a_tuned_encoder_comes_nearer_to_the_clean_codes_whatever_the_seed(optimised):
+    # Of six seeds at this length each gained .03 to .09 of agreement; one alone, or a shorter
+    # tuning, leaves it to the rounding of a version of JAX.
     network = Autoencoder(width=16, levels=2, entries=16)
-    _, prior = trained(autoencoder.PRIOR, 300, clean=True, network=network, batch=16)
-    begin = autoencoder.restoring(prior, **autoencoder.TO_CODES)
-    _, tuned = trained(begin, 200, network=network, batch=16)
-    clean, degraded = draw_pair(jax.random.key(7), MELODIES, degradation.hiss(length=32), 64)
-    wanted = codes_of(network, prior, clean)
-    before, after = (
-        np.mean(codes_of(network, weights, degraded) == wanted) for weights in (prior, tuned)
-    )
-    assert after > before + 0.05
+    clean, degraded = draw_pair(jax.random.key(7), MELODIES, degradation.hiss(length=32), 256)
+    for seed in range(3):
+        _, prior = trained(autoencoder.PRIOR, 300, True, network, batch=16, seed=seed)
+        begin = autoencoder.restoring(prior, **autoencoder.TO_CODES)
+        _, tuned = trained(begin, 600, network=network, batch=16, seed=seed)
+        wanted = codes_of(network, prior, clean)
+        before, after = (
+            np.mean(codes_of(network, weights, degraded) == wanted) for weights in (prior, tuned)
+        )
+        assert after > before
+        far, near = (
+            np.mean((networks.apply(network, weights, degraded) - clean) ** 2)
+            for weights in (prior, tuned)
+        )
+        assert near < far
 
 
 def test_a_search_finds_what_is_more_like_the_input_for_each_sample_alone(key):

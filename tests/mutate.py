@@ -26,7 +26,7 @@ SWAPS = {
 }  # fmt: skip
 TESTS = {
     "portrait": ["test_portrait"], "products": ["test_portrait"],
-    "complexity": ["test_complexity"], "balance": ["test_balance"],
+    "complexity": ["test_complexity", "test_balance"], "balance": ["test_balance"],
     "oracles": ["test_oracles", "test_analysis"], "codes": ["test_autoencoder"],
     "intervals": ["test_analysis", "test_diagnosis"],
 }  # fmt: skip

@@ -104,6 +104,13 @@ def test_images_can_be_balanced():
     assert not balance(image, smooth).balanced
 
 
+def test_a_picture_costs_less_where_a_pixel_tells_of_its_neighbours():
+    rng = np.random.default_rng(0)
+    even = rng.normal(size=(64, 1, 1, 1)) * np.ones((1, 8, 8, 1))
+    mixed = rng.permuted(even, axis=0)  # the same values, of 64 pixels each from another picture
+    assert denoising_cost(even) < denoising_cost(mixed) - 0.1
+
+
 HOLED = BAND.copy()
 HOLED[3, 5] = np.inf
 

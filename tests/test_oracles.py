@@ -368,6 +368,19 @@ def test_what_is_but_rounding_is_no_hallucination(sign):
     np.testing.assert_allclose(hallucination(INVENTED, NEW, NEW + LAYER + sign, TRAINED), 1, 1e-4)
 
 
+@pytest.mark.parametrize("level", [1e-3, 1e3])
+def test_how_loud_it_all_is_changes_no_share_and_no_gain(level):
+    output = 0.8 * NEW + 0.3 * LAYER + 0.5 * INVENTED
+    for out in (output, 1e-6 * output):  # of which the second is but rounding
+        arrays = (out, NEW, NEW + LAYER)
+        louder = [level * np.asarray(part) for part in arrays]
+        for one, other in zip(component_gains(*arrays), component_gains(*louder)):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-9)
+        share = hallucination(*arrays, TRAINED)
+        np.testing.assert_allclose(share, hallucination(*louder, TRAINED), rtol=1e-4, atol=1e-9)
+        np.testing.assert_array_equal(share > 0.01, out is output)
+
+
 @given(SEEDS)
 def test_the_hallucinated_share_is_within_what_is_unexplained(seed):
     output = jnp.asarray(white((128, 1), 8, seed), jnp.float32) + 3 * NEW

@@ -263,6 +263,16 @@ def test_a_mixture_of_oracles_passes_a_known_share(alpha):
     np.testing.assert_allclose(seen.dimensions, 8 + 46 * (1 - alpha) ** 2, rtol=1e-3)
 
 
+@given(seed=st.integers(0, 100), whole=st.sampled_from([0.0, 0.5, 1.0]))
+def test_what_a_denoiser_blocks_is_what_the_rest_of_the_identity_passes(seed, whole):
+    odd = np.random.default_rng(seed).normal(size=(SIZE, SIZE)).astype(np.float32) / SIZE
+    matrix = whole * PROJECTOR + odd
+    seen, rest = (of_matrix(m, INPUTS) for m in (matrix, np.eye(SIZE, dtype=np.float32) - matrix))
+    for name in SUBSPACES:
+        np.testing.assert_allclose(seen.blocked[name], rest.aligned[name], atol=1e-4)
+        np.testing.assert_allclose(rest.blocked[name], seen.aligned[name], atol=1e-4)
+
+
 def test_symmetry_tells_a_shift_and_a_rotation_from_a_symmetric_jacobian():
     shift = np.roll(np.eye(SIZE, dtype=np.float32), 1, axis=0)
     for matrix, symmetry in ((shift, 0), (shift - shift.T, -1), (shift + shift.T, 1)):

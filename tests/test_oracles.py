@@ -374,10 +374,12 @@ def test_how_loud_it_all_is_changes_no_share_and_no_gain(level):
     for out in (output, 1e-6 * output):  # of which the second is but rounding
         arrays = (out, NEW, NEW + LAYER)
         louder = [level * np.asarray(part) for part in arrays]
-        for one, other in zip(component_gains(*arrays), component_gains(*louder)):
+        gains = component_gains(*arrays)
+        for one, other in zip(gains, component_gains(*louder)):
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-9)
         share = hallucination(*arrays, TRAINED)
         np.testing.assert_allclose(share, hallucination(*louder, TRAINED), rtol=1e-4, atol=1e-9)
+        np.testing.assert_array_equal(gains.unexplained > 0.01, out is output)
         np.testing.assert_array_equal(share > 0.01, out is output)
 
 

@@ -276,3 +276,12 @@ def test_progress_alone_is_not_taken_for_cells_of_an_earlier_run(capsys):
         for cells in range(3):
             bar.report(Done(cells, 2, 0))
     assert (bar.earlier, capsys.readouterr().err) == (0, "")
+
+
+def test_jax_0_11_gets_no_pool_that_its_fft_could_wait_in_and_no_other_is_changed():
+    pool = "--xla_cpu_multi_thread_eigen"
+    assert study.without_deadlock("", "0.11.2") == f"{pool}=false"
+    assert study.without_deadlock("--other=1", "0.11.0") == f"--other=1 {pool}=false"
+    assert study.without_deadlock(f"{pool}=true", "0.11.2") == f"{pool}=true"  # the user's word
+    for version in ("0.10.2", "0.12.0.1", "0.110.0"):
+        assert study.without_deadlock("--other=1", version) == "--other=1"

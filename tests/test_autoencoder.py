@@ -192,24 +192,20 @@ def test_a_prior_learns_its_music_and_uses_its_code(optimised):
 
 
 def test_a_tuned_encoder_comes_nearer_to_the_clean_codes_whatever_the_seed(optimised):
-    # Of six seeds at this length each gained .03 to .09 of agreement; one alone, or a shorter
-    # tuning, leaves it to the rounding of a version of JAX.
+    # A third of this tuning leaves the bound to the rounding of a version of JAX.
     network = Autoencoder(width=16, levels=2, entries=16)
     clean, degraded = draw_pair(jax.random.key(7), MELODIES, degradation.hiss(length=32), 256)
+    agreement, error = [], []
     for seed in range(3):
         _, prior = trained(autoencoder.PRIOR, 300, True, network, batch=16, seed=seed)
         begin = autoencoder.restoring(prior, **autoencoder.TO_CODES)
         _, tuned = trained(begin, 600, network=network, batch=16, seed=seed)
         wanted = codes_of(network, prior, clean)
-        before, after = (
-            np.mean(codes_of(network, weights, degraded) == wanted) for weights in (prior, tuned)
-        )
-        assert after > before
-        far, near = (
-            np.mean((networks.apply(network, weights, degraded) - clean) ** 2)
-            for weights in (prior, tuned)
-        )
-        assert near < far
+        both = (prior, tuned)
+        agreement.append([np.mean(codes_of(network, w, degraded) == wanted) for w in both])
+        error.append([np.mean((networks.apply(network, w, degraded) - clean) ** 2) for w in both])
+    assert np.all(np.diff(agreement) > 0.05)
+    assert np.all(np.diff(error) < 0)
 
 
 def test_a_search_finds_what_is_more_like_the_input_for_each_sample_alone(key):

@@ -13,18 +13,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from common.signal_tasks import NO_SPAN, TrainConfig, check_bands, check_clicks, map_run
 from matplotlib.figure import Figure
 
-from shortcut1d import errors, networks, panel, plotting
+from shortcut1d import errors, networks, plotting
 from shortcut1d.analysis import Interval, bootstrap
-from shortcut1d.claims import Claim, claim_mean
+from shortcut1d.harness.claims import Claim, claim_mean
+from shortcut1d.harness.driver import Experiment, Result, main
+from shortcut1d.harness.options import option
 from shortcut1d.networks import Network
-from shortcut1d.options import option
-from shortcut1d.panel import Exam
-from shortcut1d.study import Experiment, Outcome, main
-from shortcut1d.sweep import Session, sweep
-from shortcut1d.testbed import NO_SPAN, TrainConfig, check_bands, check_clicks, map_subject
-from shortcut1d.training import Schedule
+from shortcut1d.training import evaluation
+from shortcut1d.training.evaluation import EvalConfig
+from shortcut1d.training.loop import Schedule
+from shortcut1d.training.sweep import Session, sweep
 
 BASE = "conv, sees 113"
 SKIP, NEAR, WINDOW = "with global skip", "sees 49", "sees 161: the window"
@@ -60,7 +61,7 @@ class Config(TrainConfig):
         check_bands(self.frequencies)
         check_clicks(self.shapes)
         for field, network in OTHERS.items():
-            with errors.known_as(field):
+            with errors.reported_as(field):
                 network(getattr(self, field))
 
 
@@ -91,25 +92,23 @@ def variants(config: Config) -> dict[str, Variant]:
     trained_otherwise = {
         name_of_other: Schedule(config.steps, config.batch, config.learning_rate, other),
         DECAY: config.schedule(weight_decay=0.1),
-        EARLY: config.schedule(stops=(max(1, config.steps // 4),)),
+        EARLY: config.schedule(checkpoints=(max(1, config.steps // 4),)),
     }
     return {name: Variant(network, usual) for name, network in made.items()} | {
         name: Variant(conv, schedule) for name, schedule in trained_otherwise.items()
     }
 
 
-def run(config: Config, session: Session) -> Outcome:
+def run(config: Config, session: Session) -> Result:
     """Train every variant in every setting."""
-    subjects = [
-        map_subject(variant.network, name, frequency, shapes, seed)._replace(
-            schedule=variant.schedule
-        )
+    runs = [
+        map_run(variant.network, name, frequency, shapes, seed)._replace(schedule=variant.schedule)
         for name, variant in variants(config).items()
         for frequency, shapes in zip(config.frequencies, config.shapes)
         for seed in range(config.seeds)
     ]
-    exam = Exam(config.samples, NO_SPAN)
-    return Outcome(sweep(subjects, config.schedule(), exam, session).table)
+    eval_config = EvalConfig(config.samples, NO_SPAN)
+    return Result(sweep(runs, config.schedule(), eval_config, session).table)
 
 
 def settings_of(table: pd.DataFrame) -> list[tuple[str, str]]:
@@ -127,7 +126,7 @@ def values_of(
         own, base = (values_of(table, name, setting, "phi") for name in (variant, BASE))
         return own - base
     chosen = (table["content"] == setting[0]) & (table["degradation"] == setting[1])
-    index = panel.indices(table[chosen & (table["network"] == variant)])
+    index = evaluation.indices(table[chosen & (table["network"] == variant)])
     return index.sort_values("seed")[column].to_numpy()
 
 

@@ -21,39 +21,29 @@ import pandas as pd
 from jaxtyping import Array
 from matplotlib.figure import Figure
 
-from shortcut1d import (
-    combine,
-    content,
-    degradation,
-    errors,
-    grid,
-    images,
-    kinds,
-    networks,
-    plotting,
-    rain,
-    training,
-)
+from shortcut1d import errors, networks, plotting
 from shortcut1d.analysis import Interval, bootstrap
-from shortcut1d.autoencoder import COMMITMENT, Autoencoder
-from shortcut1d.claims import Claim, ratio_of_means
-from shortcut1d.codebook import DEAD, DECAY
-from shortcut1d.family import draw_pair
-from shortcut1d.gradient import loss_and_gradient
-from shortcut1d.grid import Cell, Done
+from shortcut1d.data import composition, degradations, image_degradations, images, signals
+from shortcut1d.data.family import draw_pair
+from shortcut1d.harness.claims import Claim, ratio_of_means
+from shortcut1d.harness.driver import Experiment, Result, main
+from shortcut1d.harness.options import option
+from shortcut1d.harness.timing import in_turns, peak_memory
 from shortcut1d.networks import Network
-from shortcut1d.options import option
-from shortcut1d.panel import SEEN, Exam, Subject, Trial
-from shortcut1d.study import Experiment, Outcome, main
-from shortcut1d.sweep import Session, sweep
-from shortcut1d.timing import in_turns, peak_memory
-from shortcut1d.training import Schedule
+from shortcut1d.networks.autoencoder import COMMITMENT, Autoencoder
+from shortcut1d.networks.quantiser import DEAD, DECAY
+from shortcut1d.training import grid, loop
+from shortcut1d.training.evaluation import SEEN, EvalConfig, Run, TestSet
+from shortcut1d.training.gradient import loss_and_gradient
+from shortcut1d.training.grid import Cell, ProgressReport
+from shortcut1d.training.loop import Schedule
+from shortcut1d.training.sweep import Session, sweep
 
-LENGTH = content.WINDOW
+LENGTH = signals.WINDOW
 GRID, ALONE, EAGER, VMAP, PRODUCT = (
     "grid", "one by one", "PyTorch, one by one", "PyTorch, torch.func.vmap", "matrix product",
 )  # fmt: skip
-ONE = jax.jit(training.train, static_argnums=(3, 4))
+ONE = jax.jit(loop.train, static_argnums=(3, 4))
 DATA, GRADIENT, WHOLE = "drawing the data", "gradient", "whole step"
 BARS = {  # at least so many times PyTorch's loop; share of the matrix product's rate
     "cpu": {"mlp": (6.0, 0.45), "conv": (1.5, 0.45), "conv2d": (1.0, 0.45), "vq": (1.0, None)},
@@ -89,17 +79,17 @@ class Config:
     sizes: tuple[int, ...] = option((1, 4, 16, 64, 256, 1024, 4096), "grids whose cost is compared")
 
     def __post_init__(self) -> None:
-        kinds.check(self)
+        errors.check_types(self)
         for field in ("cells", "conv_cells", "product"):
-            errors.whole(field, getattr(self, field))
-        errors.whole("rounds", self.rounds, low=2)
+            errors.integer(field, getattr(self, field))
+        errors.integer("rounds", self.rounds, low=2)
         if not self.sizes:
             raise errors.refuse("sizes", self.sizes, "at least one")
         for size in self.sizes:
-            errors.whole("sizes", size)
+            errors.integer("sizes", size)
         Schedule(self.steps, self.batch)
         for field in ("conv2d_batch", "vq_batch"):
-            with errors.known_as(field):
+            with errors.reported_as(field):
                 Schedule(batch=getattr(self, field))
         races(self)
 
@@ -155,13 +145,13 @@ def useful_flops(race: Race) -> float:
 def cells_of(race: Race, count: int) -> list[Cell]:
     """Cells that differ in content, degradation and seed."""
     if isinstance(race.network, Autoencoder):
-        clean = combine.nothing(*race.space, 1)
-        pairs: list[Any] = [(content.melody(2 + i % 8), clean) for i in range(count)]
+        clean = composition.nothing(*race.space, 1)
+        pairs: list[Any] = [(signals.melody(2 + i % 8), clean) for i in range(count)]
     elif len(race.space) == 1:
-        pairs = [(content.band(1 + i % 60), degradation.clicks(1 + i % 256)) for i in range(count)]
+        pairs = [(signals.band(1 + i % 60), degradations.clicks(1 + i % 256)) for i in range(count)]
     else:
         size = race.space[0]
-        falling = [rain.rain(name, size=size) for name in rain.RANGES]
+        falling = [image_degradations.rain(name, size=size) for name in image_degradations.RANGES]
         pairs = [
             (images.field(high=1 + i % (size // 2 - 1), size=size), falling[i % len(falling)])
             for i in range(count)
@@ -169,18 +159,18 @@ def cells_of(race: Race, count: int) -> list[Cell]:
     return [Cell(*pair, race.network, i) for i, pair in enumerate(pairs)]
 
 
-def run(config: Config, session: Session) -> Outcome:
+def run(config: Config, session: Session) -> Result:
     """Time grids of every size, small ones first for the peak of memory; then all rivals."""
     total = 2 * len(races(config)) + len(config.sizes)
     tables = []
     for size in sorted(config.sizes):
-        session.progress(Done(len(tables), total, 0))
+        session.progress(ProgressReport(len(tables), total, 0))
         tables.append(_of_size(size))
     for name, race in races(config).items():
-        session.progress(Done(len(tables), total, 0))
+        session.progress(ProgressReport(len(tables), total, 0))
         tables += [_rivals(config, name, race), _profile(config, name, race)]
-    session.progress(Done(total, total, 0))
-    return Outcome(pd.concat(tables, ignore_index=True).assign(device=jax.default_backend()))
+    session.progress(ProgressReport(total, total, 0))
+    return Result(pd.concat(tables, ignore_index=True).assign(device=jax.default_backend()))
 
 
 def _rivals(config: Config, name: str, race: Race) -> pd.DataFrame:
@@ -227,7 +217,7 @@ def _profile(config: Config, name: str, race: Race) -> pd.DataFrame:
     network, schedule = race.network, Schedule(config.steps, race.batch)
     cell = cells_of(race, 1)[0]
     key, families = cell.key(), (cell.content, cell.degradation)
-    state = training.start(key, cell.content, cell.begin, network, schedule)
+    state = loop.start(key, cell.content, cell.init_params, network, schedule)
     pair = draw_pair(key, *families, race.batch)
 
     def many(function: Callable[[Array], Array]) -> Callable[[], object]:
@@ -268,12 +258,12 @@ def _of_size(size: int) -> pd.DataFrame:
     """A whole sweep of so many small MLPs, tests and all: what a cell costs, and the memory."""
     network = networks.MLP(width=16, depth=2)
     schedule = Schedule(steps=5, batch=16)
-    exam = Exam(samples=16, span=np.eye(LENGTH, 1, dtype=np.float32))
-    subjects = [
-        Subject(c, "mlp", str(i), str(i), [Trial(SEEN, "band", "clicks", c.content, c.degradation)])
+    eval_config = EvalConfig(samples=16, span=np.eye(LENGTH, 1, dtype=np.float32))
+    runs = [
+        Run(c, "mlp", str(i), str(i), [TestSet(SEEN, "band", "clicks", c.content, c.degradation)])
         for i, c in enumerate(cells_of(Race(network, (LENGTH,), schedule.batch, size), size))
     ]
-    table = in_turns({GRID: lambda: sweep(subjects, schedule, exam, Session())}, 2)
+    table = in_turns({GRID: lambda: sweep(runs, schedule, eval_config, Session())}, 2)
     return table.assign(
         part="sizes",
         network="small mlp",
@@ -350,11 +340,11 @@ def _torch_autoencoder(network: Autoencoder) -> Any:
             self.register_buffer("uses", torch.full(books.shape[:2], 1 / network.entries))
 
         def quantised(self, latent: Any) -> tuple[Any, Any, Any]:
-            asked = latent.movedim(1, -1).reshape(-1, network.books, network.dims).movedim(1, 0)
-            codes = torch.cdist(asked, self.books).argmin(dim=-1)
+            targets = latent.movedim(1, -1).reshape(-1, network.books, network.dims).movedim(1, 0)
+            codes = torch.cdist(targets, self.books).argmin(dim=-1)
             found = torch.gather(self.books, 1, codes[..., None].expand(-1, -1, network.dims))
             value = found.movedim(0, 1).reshape(len(latent), latent.shape[-1], -1).movedim(-1, 1)
-            return value, codes, asked
+            return value, codes, targets
 
         def objective(self, given: Any, wanted: Any) -> Any:
             latent = self.encoder(given)
@@ -364,15 +354,17 @@ def _torch_autoencoder(network: Autoencoder) -> Any:
             return mse(output, wanted) + COMMITMENT * mse(latent, value)
 
         @torch.no_grad()
-        def settle(self, given: Any) -> None:
-            _, codes, asked = self.quantised(self.encoder(given))
-            mine = torch.nn.functional.one_hot(codes, network.entries).to(asked.dtype)
+        def post_step(self, given: Any) -> None:
+            _, codes, targets = self.quantised(self.encoder(given))
+            mine = torch.nn.functional.one_hot(codes, network.entries).to(targets.dtype)
             total = DECAY * self.uses[..., None] * self.books
-            total += (1 - DECAY) * mine.transpose(1, 2) @ asked / asked.shape[1]
+            total += (1 - DECAY) * mine.transpose(1, 2) @ targets / targets.shape[1]
             self.uses.mul_(DECAY).add_((1 - DECAY) * mine.mean(dim=1))
             self.books.copy_(total / self.uses[..., None].clamp_min(1e-12))
             dead = self.uses < DEAD / network.entries
-            drawn = asked[:, torch.arange(network.entries, device=asked.device) % asked.shape[1]]
+            drawn = targets[
+                :, torch.arange(network.entries, device=targets.device) % targets.shape[1]
+            ]
             self.books.copy_(torch.where(dead[..., None], drawn, self.books))
             self.uses[dead] = 1 / network.entries
 
@@ -406,7 +398,7 @@ def _eager(config: Config, race: Race) -> Callable[[], object]:
             loss.backward()
             optimiser.step()
             if coded:
-                model.settle(clean)
+                model.post_step(clean)
         if clean.is_cuda:
             torch.cuda.synchronize()
 

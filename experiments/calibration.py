@@ -17,16 +17,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from shortcut1d import analysis, content, degradation, errors, kinds, networks, plotting
+from shortcut1d import analysis, errors, networks, plotting
 from shortcut1d.analysis import bootstrap, bootstrap_each, oracles
-from shortcut1d.claims import Claim, claim_mean
-from shortcut1d.family import draw_pair
-from shortcut1d.grid import Cell
-from shortcut1d.options import option
-from shortcut1d.panel import SEEN, Exam, Subject, Trial
-from shortcut1d.study import Experiment, Outcome, main
-from shortcut1d.sweep import Session, sweep
-from shortcut1d.training import Schedule
+from shortcut1d.data import degradations, signals
+from shortcut1d.data.family import draw_pair
+from shortcut1d.harness.claims import Claim, claim_mean
+from shortcut1d.harness.driver import Experiment, Result, main
+from shortcut1d.harness.options import option
+from shortcut1d.training.evaluation import SEEN, EvalConfig, Run, TestSet
+from shortcut1d.training.grid import Cell
+from shortcut1d.training.loop import Schedule
+from shortcut1d.training.sweep import Session, sweep
 
 SIZE = 128
 PHI, RHO, KEPT, REMOVED, NOVEL, LEAK, ALIGNED = (
@@ -55,34 +56,37 @@ class Config:
     level: float = option(0.0, "level of the noise on the pool, dB")
 
     def __post_init__(self) -> None:
-        kinds.check(self)
-        errors.whole("seeds", self.seeds, high=10_000)
-        errors.whole("samples", self.samples, low=64)
-        errors.whole("mixtures", self.mixtures, low=2, high=1000)
-        errors.whole("pool", self.pool, high=256)
+        errors.check_types(self)
+        errors.integer("seeds", self.seeds, high=10_000)
+        errors.integer("samples", self.samples, low=64)
+        errors.integer("mixtures", self.mixtures, low=2, high=1000)
+        errors.integer("pool", self.pool, high=256)
         networks.ConvNet(width=self.width)
-        degradation.hiss(level=self.level)
+        degradations.hiss(level=self.level)
         if not self.pool_steps or list(self.pool_steps) != sorted(set(self.pool_steps)):
             raise errors.refuse("pool_steps", self.pool_steps, "values in rising order")
         for steps in (self.linear_steps, *self.pool_steps):
             Schedule(steps, self.batch, self.learning_rate)
 
 
-def run(config: Config, session: Session) -> Outcome:
+def run(config: Config, session: Session) -> Result:
     """Measures of the oracles, then the trained networks against their optima."""
     parts = [
         pd.DataFrame([row for seed in range(config.seeds) for row in _oracles(config, seed)]),
         _linear(config, session),
         _pool(config, session),
     ]
-    return Outcome(pd.concat(parts, ignore_index=True))
+    return Result(pd.concat(parts, ignore_index=True))
 
 
 def _oracles(config: Config, seed: int) -> Iterator[dict[str, Any]]:
     """Rows of what each measure reads on each oracle, and the truth."""
     # Four disjoint bands: what an oracle knows, and what it does not.
-    known, new = content.band(8), content.band(high=16, low=9)
-    layer, new_layer = degradation.hiss(low=20, high=29), degradation.hiss(low=40, high=55)
+    known, new = signals.band(8), signals.band(high=16, low=9)
+    layer, new_layer = (
+        degradations.hiss(low=20, high=29),
+        degradations.hiss(low=40, high=55),
+    )
     keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), SIZE), 5)
     p_c, p_d = (oracles.basis_of(f.sample(keys[0], 300)) for f in (known, layer))
     unseen_content = draw_pair(keys[1], new, layer, config.samples)
@@ -141,26 +145,29 @@ def _row(
 def gaussian_pairs() -> dict[str, tuple[Any, Any]]:
     """Gaussian contents and layers, which have a best linear denoiser."""
     return {
-        "band(16) + white hiss": (content.band(16), degradation.hiss()),
-        "band(40) + brown hiss": (content.band(40), degradation.hiss(color=2.0, low=1.0)),
-        "band(30, from 5) + white hiss, 6 dB": (content.band(30, 5), degradation.hiss(level=6.0)),
+        "band(16) + white hiss": (signals.band(16), degradations.hiss()),
+        "band(40) + brown hiss": (signals.band(40), degradations.hiss(color=2.0, low=1.0)),
+        "band(30, from 5) + white hiss, 6 dB": (
+            signals.band(30, 5),
+            degradations.hiss(level=6.0),
+        ),
     }
 
 
 def _linear(config: Config, session: Session) -> pd.DataFrame:
     """Risk of trained linear networks, and of the Wiener filter."""
     linear = networks.MLP(width=1, depth=1)
-    subjects = [
-        Subject(
+    runs = [
+        Run(
             Cell(*families, linear, seed), "linear", name, name,
-            [Trial(SEEN, name, name, *families)],
+            [TestSet(SEEN, name, name, *families)],
         )
         for name, families in gaussian_pairs().items()
         for seed in range(config.seeds)
     ]  # fmt: skip
     schedule = Schedule(config.linear_steps, config.batch, config.learning_rate)
-    exam = Exam(32 * config.samples, np.eye(SIZE, 1, dtype=np.float32), probes=1)
-    table = sweep(subjects, schedule, exam, session).table
+    eval_config = EvalConfig(32 * config.samples, np.eye(SIZE, 1, dtype=np.float32), probes=1)
+    table = sweep(runs, schedule, eval_config, session).table
     rows = []
     for number, (name, families) in enumerate(gaussian_pairs().items()):
         spectra = [
@@ -178,23 +185,23 @@ def _pool(config: Config, session: Session) -> pd.DataFrame:
     """How far conv nets are from the posterior mean, the longer they are trained the less."""
     # The posterior mean looks at the whole window, so the net must: 161 samples.
     conv = networks.ConvNet(width=config.width, dilations=(1, 2, 4, 8, 4, 1))
-    noise = degradation.hiss(level=config.level)
+    noise = degradations.hiss(level=config.level)
     sigma = 10 ** (config.level / 20)
     rows = []
     for steps in config.pool_steps:
-        subjects = [
-            Subject(
+        runs = [
+            Run(
                 Cell(family, noise, conv, seed), "conv", "pool", "hiss",
-                [Trial(SEEN, "pool", "hiss", family, noise)],
+                [TestSet(SEEN, "pool", "hiss", family, noise)],
             )
             for seed in range(config.seeds)
-            for family in [content.pool(content.melody(), config.pool, seed)]
+            for family in [signals.pool(signals.melody(), config.pool, seed)]
         ]  # fmt: skip
         schedule = Schedule(steps, config.batch, config.learning_rate)
-        exam = Exam(config.samples, np.eye(SIZE, 1, dtype=np.float32), probes=1)
-        trained = sweep(subjects, schedule, exam, session, keep=lambda subject: True)
+        eval_config = EvalConfig(config.samples, np.eye(SIZE, 1, dtype=np.float32), probes=1)
+        trained = sweep(runs, schedule, eval_config, session, keep=lambda one_run: True)
         for position, params in trained.weights.items():
-            cell = subjects[position].cell
+            cell = runs[position].cell
             members = np.unique(cell.content.sample(jax.random.key(2), 64 * config.pool), axis=0)
             # A circular conv net cannot know where a window begins: it sees every shift alike.
             shifted = np.concatenate([np.roll(members, shift, axis=1) for shift in range(SIZE)])

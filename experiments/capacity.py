@@ -12,26 +12,28 @@ from typing import NamedTuple
 import jax
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
-
-from shortcut1d import content, errors, networks, panel, plotting
-from shortcut1d.analysis import bootstrap, bootstrap_each
-from shortcut1d.claims import Claim, claim_mean, claim_ratio
-from shortcut1d.networks import ConvNet
-from shortcut1d.options import option
-from shortcut1d.panel import Exam
-from shortcut1d.study import Experiment, Outcome, main
-from shortcut1d.sweep import Session, sweep
-from shortcut1d.testbed import (
+from common.signal_tasks import (
     NO_SPAN,
     TrainConfig,
     check_bands,
     check_clicks,
     complexity_in_name,
     cube,
-    map_subject,
+    map_run,
     with_complexities,
 )
+from matplotlib.figure import Figure
+
+from shortcut1d import errors, networks, plotting
+from shortcut1d.analysis import bootstrap, bootstrap_each
+from shortcut1d.data import signals
+from shortcut1d.harness.claims import Claim, claim_mean, claim_ratio
+from shortcut1d.harness.driver import Experiment, Result, main
+from shortcut1d.harness.options import option
+from shortcut1d.networks import ConvNet
+from shortcut1d.training import evaluation
+from shortcut1d.training.evaluation import EvalConfig
+from shortcut1d.training.sweep import Session, sweep
 
 # Dilations by depth: all see 113 samples, so that depth is not sight.
 SPACING = {4: (1, 6, 6, 1), 6: (1, 2, 4, 4, 2, 1), 10: (1, 1, 1, 2, 2, 2, 2, 1, 1, 1)}
@@ -52,7 +54,7 @@ class Config(TrainConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         for width in self.widths:
-            errors.whole("widths", width)
+            errors.integer("widths", width)
         for depth in self.depths:
             if depth not in SPACING:
                 raise errors.refuse("depths", depth, f"one of {sorted(SPACING)}")
@@ -77,15 +79,15 @@ class Config(TrainConfig):
 def parameters(network: ConvNet) -> int:
     """Weights and biases."""
     made = jax.eval_shape(
-        lambda key: networks.init(network, key, (content.WINDOW,), 1), jax.random.key(0)
+        lambda key: networks.init(network, key, (signals.WINDOW,), 1), jax.random.key(0)
     )
     return sum(leaf.size for leaf in jax.tree.leaves(made))
 
 
-def run(config: Config, session: Session) -> Outcome:
+def run(config: Config, session: Session) -> Result:
     """Train networks of every size on every content."""
-    subjects = [
-        map_subject(
+    runs = [
+        map_run(
             network, f"{network.depth} layers of {network.width} ({parameters(network)})",
             frequency, config.shapes, seed,
         )
@@ -93,13 +95,13 @@ def run(config: Config, session: Session) -> Outcome:
         for frequency in config.frequencies
         for seed in range(config.seeds)
     ]  # fmt: skip
-    exam = Exam(config.samples, NO_SPAN)
-    return Outcome(sweep(subjects, config.schedule(), exam, session).table)
+    eval_config = EvalConfig(config.samples, NO_SPAN)
+    return Result(sweep(runs, config.schedule(), eval_config, session).table)
 
 
 def measured(table: pd.DataFrame, column: str) -> tuple[list[float], list[float], np.ndarray]:
     """Numbers of parameters, content frequencies, and a measure as `(seeds, sizes, contents)`."""
-    index = with_complexities(panel.indices(table))
+    index = with_complexities(evaluation.indices(table))
     index = index.assign(size=index["network"].map(complexity_in_name))
     (_, sizes, frequencies), values = cube(index, column, "seed", "size", "frequency")
     return sizes, frequencies, values

@@ -15,20 +15,21 @@ from typing import Any
 import jax
 import numpy as np
 import pandas as pd
+from common.signal_tasks import TrainConfig
 from matplotlib.figure import Figure
 from scipy.ndimage import median_filter
 from scipy.signal import wiener
 
-from shortcut1d import content, degradation, errors, networks, plotting
-from shortcut1d.adapters import from_function
+from shortcut1d import errors, networks, plotting
 from shortcut1d.analysis import Interval, bootstrap
-from shortcut1d.claims import Claim, claim_mean
+from shortcut1d.data import degradations, signals
 from shortcut1d.diagnosis import Report, diagnose
-from shortcut1d.grid import Cell
-from shortcut1d.panel import SEEN, Exam, Subject, Trial
-from shortcut1d.study import Experiment, Outcome, main
-from shortcut1d.sweep import Session, sweep
-from shortcut1d.testbed import TrainConfig
+from shortcut1d.diagnosis.adapters import from_function
+from shortcut1d.harness.claims import Claim, claim_mean
+from shortcut1d.harness.driver import Experiment, Result, main
+from shortcut1d.training.evaluation import SEEN, EvalConfig, Run, TestSet
+from shortcut1d.training.grid import Cell
+from shortcut1d.training.sweep import Session, sweep
 
 ROWS = 5  # of the image that a window becomes
 NOTE, MELODIES = "net: note", "net: melodies"
@@ -42,7 +43,7 @@ class Config(TrainConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        errors.whole("samples", self.samples, low=8)
+        errors.integer("samples", self.samples, low=8)
 
 
 def as_image(function: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
@@ -70,44 +71,42 @@ def filters() -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     }
 
 
-def run(config: Config, session: Session) -> Outcome:
+def run(config: Config, session: Session) -> Result:
     """Train the networks, then diagnose everything on the same kinds of test."""
     known = filters()  # refused before anything is trained, where it cannot be had
     conv = networks.ConvNet(width=config.width)
-    kinds = {NOTE: content.note(), MELODIES: content.melody()}
-    subjects = []
+    kinds = {NOTE: signals.note(), MELODIES: signals.melody()}
+    runs = []
     for name, family in kinds.items():
         for seed in range(config.seeds):
-            clicks = degradation.clicks(bank=seed)
-            tests = [Trial(SEEN, name, "clicks", family, clicks)]
-            subjects.append(
-                Subject(Cell(family, clicks, conv, seed), "conv", name, "clicks", tests)
-            )
-    exam = Exam(128, np.eye(128, 1, dtype=np.float32))
-    swept = sweep(subjects, config.schedule(), exam, session, keep=lambda subject: True)
+            clicks = degradations.clicks(bank=seed)
+            tests = [TestSet(SEEN, name, "clicks", family, clicks)]
+            runs.append(Run(Cell(family, clicks, conv, seed), "conv", name, "clicks", tests))
+    eval_config = EvalConfig(128, np.eye(128, 1, dtype=np.float32))
+    swept = sweep(runs, config.schedule(), eval_config, session, keep=lambda one_run: True)
     rows = []
     for position, params in swept.weights.items():
-        who = subjects[position]
+        who = runs[position]
         rows += _rows(
             config, who.content, networks.denoiser(conv, params), who.cell.content, who.cell.seed
         )
     for name, function in known.items():
         for seed in range(config.seeds):
             rows += _rows(config, name, from_function(function), kinds[MELODIES], seed)
-    return Outcome(pd.DataFrame(rows))
+    return Result(pd.DataFrame(rows))
 
 
 def _rows(
     config: Config, name: str, denoiser: Callable[[Any], Any], trained_on: Any, seed: int
 ) -> list[dict[str, Any]]:
-    clicks = degradation.clicks(bank=seed)
+    clicks = degradations.clicks(bank=seed)
     report = diagnose(
         denoiser,
         trained_on,
         clicks,
-        unseen_content={"other melodies": content.melody().unseen(), "tune": content.tune()},
+        unseen_content={"other melodies": signals.melody().unseen(), "tune": signals.tune()},
         unseen_degradation={
-            "other clicks": clicks.unseen(), "hiss": degradation.hiss(), "hum": degradation.hum(),
+            "other clicks": clicks.unseen(), "hiss": degradations.hiss(), "hum": degradations.hum(),
         },
         samples=config.samples,
         portraits=0,

@@ -14,17 +14,19 @@ from typing import Any
 import jax
 import numpy as np
 import pandas as pd
+from common.signal_tasks import MAPS, MapConfig, complexity_in_name, train_map
 from matplotlib.figure import Figure
 from scipy.stats import rankdata, spearmanr
 
-from shortcut1d import content, degradation, errors, panel, plotting
+from shortcut1d import errors, plotting
 from shortcut1d.analysis import bootstrap, bootstrap_each
 from shortcut1d.analysis.complexity import DEFAULT, MEASURES
-from shortcut1d.claims import Claim, claim_mean
-from shortcut1d.options import option
-from shortcut1d.study import Experiment, Outcome, main
-from shortcut1d.sweep import Session
-from shortcut1d.testbed import MAPS, MapConfig, complexity_in_name, train_map
+from shortcut1d.data import degradations, signals
+from shortcut1d.harness.claims import Claim, claim_mean
+from shortcut1d.harness.driver import Experiment, Result, main
+from shortcut1d.harness.options import option
+from shortcut1d.training import evaluation
+from shortcut1d.training.sweep import Session
 
 CONTROL = "content alone"
 ROWS = [*MEASURES, CONTROL]
@@ -38,17 +40,20 @@ class Config(MapConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        errors.whole("draws", self.draws, low=64)
+        errors.integer("draws", self.draws, low=64)
 
 
-def run(config: Config, session: Session) -> Outcome:
+def run(config: Config, session: Session) -> Result:
     """The index of every cell, beside the complexities of its content and of its noise."""
-    index = panel.indices(train_map(config, session))
+    index = evaluation.indices(train_map(config, session))
     drawn = {
         f"{name}({value:g})": np.asarray(family.sample(jax.random.key(0), config.draws))
         for name, families in (
-            ("band", {f: content.band(f) for f in config.frequencies}),
-            ("clicks", {k: degradation.clicks(k, level=config.level) for k in config.shapes}),
+            ("band", {f: signals.band(f) for f in config.frequencies}),
+            (
+                "clicks",
+                {k: degradations.clicks(k, level=config.level) for k in config.shapes},
+            ),
         )
         for value, family in families.items()
     }
@@ -65,7 +70,7 @@ def run(config: Config, session: Session) -> Outcome:
         if measure == DEFAULT:
             alone = part.assign(measure=CONTROL, balance=-np.log2(part["content_complexity"]))
             tables.append(alone)
-    return Outcome(pd.concat(tables, ignore_index=True))
+    return Result(pd.concat(tables, ignore_index=True))
 
 
 def area_under_curve(score: np.ndarray, positive: np.ndarray) -> float:

@@ -23,16 +23,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.ndimage import median_filter
 
-from shortcut1d import errors, images, kinds, pictures, rain
-from shortcut1d.adapters import from_function, load
+from shortcut1d import errors
 from shortcut1d.analysis.transfer import HALF
-from shortcut1d.claims import Claim
+from shortcut1d.data import image_degradations, images, pictures
 from shortcut1d.diagnosis import diagnose
+from shortcut1d.diagnosis.adapters import from_function, load
 from shortcut1d.diagnosis.report import draw, interval_of
-from shortcut1d.grid import Done
-from shortcut1d.options import option
-from shortcut1d.study import Experiment, Outcome, complain, main
-from shortcut1d.sweep import Session
+from shortcut1d.harness.claims import Claim
+from shortcut1d.harness.driver import Experiment, Result, main, warn
+from shortcut1d.harness.options import option
+from shortcut1d.training.grid import ProgressReport
+from shortcut1d.training.sweep import Session
 
 PAIRS = {
     "": "what it was trained on",
@@ -63,11 +64,11 @@ class Config:
     portraits: int = option(2, "inputs at which the Jacobian is looked at")
 
     def __post_init__(self) -> None:
-        kinds.check(self)
-        errors.whole("size", self.size, low=16, high=4096)
+        errors.check_types(self)
+        errors.integer("size", self.size, low=16, high=4096)
         pictures.checked_channels(self.channels)
-        errors.whole("samples", self.samples, low=8, high=100_000)
-        errors.whole("portraits", self.portraits, low=0)
+        errors.integer("samples", self.samples, low=8, high=100_000)
+        errors.integer("portraits", self.portraits, low=0)
         for prefix in PAIRS:
             names = f"{prefix}clean", f"{prefix}degraded"
             given = [getattr(self, name) for name in names]
@@ -82,25 +83,25 @@ class Config:
         if clean is None:
             return None
         files = len(pictures.picture_files(clean))
-        pairs = pictures.read_pairs(clean, degraded, self.size, self.channels, complain)
+        pairs = pictures.read_pairs(clean, degraded, self.size, self.channels, warn)
         return pictures.crops(pairs, self.samples, self.size, -(-self.samples // max(files, 1)))
 
 
-def run(config: Config, session: Session) -> Outcome:
+def run(config: Config, session: Session) -> Result:
     """Load the network, read the pictures, diagnose."""
-    session.progress(Done(0, 1, 0))
+    session.progress(ProgressReport(0, 1, 0))
     look = {"size": config.size, "channels": config.channels}
     seen, new, other = (config.read(prefix) for prefix in PAIRS)
     content: Any
     degradation: Any
     if seen is None:
-        content, degradation = images.photographs(**look), rain.rain("small", **look)
+        content, degradation = images.photographs(**look), image_degradations.rain("small", **look)
     else:
         content, degradation = seen
     drawn = {"letters": images.text(**look), "dead leaves": images.leaves(**look)}
     falling = {
-        "other rain": rain.other_rain(**look),
-        "Gaussian noise": rain.sensor_noise("gaussian", **look),
+        "other rain": image_degradations.other_rain(**look),
+        "Gaussian noise": image_degradations.sensor_noise("gaussian", **look),
     }
     report = diagnose(
         denoiser(config.model),
@@ -112,10 +113,10 @@ def run(config: Config, session: Session) -> Outcome:
         portraits=config.portraits,
         pictures=True,
     )
-    session.progress(Done(1, 1, 0))
+    session.progress(ProgressReport(1, 1, 0))
     for note in report.notes:
-        complain(f"note: {note}")
-    return Outcome(report.to_frame(), report.arrays())
+        warn(f"note: {note}")
+    return Result(report.to_frame(), report.arrays())
 
 
 def denoiser(model: str | None) -> Callable[[np.ndarray], np.ndarray]:

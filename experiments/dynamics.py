@@ -12,23 +12,24 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
-
-from shortcut1d import errors, networks, panel, plotting
-from shortcut1d.analysis import bootstrap_each
-from shortcut1d.claims import Claim, claim_mean
-from shortcut1d.options import option
-from shortcut1d.panel import SEEN, STEP, Exam
-from shortcut1d.study import Experiment, Outcome, main
-from shortcut1d.sweep import Session, sweep
-from shortcut1d.testbed import (
+from common.signal_tasks import (
     NO_SPAN,
     TrainConfig,
     check_bands,
     check_clicks,
     cube,
-    map_subject,
+    map_run,
 )
+from matplotlib.figure import Figure
+
+from shortcut1d import errors, networks, plotting
+from shortcut1d.analysis import bootstrap_each
+from shortcut1d.harness.claims import Claim, claim_mean
+from shortcut1d.harness.driver import Experiment, Result, main
+from shortcut1d.harness.options import option
+from shortcut1d.training import evaluation
+from shortcut1d.training.evaluation import SEEN, STEP, EvalConfig
+from shortcut1d.training.sweep import Session, sweep
 
 CONTENT_SIMPLER, DEGRADATION_SIMPLER = "content simpler", "noise simpler"
 BOTH_SIMPLE, BOTH_RICH, LINE = "both simple", "both rich", "on the line"
@@ -52,7 +53,7 @@ class Config(TrainConfig):
         check_bands(self.frequencies)
         check_clicks(self.shapes)
 
-    def stops(self) -> tuple[int, ...]:
+    def checkpoints(self) -> tuple[int, ...]:
         """Steps after which the networks are tested: none, all, and every power of two between."""
         doublings = [2**n for n in range(self.steps.bit_length()) if 2**n < self.steps]
         return (0, *doublings, self.steps)
@@ -70,15 +71,15 @@ def corners(config: Config) -> dict[str, tuple[float, int]]:
     }
 
 
-def run(config: Config, session: Session) -> Outcome:
+def run(config: Config, session: Session) -> Result:
     """Train a network in every corner, and test it at every stop."""
-    subjects = [
-        map_subject(networks.ConvNet(width=config.width), name, frequency, shapes, seed)
+    runs = [
+        map_run(networks.ConvNet(width=config.width), name, frequency, shapes, seed)
         for name, (frequency, shapes) in corners(config).items()
         for seed in range(config.seeds)
     ]
-    schedule = config.schedule(stops=config.stops())
-    return Outcome(sweep(subjects, schedule, Exam(config.samples, NO_SPAN), session).table)
+    schedule = config.schedule(checkpoints=config.checkpoints())
+    return Result(sweep(runs, schedule, EvalConfig(config.samples, NO_SPAN), session).table)
 
 
 def course(table: pd.DataFrame, corner: str, column: str) -> tuple[np.ndarray, np.ndarray]:
@@ -87,7 +88,7 @@ def course(table: pd.DataFrame, corner: str, column: str) -> tuple[np.ndarray, n
     column: one of `panel.indices`, or a measure on what the network has seen.
     """
     chosen = table[table["network"] == corner]
-    index = panel.indices(chosen)
+    index = evaluation.indices(chosen)
     if column not in index:
         index = chosen[chosen["test"] == SEEN]
     (_, steps), values = cube(index, column, "seed", STEP)

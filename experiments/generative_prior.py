@@ -17,21 +17,28 @@ from typing import Any
 import jax
 import numpy as np
 import pandas as pd
+from common.prior_tasks import Name, Staged, codes_of, fresh, in_stages, shown
+from common.signal_tasks import NO_SPAN, TrainConfig, complexity_in_name, make_test_sets
 from matplotlib.figure import Figure
 
-from shortcut1d import autoencoder, combine, content, degradation, errors, plotting
+from shortcut1d import errors, plotting
 from shortcut1d.analysis import Interval, bootstrap, bootstrap_each, perplexity, verdict
-from shortcut1d.autoencoder import Autoencoder, Recipe, Search
-from shortcut1d.claims import Claim, claim_mean, rank_correlation
-from shortcut1d.grid import Cell
-from shortcut1d.networks import Chain, ConvNet, Network, Params
-from shortcut1d.options import option
-from shortcut1d.panel import UNSEEN_CONTENT, UNSEEN_DEGRADATION, Exam, Subject, indices
-from shortcut1d.priorbed import Name, Staged, codes_of, fresh, in_stages, shown
-from shortcut1d.study import Experiment, Outcome, main
-from shortcut1d.sweep import Session
-from shortcut1d.testbed import NO_SPAN, TrainConfig, complexity_in_name, trials
-from shortcut1d.training import Schedule
+from shortcut1d.data import composition, degradations, signals
+from shortcut1d.harness.claims import Claim, claim_mean, rank_correlation
+from shortcut1d.harness.driver import Experiment, Result, main
+from shortcut1d.harness.options import option
+from shortcut1d.networks import Chain, ConvNet, Network, Params, autoencoder
+from shortcut1d.networks.autoencoder import Autoencoder, Recipe, Search
+from shortcut1d.training.evaluation import (
+    UNSEEN_CONTENT,
+    UNSEEN_DEGRADATION,
+    EvalConfig,
+    Run,
+    indices,
+)
+from shortcut1d.training.grid import Cell
+from shortcut1d.training.loop import Schedule
+from shortcut1d.training.sweep import Session
 
 # Kinds of prior; that of so many entries is prior(entries).
 NO_CODE, RANDOM, OTHER_MUSIC, NONE = "no code", "random code", "other music", "no prior"
@@ -58,23 +65,23 @@ class Config(TrainConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        errors.whole("seeds", self.seeds, low=2)
-        with errors.known_as("tune_steps"):
+        errors.integer("seeds", self.seeds, low=2)
+        with errors.reported_as("tune_steps"):
             Schedule(self.tune_steps)
-        with errors.known_as("prior_width"):
+        with errors.reported_as("prior_width"):
             Autoencoder(self.prior_width)
         if not self.entries or list(self.entries) != sorted(set(self.entries)):
             raise errors.refuse("entries", self.entries, "at least one number, in rising order")
         for entries in self.entries:
-            errors.whole("entries", entries, high=2**16)
+            errors.integer("entries", entries, high=2**16)
         self.autoencoder()
         if 0.0 not in self.levels or list(self.levels) != sorted(set(self.levels)):
             raise errors.refuse("levels", self.levels, "levels in rising order, 0 among them")
-        with errors.known_as("levels"):
+        with errors.reported_as("levels"):
             for level in self.levels:
-                degradation.hiss(level=level)
-        with errors.known_as("shapes"):
-            degradation.clicks(self.shapes)
+                degradations.hiss(level=level)
+        with errors.reported_as("shapes"):
+            degradations.clicks(self.shapes)
 
     def autoencoder(self) -> Autoencoder:
         """What all priors are; by its four halvings a position stands for 16 samples."""
@@ -90,21 +97,21 @@ class Config(TrainConfig):
 
     def priors(self) -> dict[str, tuple[Recipe, Any]]:
         """What is trained on music without noise, by kind: the recipe, and the music."""
-        melodies = content.melody()
+        melodies = signals.melody()
         sizes = {named(n): (autoencoder.PRIOR._replace(active=n), melodies) for n in self.entries}
         return sizes | {
             NO_CODE: (autoencoder.NO_CODE, melodies),
             RANDOM: (autoencoder.RANDOM_CODE, melodies),
-            OTHER_MUSIC: (autoencoder.PRIOR, content.tune("greensleeves")),
+            OTHER_MUSIC: (autoencoder.PRIOR, signals.tune("greensleeves")),
         }
 
     def fresh(self, recipe: Recipe, seed: int) -> Params:
         """What an autoencoder begins with."""
-        return fresh(self.autoencoder(), recipe, seed, (content.WINDOW,), 1)
+        return fresh(self.autoencoder(), recipe, seed, (signals.WINDOW,), 1)
 
     def untrained(self) -> Schedule:
         """For what is made of trained parts."""
-        return self.schedule(stops=(0,))
+        return self.schedule(checkpoints=(0,))
 
 
 def named(entries: int) -> str:
@@ -112,11 +119,11 @@ def named(entries: int) -> str:
     return f"prior({entries})"
 
 
-def run(config: Config, session: Session) -> Outcome:
+def run(config: Config, session: Session) -> Result:
     """Train the priors and the plain networks; then what is built on them."""
-    exam, long = Exam(config.samples, NO_SPAN), config.steps + config.tune_steps
+    eval_config, long = EvalConfig(config.samples, NO_SPAN), config.steps + config.tune_steps
     first = [
-        subject(
+        one_run(
             config, f"{kind}: {STANDS}", config.autoencoder(), seed, config.fresh(recipe, seed),
             music,
         )
@@ -127,11 +134,13 @@ def run(config: Config, session: Session) -> Outcome:
     for seed in range(config.seeds):
         begin = config.fresh(autoencoder.NO_CODE, seed)
         for who in (
-            subject(config, f"{NONE}: {CONV}", config.conv_net(), seed),
-            subject(config, f"{NONE}: {AUTOENCODER}", config.autoencoder(), seed, begin),
+            one_run(config, f"{NONE}: {CONV}", config.conv_net(), seed),
+            one_run(config, f"{NONE}: {AUTOENCODER}", config.autoencoder(), seed, begin),
         ):
             first.append(who._replace(schedule=plain))
-    staged = in_stages(first, functools.partial(built, config), config.schedule(), exam, session)
+    staged = in_stages(
+        first, functools.partial(build, config), config.schedule(), eval_config, session
+    )
     used = {name: in_use(config, name, staged) for name in staged.weights if is_coded(name[0])}
     table = staged.table
     names = zip(table["network"], table["degradation"], table["seed"])
@@ -142,42 +151,46 @@ def run(config: Config, session: Session) -> Outcome:
         if name[-1] == 0
     }
     kept = staged.weights[f"{named(config.entries[-1])}: {STANDS}", config.clicks(), 0]
-    return Outcome(
-        table, tests, models={"melodies": (config.autoencoder(), kept, (content.WINDOW, 1))}
+    return Result(
+        table, tests, models={"melodies": (config.autoencoder(), kept, (signals.WINDOW, 1))}
     )
 
 
-def subject(
+def one_run(
     config: Config,
     name: str,
     network: Network,
     seed: int,
     begin: Params | None = None,
     music: Any = None,
-) -> Subject:
+) -> Run:
     """One network. music: it is trained on this without noise, rather than on melodies with clicks.
 
     All are given the same: melodies under the clicks of their seed, a tune, and unseen noises.
     """
-    melodies = content.melody()
-    clicks = degradation.clicks(config.shapes, bank=seed)
+    melodies = signals.melody()
+    clicks = degradations.clicks(config.shapes, bank=seed)
     noises = {
         f"{name}({level:g})": dataclasses.replace(family, level=np.float32(level))
         for name, family in zip(
-            NOISES, (clicks.unseen(), degradation.hiss(), degradation.hum()), strict=True
+            NOISES,
+            (clicks.unseen(), degradations.hiss(), degradations.hum()),
+            strict=True,
         )
         for level in config.levels
     }
-    tests = trials(("melody", melodies), ("clicks", clicks), {"tune": content.tune()}, noises)
+    tests = make_test_sets(
+        ("melody", melodies), ("clicks", clicks), {"tune": signals.tune()}, noises
+    )
     cell = (
         Cell(melodies, clicks, network, seed, begin)
         if music is None
-        else Cell(music, combine.nothing(content.WINDOW, 1), network, seed, begin)
+        else Cell(music, composition.nothing(signals.WINDOW, 1), network, seed, begin)
     )
-    return Subject(cell, name, "melody", config.clicks(), tests)
+    return Run(cell, name, "melody", config.clicks(), tests)
 
 
-def built(config: Config, weights: Mapping[Name, Params]) -> Iterator[Subject]:
+def build(config: Config, weights: Mapping[Name, Params]) -> Iterator[Run]:
     """What is made of the priors."""
     network, prior = config.autoencoder(), named(config.entries[-1])
     tuning = config.schedule(steps=config.tune_steps)
@@ -187,7 +200,7 @@ def built(config: Config, weights: Mapping[Name, Params]) -> Iterator[Subject]:
         for kind, use, changes in uses:
             begin = weights[f"{kind}: {STANDS}", config.clicks(), seed]
             begin = autoencoder.restoring(begin, **changes)
-            who = subject(config, f"{kind}: {use}", network, seed, begin)
+            who = one_run(config, f"{kind}: {use}", network, seed, begin)
             yield who._replace(schedule=tuning)
         kept = weights[f"{prior}: {STANDS}", config.clicks(), seed]
         both = {"first": weights[f"{NONE}: {CONV}", config.clicks(), seed], "then": kept}
@@ -195,7 +208,7 @@ def built(config: Config, weights: Mapping[Name, Params]) -> Iterator[Subject]:
             (PROJECTED, Chain(config.conv_net(), network), both),
             (SEARCHED, Search(network), kept),
         ):
-            who = subject(config, f"{prior}: {use}", made, seed, begin)
+            who = one_run(config, f"{prior}: {use}", made, seed, begin)
             yield who._replace(schedule=config.untrained())
 
 
@@ -206,8 +219,8 @@ def is_coded(network: str) -> bool:
 
 def in_use(config: Config, name: Name, staged: Staged) -> float:
     """How many entries of its codebooks a prior uses on clean melodies, a mean over codebooks."""
-    draw = jax.jit(content.Melody.sample, static_argnums=2)
-    melodies = draw(content.melody(), jax.random.key(name[-1]), 1024)
+    draw = jax.jit(signals.Melody.sample, static_argnums=2)
+    melodies = draw(signals.melody(), jax.random.key(name[-1]), 1024)
     made = config.autoencoder()
     codes = jax.jit(codes_of, static_argnums=0)(made, staged.weights[name], melodies)
     return float(np.mean(perplexity(np.asarray(codes), made.entries)))

@@ -13,26 +13,27 @@ from typing import Any
 import jax
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
-
-from shortcut1d import errors, images, plotting, rain
-from shortcut1d.analysis import bootstrap, complexity
-from shortcut1d.claims import Claim, claim_mean, rank_correlation
-from shortcut1d.imagebed import (
+from common.image_tasks import (
     PHOTOGRAPHS,
     CropsConfig,
     by_content,
+    one_run,
     photographs_of,
     pool_curves,
     pool_name,
     pools_of,
     shown,
-    subject,
     too_many,
 )
-from shortcut1d.options import option
-from shortcut1d.study import Experiment, Outcome, complain, main
-from shortcut1d.sweep import Session, sweep
+from matplotlib.figure import Figure
+
+from shortcut1d import errors, plotting
+from shortcut1d.analysis import bootstrap, complexity
+from shortcut1d.data import image_degradations, images
+from shortcut1d.harness.claims import Claim, claim_mean, rank_correlation
+from shortcut1d.harness.driver import Experiment, Result, main, warn
+from shortcut1d.harness.options import option
+from shortcut1d.training.sweep import Session, sweep
 
 DRAWN = ("smooth", "text", "leaves", "field", "texture")
 KINDS = (*DRAWN, "faces")
@@ -43,30 +44,32 @@ MEASURED = "complexity"  # column: of the kind of background
 class Config(CropsConfig):
     """Which backgrounds and rain."""
 
-    ranges: tuple[str, ...] = option(("small", "large"), f"of rain, of {', '.join(rain.RANGES)}")
+    ranges: tuple[str, ...] = option(
+        ("small", "large"), f"of rain, of {', '.join(image_degradations.RANGES)}"
+    )
     kinds: tuple[str, ...] = option(DRAWN, f"other backgrounds, of {', '.join(KINDS)}")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for field, known in (("ranges", rain.RANGES), ("kinds", KINDS)):
+        for field, known in (("ranges", image_degradations.RANGES), ("kinds", KINDS)):
             values = getattr(self, field)
             for name in values:
                 errors.choice(field, name, known)
             if not values or len(set(values)) < len(values):
                 raise errors.refuse(field, values, "at least one, each named once")
-        order = list(rain.RANGES)
+        order = list(image_degradations.RANGES)
         if list(self.ranges) != sorted(self.ranges, key=order.index):
             raise errors.refuse("ranges", self.ranges, f"in this order: {', '.join(order)}")
 
 
-def run(config: Config, session: Session) -> Outcome:
+def run(config: Config, session: Session) -> Result:
     """Train a network on every pool of photographs and every kind of background, in every rain."""
-    photographs, most = config.photographs(complain), config.pools[-1]
+    photographs, most = config.photographs(warn), config.pools[-1]
     trained_on = [((PHOTOGRAPHS, photographs), pool) for pool in config.pools]
     trained_on += [((kind, images.make(kind, **config.look())), most) for kind in config.kinds]
-    unseen = {"other rain": rain.other_rain(**config.look())}
-    subjects = [
-        subject(config, background, pool, falling(config, limits), unseen, seed, new)
+    unseen = {"other rain": image_degradations.other_rain(**config.look())}
+    runs = [
+        one_run(config, background, pool, falling(config, limits), unseen, seed, new)
         for new in (photographs.unseen(),)
         for limits in config.ranges
         for background, pool in trained_on
@@ -75,19 +78,19 @@ def run(config: Config, session: Session) -> Outcome:
     ends = [pool_name(PHOTOGRAPHS, pool) for pool in (config.pools[0], most)]
     first = falling(config, config.ranges[0])[0]
     swept = sweep(
-        subjects, config.schedule(), config.exam(), session,
+        runs, config.schedule(), config.eval_config(), session,
         keep=lambda w: w.cell.seed == 0 and w.content in ends and w.degradation == first,
     )  # fmt: skip
     measured = {
         pool_name(kind, pool): measured_complexity(family) for (kind, family), pool in trained_on
     }
     table = swept.table.assign(**{MEASURED: swept.table["content"].map(measured)})
-    return Outcome(table, shown(subjects, swept))
+    return Result(table, shown(runs, swept))
 
 
-def falling(config: CropsConfig, limits: str) -> tuple[str, rain.Rain]:
+def falling(config: CropsConfig, limits: str) -> tuple[str, image_degradations.Rain]:
     """Rain of a range, and what the table calls it."""
-    return f"{limits} rain", rain.rain(limits, **config.look())
+    return f"{limits} rain", image_degradations.rain(limits, **config.look())
 
 
 def measured_complexity(family: Any) -> float:

@@ -15,23 +15,24 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from common.image_tasks import NEW, PHOTOGRAPHS, PictureConfig, tasks_of
+from common.prior_tasks import Name, fresh, in_stages, shown
+from common.signal_tasks import UNSEEN_BOTH, make_test_sets
 from matplotlib.figure import Figure
 
-from shortcut1d import autoencoder, combine, errors, plotting, rain
+from shortcut1d import errors, plotting
 from shortcut1d.analysis import bootstrap
-from shortcut1d.autoencoder import Autoencoder, Recipe
-from shortcut1d.claims import Claim, claim_mean
-from shortcut1d.grid import Cell
-from shortcut1d.imagebed import NEW, PHOTOGRAPHS, PictureConfig, tasks_of
-from shortcut1d.images import Photographs
-from shortcut1d.networks import Network, Params
-from shortcut1d.options import option
-from shortcut1d.panel import UNSEEN_CONTENT, Subject, Trial
-from shortcut1d.priorbed import Name, fresh, in_stages, shown
-from shortcut1d.study import Experiment, Outcome, complain, main
-from shortcut1d.sweep import Session
-from shortcut1d.testbed import UNSEEN_BOTH, trials
-from shortcut1d.training import Schedule
+from shortcut1d.data import composition, image_degradations
+from shortcut1d.data.images import Photographs
+from shortcut1d.harness.claims import Claim, claim_mean
+from shortcut1d.harness.driver import Experiment, Result, main, warn
+from shortcut1d.harness.options import option
+from shortcut1d.networks import Network, Params, autoencoder
+from shortcut1d.networks.autoencoder import Autoencoder, Recipe
+from shortcut1d.training.evaluation import UNSEEN_CONTENT, Run, TestSet
+from shortcut1d.training.grid import Cell
+from shortcut1d.training.loop import Schedule
+from shortcut1d.training.sweep import Session
 
 PLAIN, TWIN = "plain conv net", "plain autoencoder"
 STANDS, CODES = "prior, as it stands", "prior, encoder to codes"
@@ -54,14 +55,14 @@ class Config(PictureConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        errors.whole("seeds", self.seeds, low=2)
-        with errors.known_as("tune_steps"):
+        errors.integer("seeds", self.seeds, low=2)
+        with errors.reported_as("tune_steps"):
             Schedule(self.tune_steps)
-        with errors.known_as("halvings"):
+        with errors.reported_as("halvings"):
             Autoencoder(levels=self.halvings)
         if self.size % 2**self.halvings:
             raise errors.refuse("size", self.size, f"a multiple of {2**self.halvings}")
-        with errors.known_as("prior_width"):
+        with errors.reported_as("prior_width"):
             Autoencoder(self.prior_width)
         self.autoencoder()
 
@@ -77,29 +78,32 @@ class Config(PictureConfig):
         look = self.look()
         return {
             "deraining": (
-                ("small rain", rain.rain("small", **look)),
-                {"other rain": rain.other_rain(**look), "large rain": rain.rain("large", **look)},
+                ("small rain", image_degradations.rain("small", **look)),
+                {
+                    "other rain": image_degradations.other_rain(**look),
+                    "large rain": image_degradations.rain("large", **look),
+                },
             ),
             "denoising": (
-                ("Gaussian noise", rain.sensor_noise("gaussian", **look)),
+                ("Gaussian noise", image_degradations.sensor_noise("gaussian", **look)),
                 {
-                    "salt and pepper": rain.sensor_noise("salt_and_pepper", **look),
-                    "speckle": rain.sensor_noise("speckle", **look),
+                    "salt and pepper": image_degradations.sensor_noise("salt_and_pepper", **look),
+                    "speckle": image_degradations.sensor_noise("speckle", **look),
                 },
             ),
             "deblurring": (
-                ("Gaussian blur", rain.blur_kernel((1, 1), **look)),
+                ("Gaussian blur", image_degradations.blur_kernel((1, 1), **look)),
                 {
-                    "motion": rain.blur_kernel((1, 1), motion=True, **look),
-                    "wide Gaussian blur": rain.blur_kernel((1.5, 1.5), **look),
+                    "motion": image_degradations.blur_kernel((1, 1), motion=True, **look),
+                    "wide Gaussian blur": image_degradations.blur_kernel((1.5, 1.5), **look),
                 },
             ),
         }
 
 
-def run(config: Config, session: Session) -> Outcome:
+def run(config: Config, session: Session) -> Result:
     """Train the prior and the plain networks; then what is built on the prior."""
-    photographs = config.photographs(complain)
+    photographs = config.photographs(warn)
     space = (config.size, config.size)
     network = config.autoencoder()
 
@@ -107,7 +111,7 @@ def run(config: Config, session: Session) -> Outcome:
         return fresh(network, recipe, seed, space, config.channels)
 
     first = [
-        subject(
+        one_run(
             config, photographs, "deraining", name, network, seed, begin(recipe, seed), clean=True
         )
         for name, recipe in (
@@ -121,13 +125,13 @@ def run(config: Config, session: Session) -> Outcome:
             first += [
                 who._replace(schedule=config.schedule(steps=config.steps + config.tune_steps))
                 for who in (
-                    subject(config, photographs, task, PLAIN, config.made(), seed),
-                    subject(config, photographs, task, TWIN, network, seed, twin),
+                    one_run(config, photographs, task, PLAIN, config.made(), seed),
+                    one_run(config, photographs, task, TWIN, network, seed, twin),
                 )
             ]
     staged = in_stages(
-        first, functools.partial(built, config, photographs), config.schedule(), config.exam(),
-        session,
+        first, functools.partial(build, config, photographs), config.schedule(),
+        config.eval_config(), session,
     )  # fmt: skip
     table = staged.table[staged.table["degradation"] != NOTHING].reset_index(drop=True)
     tasks = {known: task for task, ((known, _), _) in config.tasks().items()}
@@ -135,14 +139,14 @@ def run(config: Config, session: Session) -> Outcome:
     prior = staged.weights[STANDS, NOTHING, 0]
     pictures = {name: shown(staged, (name, "small rain", 0), _in_other_rain) for name in ARMS}
     kept = {"photographs": (config.autoencoder(), prior, (*space, config.channels))}
-    return Outcome(table, pictures, models=kept)
+    return Result(table, pictures, models=kept)
 
 
-def _in_other_rain(test: Trial) -> bool:
+def _in_other_rain(test: TestSet) -> bool:
     return test.role == UNSEEN_BOTH and test.degradation_name == "other rain"
 
 
-def subject(
+def one_run(
     config: Config,
     photographs: Photographs,
     task: str,
@@ -151,34 +155,34 @@ def subject(
     seed: int,
     begin: Params | None = None,
     clean: bool = False,
-) -> Subject:
+) -> Run:
     """One network. clean: it is trained on photographs without a degradation."""
     known, unseen = config.tasks()[task]
-    tests = trials(
+    tests = make_test_sets(
         (PHOTOGRAPHS, photographs), known, {NEW: photographs.unseen()}, unseen, both=True
     )
     under = known
     if clean:  # its tests are of what is made of it; one says whether it has diverged
-        under = NOTHING, combine.nothing(config.size, config.size, config.channels)
+        under = NOTHING, composition.nothing(config.size, config.size, config.channels)
         tests = tests[:1]
     cell = Cell(photographs, under[1], network, seed, begin)
-    return Subject(cell, name, PHOTOGRAPHS, under[0], tests)
+    return Run(cell, name, PHOTOGRAPHS, under[0], tests)
 
 
-def built(
+def build(
     config: Config, photographs: Photographs, weights: Mapping[Name, Params]
-) -> Iterator[Subject]:
+) -> Iterator[Run]:
     """What is made of the priors, for every task."""
     tuning = config.schedule(steps=config.tune_steps)
     for seed in range(config.seeds):
         prior, twin = (weights[kind, NOTHING, seed] for kind in (STANDS, NO_CODE_STANDS))
         for task in config.tasks():
             for name, begin, schedule in (
-                (STANDS, prior, config.schedule(stops=(0,))),
+                (STANDS, prior, config.schedule(checkpoints=(0,))),
                 (CODES, autoencoder.restoring(prior, **autoencoder.TO_CODES), tuning),
                 (NO_CODE, autoencoder.restoring(twin, **autoencoder.TO_CODES), tuning),
             ):
-                who = subject(config, photographs, task, name, config.autoencoder(), seed, begin)
+                who = one_run(config, photographs, task, name, config.autoencoder(), seed, begin)
                 yield who._replace(schedule=schedule)
 
 

@@ -11,29 +11,30 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
-
-from shortcut1d import errors, plotting, rain
-from shortcut1d.analysis import bootstrap
-from shortcut1d.claims import Claim, claim_mean
-from shortcut1d.imagebed import (
+from common.image_tasks import (
     NEW,
     PHOTOGRAPHS,
     CropsConfig,
     by_content,
+    one_run,
     photographs_of,
     pool_curves,
     pool_name,
     pools_of,
     shown,
-    subject,
     tasks_of,
     too_many,
 )
-from shortcut1d.options import option
-from shortcut1d.study import Experiment, Outcome, complain, main
-from shortcut1d.sweep import Session, sweep
-from shortcut1d.testbed import cube
+from common.signal_tasks import cube
+from matplotlib.figure import Figure
+
+from shortcut1d import errors, plotting
+from shortcut1d.analysis import bootstrap
+from shortcut1d.data import image_degradations
+from shortcut1d.harness.claims import Claim, claim_mean
+from shortcut1d.harness.driver import Experiment, Result, main, warn
+from shortcut1d.harness.options import option
+from shortcut1d.training.sweep import Session, sweep
 
 DENOISING, DEBLURRING = "denoising", "deblurring"
 ONE, MANY = "narrow", "wide"
@@ -63,12 +64,14 @@ class Config(CropsConfig):
         if task == DENOISING:
             limits = {ONE: (self.sigma, self.sigma), MANY: (0.25 * self.sigma, 2 * self.sigma)}
             return {
-                f"{name} Gaussian noise": rain.sensor_noise("gaussian", sigma, **self.look())
+                f"{name} Gaussian noise": image_degradations.sensor_noise(
+                    "gaussian", sigma, **self.look()
+                )
                 for name, sigma in limits.items()
             }
         limits = {ONE: (self.blur, self.blur), MANY: (0.5 * self.blur, 2 * self.blur)}
         return {
-            f"{name} Gaussian blur": rain.blur_kernel(width, **self.look())
+            f"{name} Gaussian blur": image_degradations.blur_kernel(width, **self.look())
             for name, width in limits.items()
         }
 
@@ -76,36 +79,40 @@ class Config(CropsConfig):
         """The degradations to be tested on, as strong as the narrow one."""
         if task == DENOISING:
             return {
-                kind.replace("_", " "): rain.sensor_noise(kind, (self.sigma,) * 2, **self.look())
-                for kind in rain.KINDS
+                kind.replace("_", " "): image_degradations.sensor_noise(
+                    kind, (self.sigma,) * 2, **self.look()
+                )
+                for kind in image_degradations.KINDS
                 if kind != "gaussian"
             }
-        return {"motion": rain.blur_kernel((self.blur,) * 2, motion=True, **self.look())}
+        return {
+            "motion": image_degradations.blur_kernel((self.blur,) * 2, motion=True, **self.look())
+        }
 
 
-def run(config: Config, session: Session) -> Outcome:
+def run(config: Config, session: Session) -> Result:
     """Train a network on every pool of photographs for every task, narrow and wide."""
-    photographs = config.photographs(complain)
+    photographs = config.photographs(warn)
     new, tables, arrays = photographs.unseen(), [], {}
     ends = [pool_name(PHOTOGRAPHS, pool) for pool in (config.pools[0], config.pools[-1])]
     for task in config.tasks:
         known, unseen = config.known(task), config.unseen(task)
-        subjects = [
-            subject(config, (PHOTOGRAPHS, photographs), pool, named, unseen, seed, new)
+        runs = [
+            one_run(config, (PHOTOGRAPHS, photographs), pool, named, unseen, seed, new)
             for named in known.items()
             for pool in config.pools
             for seed in range(config.seeds)
         ]
         first = next(iter(known))
         swept = sweep(
-            subjects, config.schedule(), config.exam(), session,
+            runs, config.schedule(), config.eval_config(), session,
             keep=lambda w, first=first: (
                 w.cell.seed == 0 and w.content in ends and w.degradation == first
             ),
         )  # fmt: skip
         tables.append(swept.table.assign(task=task))
-        arrays |= shown(subjects, swept, {first: list(unseen)[-1 if task == DEBLURRING else 2]})
-    return Outcome(pd.concat(tables, ignore_index=True), arrays)
+        arrays |= shown(runs, swept, {first: list(unseen)[-1 if task == DEBLURRING else 2]})
+    return Result(pd.concat(tables, ignore_index=True), arrays)
 
 
 def known_of(table: pd.DataFrame, task: str) -> list[str]:

@@ -11,25 +11,27 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
-
-from shortcut1d import errors, networks, panel, plotting, rain
-from shortcut1d.analysis import bootstrap_each
-from shortcut1d.claims import Claim, claim_mean, rank_correlation
-from shortcut1d.imagebed import PHOTOGRAPHS, CropsConfig, pool_name, shown, subject, too_many
-from shortcut1d.options import option
-from shortcut1d.panel import Exam, Subject
-from shortcut1d.study import Experiment, Outcome, complain, main
-from shortcut1d.sweep import Session, Swept, sweep
-from shortcut1d.testbed import (
+from common.image_tasks import PHOTOGRAPHS, CropsConfig, one_run, pool_name, shown, too_many
+from common.signal_tasks import (
     NO_SPAN,
     UNSEEN_BOTH,
     PoolConfig,
     complexity_in_name,
     cube,
-    pool_subject,
+    pool_run,
 )
-from shortcut1d.training import Schedule
+from matplotlib.figure import Figure
+
+from shortcut1d import errors, networks, plotting
+from shortcut1d.analysis import bootstrap_each
+from shortcut1d.data import image_degradations
+from shortcut1d.harness.claims import Claim, claim_mean, rank_correlation
+from shortcut1d.harness.driver import Experiment, Result, main, warn
+from shortcut1d.harness.options import option
+from shortcut1d.training import evaluation
+from shortcut1d.training.evaluation import EvalConfig, Run
+from shortcut1d.training.loop import Schedule
+from shortcut1d.training.sweep import Session, Swept, sweep
 
 SIGNALS, PICTURES = "signals", "pictures"
 
@@ -39,7 +41,8 @@ class Config(CropsConfig):
     """Pictures are trained and tested by the options of the picture studies."""
 
     ranges: tuple[str, ...] = option(
-        ("small", "large"), f"two ranges of rain, the simple one first, of {', '.join(rain.RANGES)}"
+        ("small", "large"),
+        f"two ranges of rain, the simple one first, of {', '.join(image_degradations.RANGES)}",
     )
     shapes: tuple[int, ...] = option((1, 64), "two numbers of click shapes, the simple one first")
     signal_width: int = option(16, "channels of the nets on signals")
@@ -50,20 +53,20 @@ class Config(CropsConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in self.ranges:
-            errors.choice("ranges", name, rain.RANGES)
+            errors.choice("ranges", name, image_degradations.RANGES)
         for field in ("ranges", "shapes"):
             if len(set(getattr(self, field))) != 2:
                 raise errors.refuse(field, getattr(self, field), "two different ones")
-        order = list(rain.RANGES)
+        order = list(image_degradations.RANGES)
         if list(self.ranges) != sorted(self.ranges, key=order.index):
             raise errors.refuse("ranges", self.ranges, f"in this order: {', '.join(order)}")
-        with errors.known_as("signal_steps"):
+        with errors.reported_as("signal_steps"):
             Schedule(steps=self.signal_steps)
-        with errors.known_as("signal_batch"):
+        with errors.reported_as("signal_batch"):
             Schedule(batch=self.signal_batch)
-        with errors.known_as("signal_width"):
+        with errors.reported_as("signal_width"):
             networks.ConvNet(width=self.signal_width)
-        errors.whole("signal_samples", self.signal_samples, low=2)
+        errors.integer("signal_samples", self.signal_samples, low=2)
         self.melodies()
 
     def melodies(self) -> PoolConfig:
@@ -75,20 +78,20 @@ class Config(CropsConfig):
         )  # fmt: skip
 
 
-def run(config: Config, session: Session) -> Outcome:
+def run(config: Config, session: Session) -> Result:
     """The one-dimensional study, then the two-dimensional one."""
     signals, heard = _signals(config, session)
     pictures, seen = _pictures(config, session)
     table = pd.concat(
         [signals.assign(domain=SIGNALS), pictures.assign(domain=PICTURES)], ignore_index=True
     )
-    return Outcome(table, heard | seen)
+    return Result(table, heard | seen)
 
 
 def _signals(config: Config, session: Session) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     melodies = config.melodies()
-    subjects = [
-        pool_subject(melodies, pool, shapes, seed)
+    runs = [
+        pool_run(melodies, pool, shapes, seed)
         for shapes in config.shapes
         for pool in config.pools
         for seed in range(config.seeds)
@@ -96,45 +99,45 @@ def _signals(config: Config, session: Session) -> tuple[pd.DataFrame, dict[str, 
     ends = [f"pool({pool})" for pool in (config.pools[0], config.pools[-1])]
     simple = f"clicks({config.shapes[0]})"
     swept = sweep(
-        subjects, melodies.schedule(), Exam(melodies.samples, NO_SPAN), session,
+        runs, melodies.schedule(), EvalConfig(melodies.samples, NO_SPAN), session,
         keep=lambda w: w.cell.seed == 0 and w.content in ends and w.degradation == simple,
     )  # fmt: skip
-    return swept.table, _in_new_clicks(subjects, swept)
+    return swept.table, _in_new_clicks(runs, swept)
 
 
-def _in_new_clicks(subjects: Sequence[Subject], swept: Swept) -> dict[str, np.ndarray]:
+def _in_new_clicks(runs: Sequence[Run], swept: Swept) -> dict[str, np.ndarray]:
     """A new melody under new clicks: input, target and output."""
     shown = {
-        f"{SIGNALS}; {subjects[p].content}": (params, test)
+        f"{SIGNALS}; {runs[p].content}": (params, test)
         for p, params in swept.weights.items()
-        for test in subjects[p].tests
+        for test in runs[p].tests
         if test.role == UNSEEN_BOTH
     }
-    drawn = panel.windows(subjects[0].cell.network, list(shown.values()))
+    drawn = evaluation.windows(runs[0].cell.network, list(shown.values()))
     return dict(zip(shown, drawn.astype(np.float32), strict=True))
 
 
 def _pictures(config: Config, session: Session) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    photographs = config.photographs(complain)
+    photographs = config.photographs(warn)
     new = photographs.unseen()
-    subjects = []
+    runs = []
     for limits in config.ranges:
-        falling = rain.rain(limits, **config.look())
-        subjects += [
-            subject(
+        falling = image_degradations.rain(limits, **config.look())
+        runs += [
+            one_run(
                 config, (PHOTOGRAPHS, photographs), pool, (f"{limits} rain", falling),
-                {"other rain": rain.other_rain(**config.look())}, seed, new,
+                {"other rain": image_degradations.other_rain(**config.look())}, seed, new,
             )
             for pool in config.pools
             for seed in range(config.seeds)
         ]  # fmt: skip
     ends = [pool_name(PHOTOGRAPHS, pool) for pool in (config.pools[0], config.pools[-1])]
-    simple = subjects[0].degradation
+    simple = runs[0].degradation
     swept = sweep(
-        subjects, config.schedule(), config.exam(), session,
+        runs, config.schedule(), config.eval_config(), session,
         keep=lambda w: w.cell.seed == 0 and w.content in ends and w.degradation == simple,
     )  # fmt: skip
-    return swept.table, shown(subjects, swept)
+    return swept.table, shown(runs, swept)
 
 
 def curves(
@@ -145,7 +148,7 @@ def curves(
     """
     part = table[table["domain"] == domain]
     names = list(dict.fromkeys(part["degradation"]))
-    chosen = part[part["test"] == UNSEEN_BOTH] if column == "nmse" else panel.indices(part)
+    chosen = part[part["test"] == UNSEEN_BOTH] if column == "nmse" else evaluation.indices(part)
     numbered = chosen.assign(pool=chosen["content"].map(complexity_in_name))
     values = []
     for name in names:

@@ -13,18 +13,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+from common.signal_tasks import TrainConfig
 from matplotlib.figure import Figure
 
-from shortcut1d import analysis, content, degradation, errors, networks, plotting
+from shortcut1d import analysis, errors, networks, plotting
 from shortcut1d.analysis import bootstrap, bootstrap_each, oracles
-from shortcut1d.claims import Claim, claim_mean
-from shortcut1d.family import draw_pair
-from shortcut1d.grid import Cell
-from shortcut1d.options import option
-from shortcut1d.panel import SEEN, Exam, Subject, Trial
-from shortcut1d.study import Experiment, Outcome, main
-from shortcut1d.sweep import Session, sweep
-from shortcut1d.testbed import TrainConfig
+from shortcut1d.data import degradations, signals
+from shortcut1d.data.family import draw_pair
+from shortcut1d.harness.claims import Claim, claim_mean
+from shortcut1d.harness.driver import Experiment, Result, main
+from shortcut1d.harness.options import option
+from shortcut1d.training.evaluation import SEEN, EvalConfig, Run, TestSet
+from shortcut1d.training.grid import Cell
+from shortcut1d.training.sweep import Session, sweep
 
 SIZE, PITCH = 128, 8.0
 KINDS = ("note + clicks", "all pitches + clicks", "all pitches + hum")
@@ -40,38 +41,38 @@ class Config(TrainConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        errors.whole("inputs", self.inputs, low=2, high=1024)
-        degradation.clicks(pulses=self.pulses)
+        errors.integer("inputs", self.inputs, low=2, high=1024)
+        degradations.clicks(pulses=self.pulses)
 
 
 def families(config: Config, kind: str, seed: int) -> tuple[Any, Any]:
     """What a kind of network is trained on."""
     of_content, of_layer = kind.split(" + ")
     layer = (
-        degradation.clicks(bank=seed, pulses=config.pulses)
+        degradations.clicks(bank=seed, pulses=config.pulses)
         if of_layer == "clicks"
-        else degradation.hum()
+        else degradations.hum()
     )
-    return (content.note(PITCH) if of_content == "note" else content.band(63)), layer
+    return (signals.note(PITCH) if of_content == "note" else signals.band(63)), layer
 
 
-def run(config: Config, session: Session) -> Outcome:
+def run(config: Config, session: Session) -> Result:
     """Train the networks, then take their Jacobians at inputs like those they were trained on."""
     conv = networks.ConvNet(width=config.width)
-    subjects = []
+    runs = []
     for kind in KINDS:
         for seed in range(config.seeds):
             pair = families(config, kind, seed)
-            tests = [Trial(SEEN, kind, kind, *pair)]
-            subjects.append(Subject(Cell(*pair, conv, seed), "conv", kind, kind, tests))
-    exam = Exam(config.samples, np.eye(SIZE, 1, dtype=np.float32))
-    swept = sweep(subjects, config.schedule(), exam, session, keep=lambda subject: True)
+            tests = [TestSet(SEEN, kind, kind, *pair)]
+            runs.append(Run(Cell(*pair, conv, seed), "conv", kind, kind, tests))
+    eval_config = EvalConfig(config.samples, np.eye(SIZE, 1, dtype=np.float32))
+    swept = sweep(runs, config.schedule(), eval_config, session, keep=lambda one_run: True)
     rows: list[dict[str, Any]] = []
     arrays: dict[str, np.ndarray] = {}
     for kind in KINDS:
         look = _looker(conv, subspaces(families(config, kind, 0)[1]))
         for position, params in swept.weights.items():
-            who = subjects[position]
+            who = runs[position]
             if who.content != kind:
                 continue
             clean, degraded = draw_pair(
@@ -90,7 +91,7 @@ def run(config: Config, session: Session) -> Outcome:
                 arrays[f"{kind}, kept"] = np.asarray(kept.kept[0, :VECTORS, :, 0])
                 arrays[f"{kind}, blocked"] = np.asarray(blocked.kept[0, :VECTORS, :, 0])
                 arrays[f"{kind}, layer"] = np.asarray(degraded - clean)[0, :, 0]
-    return Outcome(pd.DataFrame(rows), arrays)
+    return Result(pd.DataFrame(rows), arrays)
 
 
 def _looker(conv: networks.Network, known: dict[str, np.ndarray]) -> Any:
@@ -120,8 +121,8 @@ def _looker(conv: networks.Network, known: dict[str, np.ndarray]) -> Any:
 
 def subspaces(layer: Any) -> dict[str, np.ndarray]:
     """What a network's Jacobian is compared with: the note, and the hum where there is one."""
-    found = {"the note": oracles.basis_of(content.note(PITCH).sample(jax.random.key(0), 16))}
-    if isinstance(layer, degradation.Hum):
+    found = {"the note": oracles.basis_of(signals.note(PITCH).sample(jax.random.key(0), 16))}
+    if isinstance(layer, degradations.Hum):
         found["the hum"] = oracles.basis_of(layer.sample(jax.random.key(0), 16))
         found["all but the hum"] = oracles.complement(found["the hum"])
     return found

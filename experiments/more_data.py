@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from common.signal_tasks import PoolConfig, pool_curves, train_pools
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, plotting
 from shortcut1d.analysis import bootstrap_each
-from shortcut1d.claims import Claim, claim_mean
-from shortcut1d.study import Experiment, Outcome, main
-from shortcut1d.sweep import Session
-from shortcut1d.testbed import PoolConfig, pool_curves, train_pools
+from shortcut1d.harness.claims import Claim, claim_mean
+from shortcut1d.harness.driver import Experiment, Result, main
+from shortcut1d.training.sweep import Session
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class Config(PoolConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        errors.whole("seeds", self.seeds, low=2)  # a half to choose on, a half to judge
+        errors.integer("seeds", self.seeds, low=2)  # a half to choose on, a half to judge
 
 
-def run(config: Config, session: Session) -> Outcome:
+def run(config: Config, session: Session) -> Result:
     """Train and test a network for every number of melodies and of click shapes."""
-    return Outcome(train_pools(config, session))
+    return Result(train_pools(config, session))
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:

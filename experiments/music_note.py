@@ -15,17 +15,26 @@ from typing import Any
 import jax
 import numpy as np
 import pandas as pd
+from common.signal_tasks import TrainConfig
 from matplotlib.figure import Figure
 
-from shortcut1d import analysis, content, degradation, errors, networks, panel, plotting
+from shortcut1d import analysis, errors, networks, plotting
 from shortcut1d.analysis import Interval, bootstrap
-from shortcut1d.claims import Claim, claim_mean, claim_ratio
-from shortcut1d.grid import Cell
-from shortcut1d.options import option
-from shortcut1d.panel import SEEN, UNSEEN_CONTENT, UNSEEN_DEGRADATION, Exam, Subject, Trial
-from shortcut1d.study import Experiment, Outcome, Sound, main
-from shortcut1d.sweep import Session, sweep
-from shortcut1d.testbed import TrainConfig
+from shortcut1d.data import degradations, signals
+from shortcut1d.harness.claims import Claim, claim_mean, claim_ratio
+from shortcut1d.harness.driver import Experiment, Result, Sound, main
+from shortcut1d.harness.options import option
+from shortcut1d.training import evaluation
+from shortcut1d.training.evaluation import (
+    SEEN,
+    UNSEEN_CONTENT,
+    UNSEEN_DEGRADATION,
+    EvalConfig,
+    Run,
+    TestSet,
+)
+from shortcut1d.training.grid import Cell
+from shortcut1d.training.sweep import Session, sweep
 
 RATE = 8000  # Hz of what is heard and of recordings: a note of 8 cycles a window is 500 Hz
 CONTENTS = ("note", "melody")
@@ -52,7 +61,7 @@ class Config(TrainConfig):
     shapes: int = option(1, "click shapes in the bank, K")
     hum: float = option(20.0, "pitch of the hum, whole cycles per window")
     level: float = option(0.0, "level of the degradations against the content, dB")
-    tune: str = option("ode_to_joy", f"unseen real tune: {', '.join(content.TUNES)}")
+    tune: str = option("ode_to_joy", f"unseen real tune: {', '.join(signals.TUNES)}")
     recording: Path | None = option(None, "WAV file to test as unseen content too")
     seconds: float = option(8.0, "length of the sound files")
 
@@ -63,29 +72,29 @@ class Config(TrainConfig):
         for name in self.networks:
             errors.choice("networks", name, NETWORKS)
             NETWORKS[name](self)
-        with errors.known_as("mlp_width"):
+        with errors.reported_as("mlp_width"):
             networks.MLP(self.mlp_width)
         errors.number("seconds", self.seconds, low=1, high=60, unit="seconds")
-        with errors.known_as("hum"):
-            degradation.hum(self.hum)
+        with errors.reported_as("hum"):
+            degradations.hum(self.hum)
         families(self, seed=0)
-        content.tune(self.tune, self.notes)
+        signals.tune(self.tune, self.notes)
         if self.recording is not None:
-            content.recording(str(self.recording), RATE)
+            signals.recording(str(self.recording), RATE)
 
 
 def families(config: Config, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """What is trained on. Each seed has clicks of its own, so that intervals cover the choice."""
     contents = {
-        "note": content.note(config.pitch),
-        "melody": content.melody(config.notes, config.low, config.high),
+        "note": signals.note(config.pitch),
+        "melody": signals.melody(config.notes, config.low, config.high),
     }
-    degradations = {
-        "clicks": degradation.clicks(config.shapes, bank=seed, level=config.level),
-        "hiss": degradation.hiss(level=config.level),
-        "hum": degradation.hum(config.hum, level=config.level),
+    noises = {
+        "clicks": degradations.clicks(config.shapes, bank=seed, level=config.level),
+        "hiss": degradations.hiss(level=config.level),
+        "hum": degradations.hum(config.hum, level=config.level),
     }
-    return contents, degradations
+    return contents, noises
 
 
 def unseen_contents(config: Config) -> dict[str, Any]:
@@ -94,72 +103,72 @@ def unseen_contents(config: Config) -> dict[str, Any]:
     contents = {
         "another note": trained["note"].unseen(),
         "other melodies": trained["melody"].unseen(),
-        "tune": content.tune(config.tune, config.notes),
+        "tune": signals.tune(config.tune, config.notes),
     }
     if config.recording is not None:
-        contents["recording"] = content.recording(str(config.recording), RATE)
+        contents["recording"] = signals.recording(str(config.recording), RATE)
     return contents
 
 
-def subject(
+def one_run(
     config: Config, unseen: dict[str, Any], network: str, kind: str, layer: str, seed: int
-) -> Subject:
+) -> Run:
     """One network: what it is trained on and what it is tested on."""
-    contents, degradations = families(config, seed)
-    cell = Cell(contents[kind], degradations[layer], NETWORKS[network](config), seed)
-    tests = [Trial(SEEN, kind, layer, cell.content, cell.degradation)]
+    contents, noises = families(config, seed)
+    cell = Cell(contents[kind], noises[layer], NETWORKS[network](config), seed)
+    tests = [TestSet(SEEN, kind, layer, cell.content, cell.degradation)]
     for name, family in unseen.items():
-        tests.append(Trial(UNSEEN_CONTENT, name, layer, family, cell.degradation))
-    for name, family in (degradations | {"dropout": degradation.dropout()}).items():
+        tests.append(TestSet(UNSEEN_CONTENT, name, layer, family, cell.degradation))
+    for name, family in (noises | {"dropout": degradations.dropout()}).items():
         own = name == layer
         new, new_name = (family.unseen(), f"other {name}") if own else (family, name)
-        tests.append(Trial(UNSEEN_DEGRADATION, kind, new_name, cell.content, new))
-    return Subject(cell, network, kind, layer, tests)
+        tests.append(TestSet(UNSEEN_DEGRADATION, kind, new_name, cell.content, new))
+    return Run(cell, network, kind, layer, tests)
 
 
-def run(config: Config, session: Session) -> Outcome:
+def run(config: Config, session: Session) -> Result:
     """Train every network, give each its tests, and keep a few waveforms and sounds."""
     unseen = unseen_contents(config)
-    own_note = content.note(config.pitch)
+    own_note = signals.note(config.pitch)
     span = analysis.oracles.basis_of(own_note.sample(jax.random.key(0), 16))
-    subjects = [
-        subject(config, unseen, name, kind, layer, seed)
+    runs = [
+        one_run(config, unseen, name, kind, layer, seed)
         for name in config.networks
         for seed in range(config.seeds)
         for kind in CONTENTS
         for layer in DEGRADATIONS
     ]
 
-    def shown(who: Subject) -> bool:
+    def shown(who: Run) -> bool:
         return who.cell.seed == 0 and who.degradation == SHOWN
 
-    swept = sweep(subjects, config.schedule(), Exam(config.samples, span), session, keep=shown)
+    swept = sweep(runs, config.schedule(), EvalConfig(config.samples, span), session, keep=shown)
     listeners: dict[str, dict[str, Any]] = {name: {} for name in config.networks}
     for position, params in swept.weights.items():
-        listeners[subjects[position].network][subjects[position].content] = params
+        listeners[runs[position].network][runs[position].content] = params
     first = config.networks[0]
     arrays = waveforms(config, NETWORKS[first](config), listeners[first])
     heard = next((name for name in config.networks if name.startswith("conv")), None)
     sounds = performance(config, NETWORKS[heard](config), listeners[heard]) if heard else {}
-    return Outcome(swept.table, arrays, sounds)
+    return Result(swept.table, arrays, sounds)
 
 
 def waveforms(
     config: Config, network: networks.Network, listeners: dict[str, Any]
 ) -> dict[str, np.ndarray]:
     """Input, target and output of one window a situation, `(3, length)`."""
-    contents, degradations = families(config, seed=0)
-    tune = content.tune(config.tune, config.notes)
+    contents, noises = families(config, seed=0)
+    tune = signals.tune(config.tune, config.notes)
     shown = {}
     for kind, params in listeners.items():
-        own, layer = contents[kind], degradations[SHOWN]
+        own, layer = contents[kind], noises[SHOWN]
         for name, test in (
-            ("tune", Trial(UNSEEN_CONTENT, "tune", SHOWN, tune, layer)),
-            ("hiss", Trial(UNSEEN_DEGRADATION, kind, "hiss", own, degradations["hiss"])),
-            ("hum", Trial(UNSEEN_DEGRADATION, kind, "hum", own, degradations["hum"])),
+            ("tune", TestSet(UNSEEN_CONTENT, "tune", SHOWN, tune, layer)),
+            ("hiss", TestSet(UNSEEN_DEGRADATION, kind, "hiss", own, noises["hiss"])),
+            ("hum", TestSet(UNSEEN_DEGRADATION, kind, "hum", own, noises["hum"])),
         ):
             shown[f"{kind}, {name}"] = (params, test)
-    drawn = panel.windows(network, list(shown.values()))
+    drawn = evaluation.windows(network, list(shown.values()))
     return dict(zip(shown, drawn[..., 0], strict=True))
 
 
@@ -167,31 +176,31 @@ def performance(
     config: Config, network: networks.Network, listeners: dict[str, Any]
 ) -> dict[str, Sound]:
     """The tune, degraded, and what each network makes of it; a conv net runs on any length."""
-    clean = content.tune(config.tune, config.notes).perform(RATE, config.seconds)[None, :, None]
+    clean = signals.tune(config.tune, config.notes).perform(RATE, config.seconds)[None, :, None]
     # Long windows, since the clicks of a window go round its end.
     layers = {
-        "clicks": degradation.clicks(config.shapes, pulses=96, level=config.level, length=2048),
-        "hiss": degradation.hiss(level=config.level, length=2048),
+        "clicks": degradations.clicks(config.shapes, pulses=96, level=config.level, length=2048),
+        "hiss": degradations.hiss(level=config.level, length=2048),
     }
-    signals = {"1_target": clean}
+    heard = {"1_target": clean}
     for number, (name, family) in enumerate(layers.items(), start=2):
-        layer = degradation.over_length(family, jax.random.key(1), clean.shape[1])
-        signals[f"{number}_{name}_input"] = family.apply(clean, layer)
+        layer = degradations.over_length(family, jax.random.key(1), clean.shape[1])
+        heard[f"{number}_{name}_input"] = family.apply(clean, layer)
     for kind, params in listeners.items():
         denoise = networks.denoiser(network, params)
         for number, name in enumerate(layers, start=2):
-            heard = denoise(signals[f"{number}_{name}_input"])
-            signals[f"{number}_{name}_output_{kind}_trained"] = heard
+            output = denoise(heard[f"{number}_{name}_input"])
+            heard[f"{number}_{name}_output_{kind}_trained"] = output
     # One scale for all, so that loudness can be compared; set by the music, so that clicks clip.
     loudest = 2 * float(np.max(np.abs(clean)))
-    return {n: Sound(np.asarray(s)[0, :, 0], RATE, loudest) for n, s in signals.items()}
+    return {n: Sound(np.asarray(s)[0, :, 0], RATE, loudest) for n, s in heard.items()}
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """What the figure says, as statistics over seeds of the first kind of network."""
     name = table["network"].iloc[0]
     table = table[table["network"] == name]
-    index = panel.indices(table)
+    index = evaluation.indices(table)
 
     def of(kind: str, layer: str, column: str) -> np.ndarray:
         chosen = (index["content"] == kind) & (index["degradation"] == layer)
@@ -312,7 +321,7 @@ def _labelled(axes: Any) -> Iterator[tuple[str, Any]]:
 def _draw_plane(part: Any, table: pd.DataFrame) -> None:
     plane, responses = part.subplots(1, 2, width_ratios=[1.25, 1])
     plotting.transfer_plane(plane)
-    index = panel.indices(table).sort_values("seed", kind="stable")
+    index = evaluation.indices(table).sort_values("seed", kind="stable")
     groups = index.groupby(["content", "degradation"], sort=False)
     for row, ((kind, layer), group) in enumerate(groups):
         kept, removed, rho = (

@@ -10,20 +10,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from common.signal_tasks import MAPS, MapConfig, axes_of, maps, train_map
 from matplotlib.figure import Figure
 
 from shortcut1d import plotting
 from shortcut1d.analysis import Interval, bootstrap_each
 from shortcut1d.analysis.transfer import HALF
-from shortcut1d.claims import Claim, claim_mean, rank_correlation
-from shortcut1d.study import Experiment, Outcome, main
-from shortcut1d.sweep import Session
-from shortcut1d.testbed import MAPS, MapConfig, axes_of, maps, train_map
+from shortcut1d.harness.claims import Claim, claim_mean, rank_correlation
+from shortcut1d.harness.driver import Experiment, Result, main
+from shortcut1d.training.sweep import Session
 
 
-def run(config: MapConfig, session: Session) -> Outcome:
+def run(config: MapConfig, session: Session) -> Result:
     """Train and test a network in every cell."""
-    return Outcome(train_map(config, session))
+    return Result(train_map(config, session))
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:

@@ -13,26 +13,28 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
-
-from shortcut1d import analysis, combine, content, degradation, errors, networks, panel, plotting
-from shortcut1d.analysis import bootstrap
-from shortcut1d.claims import Claim, claim_mean
-from shortcut1d.grid import Cell
-from shortcut1d.networks import Network
-from shortcut1d.options import option
-from shortcut1d.panel import Exam, Subject
-from shortcut1d.study import Experiment, Outcome, main
-from shortcut1d.sweep import Session, sweep
-from shortcut1d.testbed import (
+from common.signal_tasks import (
     NO_SPAN,
     UNSEEN_BOTH,
     TrainConfig,
-    layers_of,
+    make_test_sets,
     members_of,
-    trials,
+    residuals_of,
 )
-from shortcut1d.training import Schedule
+from matplotlib.figure import Figure
+
+from shortcut1d import analysis, errors, networks, plotting
+from shortcut1d.analysis import bootstrap
+from shortcut1d.data import composition, degradations, signals
+from shortcut1d.harness.claims import Claim, claim_mean
+from shortcut1d.harness.driver import Experiment, Result, main
+from shortcut1d.harness.options import option
+from shortcut1d.networks import Network
+from shortcut1d.training import evaluation
+from shortcut1d.training.evaluation import EvalConfig, Run
+from shortcut1d.training.grid import Cell
+from shortcut1d.training.loop import Schedule
+from shortcut1d.training.sweep import Session, sweep
 
 NOTHING = "nothing"
 FEWER, WIDER = "fewer melodies (advised)", "wider clicks (advised)"
@@ -51,12 +53,12 @@ class Config(TrainConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        with errors.known_as("noise"):
-            degradation.hiss(level=self.noise)
-        with errors.known_as("dropout"):
+        with errors.reported_as("noise"):
+            degradations.hiss(level=self.noise)
+        with errors.reported_as("dropout"):
             networks.WithDropout(networks.ConvNet(), self.dropout)
         self.schedule(sharpness=self.sharpness)
-        errors.whole("contents", self.contents, low=64, high=2**16)
+        errors.integer("contents", self.contents, low=64, high=2**16)
 
 
 class Remedy(NamedTuple):
@@ -73,11 +75,11 @@ def remedies(config: Config, keep: int, widen: int, seed: int) -> dict[str, Reme
 
     keep, widen: advised numbers of melodies and of click shapes.
     """
-    conv, melodies = networks.ConvNet(width=config.width), content.melody()
-    clicks, usual = degradation.clicks(bank=seed), config.schedule()
-    augmented = combine.in_turn(clicks, degradation.hiss(level=config.noise))
-    mixed = combine.any_of(clicks, degradation.hiss(), degradation.dropout())
-    masked = combine.in_turn(clicks, degradation.dropout())
+    conv, melodies = networks.ConvNet(width=config.width), signals.melody()
+    clicks, usual = degradations.clicks(bank=seed), config.schedule()
+    augmented = composition.in_turn(clicks, degradations.hiss(level=config.noise))
+    mixed = composition.any_of(clicks, degradations.hiss(), degradations.dropout())
+    masked = composition.in_turn(clicks, degradations.dropout())
     half, quarter = max(1, config.steps // 2), max(1, config.steps // 4)
     # Two gradients a step: half of the steps.
     sharp = Schedule(
@@ -85,14 +87,14 @@ def remedies(config: Config, keep: int, widen: int, seed: int) -> dict[str, Reme
     )
     return {
         NOTHING: Remedy(conv, melodies, clicks, usual),
-        FEWER: Remedy(conv, content.pool(melodies, keep, seed), clicks, usual),
-        WIDER: Remedy(conv, melodies, degradation.clicks(widen, bank=seed), usual),
-        WIDEST: Remedy(conv, melodies, degradation.clicks(WIDTHS[-1], bank=seed), usual),
+        FEWER: Remedy(conv, signals.pool(melodies, keep, seed), clicks, usual),
+        WIDER: Remedy(conv, melodies, degradations.clicks(widen, bank=seed), usual),
+        WIDEST: Remedy(conv, melodies, degradations.clicks(WIDTHS[-1], bank=seed), usual),
         "noise augmentation": Remedy(conv, melodies, augmented, usual),
         "mixed with hiss and gaps": Remedy(conv, melodies, mixed, usual),
         "masked input": Remedy(conv, melodies, masked, usual),
         "dropout": Remedy(networks.WithDropout(conv, config.dropout), melodies, clicks, usual),
-        "early stopping": Remedy(conv, melodies, clicks, config.schedule(stops=(quarter,))),
+        "early stopping": Remedy(conv, melodies, clicks, config.schedule(checkpoints=(quarter,))),
         "sharpness-aware": Remedy(conv, melodies, clicks, sharp),
     }
 
@@ -100,30 +102,30 @@ def remedies(config: Config, keep: int, widen: int, seed: int) -> dict[str, Reme
 def advice(config: Config) -> analysis.Advice:
     """What the samples of seed 0 say: how many melodies, or how many shapes."""
     known, *wider = (
-        layers_of(degradation.clicks(shapes), config.contents) for shapes in (1, *WIDTHS)
+        residuals_of(degradations.clicks(shapes), config.contents) for shapes in (1, *WIDTHS)
     )
-    melodies = members_of(content.melody(), config.contents)
+    melodies = members_of(signals.melody(), config.contents)
     return analysis.balance(melodies, known, dict(zip(map(str, WIDTHS), wider, strict=True)))
 
 
-def run(config: Config, session: Session) -> Outcome:
+def run(config: Config, session: Session) -> Result:
     """Take the advice, train every remedy, and test all of them alike."""
     advised = advice(config)
     # Where no range is wide enough, the widest there is.
     keep, widen = advised.keep, 1 if advised.balanced else int(advised.widen or WIDTHS[-1])
-    subjects = []
+    runs = []
     for seed in range(config.seeds):
-        clicks = degradation.clicks(bank=seed)
-        tests = trials(
-            ("melody", content.melody()), ("clicks", clicks), {"tune": content.tune()},
-            {"other clicks": clicks.unseen(), "hum": degradation.hum()}, both=True,
+        clicks = degradations.clicks(bank=seed)
+        tests = make_test_sets(
+            ("melody", signals.melody()), ("clicks", clicks), {"tune": signals.tune()},
+            {"other clicks": clicks.unseen(), "hum": degradations.hum()}, both=True,
         )  # fmt: skip
         for name, (network, known, layer, schedule) in remedies(config, keep, widen, seed).items():
             cell = Cell(known, layer, network, seed)
-            subjects.append(Subject(cell, name, "melody", "clicks", tests, schedule))
-    exam = Exam(config.samples, NO_SPAN)
-    table = sweep(subjects, config.schedule(), exam, session).table
-    return Outcome(table.assign(advised_melodies=keep, advised_shapes=widen))
+            runs.append(Run(cell, name, "melody", "clicks", tests, schedule))
+    eval_config = EvalConfig(config.samples, NO_SPAN)
+    table = sweep(runs, config.schedule(), eval_config, session).table
+    return Result(table.assign(advised_melodies=keep, advised_shapes=widen))
 
 
 def errors_of(table: pd.DataFrame, remedy: str, test: str | None = None) -> np.ndarray:
@@ -167,7 +169,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     """Remedies in order of what they leave of the error; what they cost, and the index."""
     names = sorted(set(table["network"]), key=lambda name: np.nanmean(errors_of(table, name)))
-    index = panel.indices(table)
+    index = evaluation.indices(table)
     with plotting.style():
         figure = Figure(figsize=(plotting.TWO_COLUMNS, 2.9), layout="constrained")
         gain, known, side = figure.subplots(1, 3, sharey=True, width_ratios=[1.5, 0.9, 1])

@@ -7,9 +7,246 @@ were made by the code as it stands. Preset "kept" stands for the settings of the
 --out already, which is how those of this repository are made again.
 """
 
+import argparse
+import functools
+import importlib.util
+import shlex
+import subprocess
 import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from shortcut1d.reproduce import main
+from common import gallery
+
+from shortcut1d import errors, store
+from shortcut1d.errors import InvalidInput, Shortcut1dError
+from shortcut1d.harness import driver, options, provenance
+from shortcut1d.harness.driver import Experiment
+from shortcut1d.harness.progress import warn
+
+HERE = Path(__file__).resolve().parent
+STORY = (
+    "music_note", "phase_diagram", "complexity", "dynamics", "capacity", "more_data", "sweet_spot",
+    "architecture", "remedies", "generative_prior", "image_deraining", "image_restoration",
+    "image_vs_signal", "image_prior", "calibration", "jacobian_portrait", "classical_filters",
+    "diagnose_images",
+)  # fmt: skip
+APART = ("benchmark",)  # it measures the machine, which must have nothing else to do
+PAGE = "README.md"
+KEPT = "kept"  # instead of a preset
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run, or check, what the command line names; the exit status.
+
+    0 when all is well, 1 when a study did not run or a check failed, 2 for a bad option, 130 when
+    interrupted.
+    """
+    parser = options.Parser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--preset",
+        choices=["smoke", "quick", "full", KEPT],
+        default="quick",
+        help="size of the runs (default: quick), or the settings of the tables that are there",
+    )
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", help=f"some of {', '.join((*STORY, *APART))}"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=driver.ROOT / "figures", metavar="DIR", help="folder of it all"
+    )
+    parser.add_argument("--check", action="store_true", help="run nothing: check what is there")
+    chosen = parser.parse_args(argv)
+    try:
+        for name in chosen.only or ():
+            errors.choice("only", name, (*STORY, *APART))
+        if chosen.check:
+            return check(chosen.out, chosen.only)
+        return reproduce(chosen.out, chosen.preset, chosen.only or STORY)
+    except Shortcut1dError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        warn(f"{parser.prog}: interrupted; the same command goes on where it was")
+        return 130
+
+
+def reproduce(out: Path, preset: str, names: Sequence[str]) -> int:
+    """Run or draw what is not there yet, and write the page after each study; the exit status."""
+    store.writable_folder(out)
+    refuse_to_replace(out / PAGE)
+    plan = [(load(name), *planned(out, load(name), preset)) for name in names]
+    unfinished = []
+    for experiment, began_with, config in plan:
+        settings = provenance.settings(config, began_with)
+        standing = judge(out, experiment, settings)
+        if standing.todo is None:
+            print(f"== {experiment.name}: there, made by this code with these settings", flush=True)
+        else:
+            print(f"== {experiment.name}", flush=True)
+            words = words_of(experiment, began_with, config)
+            if standing.todo == DRAW:
+                words = [words[0], "--only-plot"]
+            if subprocess.run([sys.executable, *words, "--out", out], check=False).returncode:
+                unfinished.append(experiment.name)
+        store.write_atomic(out / PAGE, page(out).encode())
+    if unfinished:
+        warn(f"not finished: {', '.join(unfinished)}")
+    print(out / PAGE)
+    return 1 if unfinished else 0
+
+
+def refuse_to_replace(path: Path) -> None:
+    """Refuse a folder whose README.md is of something else.
+
+    Raises:
+        InvalidInput: it is.
+    """
+    if path.is_file() and not path.read_bytes().startswith(gallery.HEADING.encode()):
+        raise errors.refuse("out", str(path.parent), f"a folder whose {PAGE} is no other page")
+
+
+def planned(out: Path, experiment: Experiment, preset: str) -> tuple[str, Any]:
+    """The preset that a run begins with, and its config.
+
+    Raises:
+        InvalidInput: the settings of a table that is not there, or that this code does not have.
+    """
+    if preset in experiment.presets:
+        return preset, experiment.presets[preset]
+    kept = dict(record_of(out, experiment.name)["config"])
+    with errors.reported_as(f"{out / experiment.name}.json"):
+        began_with = errors.choice("preset", kept.pop("preset", None), experiment.presets)
+        return began_with, options.restored(type(experiment.presets["quick"]), kept)
+
+
+def words_of(experiment: Experiment, preset: str, config: Any) -> list[str]:
+    """The command line of a run, from the script on."""
+    changed = options.arguments(config, experiment.presets[preset])
+    return [str(HERE / f"{experiment.name}.py"), "--preset", preset, *changed]
+
+
+class Standing(NamedTuple):
+    """Whether a study that is there still stands.
+
+    todo: RUN or DRAW, what it takes to make it stand; None if it does. why: in words.
+    """
+
+    todo: str | None
+    why: list[str]
+
+
+RUN, DRAW = "run", "draw"
+
+
+def judge(out: Path, experiment: Experiment, settings: dict[str, Any] | None = None) -> Standing:
+    """Whether a study's table, claims and figure are there, agree, and are by the code as it is.
+
+    settings: that it should have been run with, by the libraries that are installed; None: any.
+    """
+    try:
+        record = record_of(out, experiment.name)
+        table, table_data = store.read_table(out / f"{experiment.name}.csv")
+        _, arrays_data = store.read_arrays(out / f"{experiment.name}.npz")
+    except InvalidInput as error:
+        return Standing(RUN, [str(error)])
+    stamps = driver.stamps(experiment)
+    why = []
+    if record["table_sha256"] != store.checksum(table_data, arrays_data):
+        why.append("the table is not the one that its provenance describes")
+    if record.get("code") != stamps["code"]:
+        why.append("the table was made by other code")
+    if settings is not None and record["config"] != settings:
+        why.append("it was run with other settings")
+    if settings is not None and record["versions"] != provenance.versions():
+        why.append("it was run with other libraries")
+    if why:
+        return Standing(RUN, why)
+    try:
+        if [claim.record() for claim in experiment.claims(table)] != record["claims"]:
+            why.append("the table does not give the claims as printed")
+    except Exception as error:  # whatever a table that claims do not fit makes of them
+        why.append(f"the table has no claims ({error!r})")
+    if record.get("code_of_figure") != stamps["code_of_figure"]:
+        why.append("the figure was drawn by other code")
+    gone = [s for s in ("png", "pdf") if not (out / f"{experiment.name}.{s}").is_file()]
+    why += [f"{out / experiment.name}.{suffix} is gone" for suffix in gone]
+    return Standing(DRAW if why else None, why)
+
+
+def check(out: Path, names: Sequence[str] | None) -> int:
+    """Say what of the studies that are there no longer stands; the exit status."""
+    there = [name for name in (*STORY, *APART) if (out / f"{name}.json").is_file()]
+    for name in names or there or STORY:
+        if name not in there:
+            raise errors.refuse("out", str(out), f"a folder with a table of {name}")
+    wrong = 0
+    for name in names or there:
+        why = judge(out, load(name)).why
+        wrong += bool(why)
+        print(f"{name}: {'; '.join(why) or 'the table supports its claims, by this code'}")
+    printed = out / PAGE
+    if not printed.is_file() or printed.read_bytes() != page(out).encode():
+        print(f"{printed}: not what the tables say (any run of reproduce.py writes it)")
+        wrong += 1
+    return 1 if wrong else 0
+
+
+KINDS = {
+    "config": dict, "versions": dict, "device": str, "claims": list, "table_sha256": str,
+    "wall_time_seconds": int | float, "cells_from_earlier_runs": int,
+}  # fmt: skip
+
+
+def record_of(out: Path, name: str) -> dict[str, Any]:
+    """A study's provenance file.
+
+    Raises:
+        InvalidInput: missing, damaged, or one of something else.
+    """
+    path = out / f"{name}.json"
+    record = store.read_json(path)
+    for field, kind in KINDS.items():
+        if not isinstance(record.get(field), kind):
+            raise InvalidInput(f"{path}: {field} is missing, or is none")
+    for claim in record["claims"]:
+        if not isinstance(claim, dict) or not set(claim) >= gallery.FIELDS:
+            raise InvalidInput(f"{path}: a claim is damaged")
+    return record
+
+
+def page(out: Path) -> str:
+    """The gallery of the studies that are there."""
+    shown, left_out = [], []
+    for name in (*STORY, *APART):
+        if (out / f"{name}.json").is_file():
+            try:
+                experiment, record = load(name), record_of(out, name)
+                words = words_of(experiment, *planned(out, experiment, KEPT))
+            except InvalidInput as error:
+                left_out.append(str(error))
+                continue
+            command = shlex.join(["python", f"experiments/{name}.py", *words[1:]])
+            shown.append(gallery.Shown(name, experiment.message, command, record))
+    return gallery.page(shown, left_out)
+
+
+@functools.cache
+def load(name: str) -> Experiment:
+    """The experiment of a script."""
+    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module.experiment
+
 
 if __name__ == "__main__":
-    sys.exit(main(__doc__))
+    sys.exit(main())

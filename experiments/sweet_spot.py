@@ -12,27 +12,28 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
-
-from shortcut1d import analysis, combine, content, degradation, errors, networks, plotting
-from shortcut1d.analysis import bootstrap, bootstrap_each
-from shortcut1d.claims import Claim, claim_mean
-from shortcut1d.content import ENDLESS
-from shortcut1d.grid import Cell
-from shortcut1d.options import option
-from shortcut1d.panel import Exam, Subject
-from shortcut1d.study import Experiment, Outcome, main
-from shortcut1d.sweep import Session, sweep
-from shortcut1d.testbed import (
+from common.signal_tasks import (
     NO_SPAN,
     UNSEEN_BOTH,
     PoolConfig,
-    layers_of,
+    make_test_sets,
     members_of,
     pool_curves,
+    residuals_of,
     train_pools,
-    trials,
 )
+from matplotlib.figure import Figure
+
+from shortcut1d import analysis, errors, networks, plotting
+from shortcut1d.analysis import bootstrap, bootstrap_each
+from shortcut1d.data import composition, degradations, signals
+from shortcut1d.data.signals import ENDLESS
+from shortcut1d.harness.claims import Claim, claim_mean
+from shortcut1d.harness.driver import Experiment, Result, main
+from shortcut1d.harness.options import option
+from shortcut1d.training.evaluation import EvalConfig, Run
+from shortcut1d.training.grid import Cell
+from shortcut1d.training.sweep import Session, sweep
 
 EVERYTHING, FEWER, WIDER = "everything", "fewer contents", "wider degradation"
 ADVICE = "advice"
@@ -48,8 +49,8 @@ class Config(PoolConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        errors.whole("contents", self.contents, low=64, high=2**16)
-        errors.whole("tried", self.tried, high=len(pairs(0)))
+        errors.integer("contents", self.contents, low=64, high=2**16)
+        errors.integer("tried", self.tried, high=len(pairs(0)))
 
 
 class Pair(NamedTuple):
@@ -69,17 +70,17 @@ def pairs(seed: int, level: float = 0.0) -> dict[str, Pair]:
     banks = (8, 64, 256)
 
     def clicks(shapes: int, **look: Any) -> Any:
-        return degradation.clicks(shapes, bank=seed, level=level, **look)
+        return degradations.clicks(shapes, bank=seed, level=level, **look)
 
     def hum(pitch: float) -> Any:
-        return degradation.hum(pitch, level)
+        return degradations.hum(pitch, level)
 
     def whistle(low: int, high: int) -> Any:
-        return degradation.hiss(low=low, high=high, level=level)
+        return degradations.hiss(low=low, high=high, level=level)
 
     def hums(count: int) -> Any:
         # From the hum itself outwards, but never the one that it is tested on.
-        return combine.any_of(*[hum(pitch) for pitch in (12, 8, 27, 5, 40, 33, 15, 22)[:count]])
+        return composition.any_of(*[hum(pitch) for pitch in (12, 8, 27, 5, 40, 33, 15, 22)[:count]])
 
     narrow: dict[str, Any] = {"width": (7, 11), "pulses": 10}
     broad: dict[str, Any] = {"width": (25, 33), "pulses": 3}
@@ -87,62 +88,62 @@ def pairs(seed: int, level: float = 0.0) -> dict[str, Pair]:
     dense: dict[str, Any] = {"width": (11, 15), "pulses": 12, "amplitude": (1.0, 1.0)}
     return {
         "band(40) + narrow clicks": Pair(
-            content.band(40), clicks(1, **narrow), clicks(1, **narrow).unseen(),
+            signals.band(40), clicks(1, **narrow), clicks(1, **narrow).unseen(),
             {f"{k} shapes": clicks(k, **narrow) for k in banks},
         ),
         "fast melodies + broad clicks": Pair(
-            content.melody(8, 6, 48, 31), clicks(2, **broad), clicks(2, **broad).unseen(),
+            signals.melody(8, 6, 48, 31), clicks(2, **broad), clicks(2, **broad).unseen(),
             {f"{k} shapes": clicks(k, **broad) for k in banks},
         ),
         "tune + hum": Pair(
-            content.tune("greensleeves"), hum(12), hum(18),
+            signals.tune("greensleeves"), hum(12), hum(18),
             {f"{k} hums": hums(k) for k in (2, 4, 8)},
         ),
         "band(50) + whistle": Pair(
-            content.band(50), whistle(20, 22), whistle(40, 42),
+            signals.band(50), whistle(20, 22), whistle(40, 42),
             {f"{20 - k} to {22 + k}": whistle(20 - k, 22 + k) for k in (4, 8, 16)},
         ),
         "fast tune + long clicks": Pair(
-            content.tune("greensleeves", 8), clicks(2, **long), clicks(2, **long).unseen(),
+            signals.tune("greensleeves", 8), clicks(2, **long), clicks(2, **long).unseen(),
             {f"{k} shapes": clicks(k, **long) for k in banks},
         ),
         "band(20 to 50) + dense clicks": Pair(
-            content.band(50, 20), clicks(1, **dense), clicks(1, **dense).unseen(),
+            signals.band(50, 20), clicks(1, **dense), clicks(1, **dense).unseen(),
             {f"{k} shapes": clicks(k, **dense) for k in banks},
         ),
     }  # fmt: skip
 
 
-def run(config: Config, session: Session) -> Outcome:
+def run(config: Config, session: Session) -> Result:
     """The grid of pools; the advice on each column of it; then the advice, tried elsewhere."""
     grid = train_pools(config, session).assign(part="grid")
-    melodies = members_of(content.melody(), config.contents)
+    melodies = members_of(signals.melody(), config.contents)
     rows = []
     for shapes in config.shapes:
-        layers = layers_of(degradation.clicks(shapes, level=config.level), config.contents)
+        layers = residuals_of(degradations.clicks(shapes, level=config.level), config.contents)
         row = _advice_row(f"clicks({shapes})", analysis.balance(melodies, layers))
         rows.append(row | {"predicted": _predicted(config, melodies, layers)})
-    subjects = []
+    runs = []
     for name, pair in list(pairs(0, config.level).items())[: config.tried]:
         advice = advice_on(config, pair)
         rows.append(_advice_row(name, advice))
         for seed in range(config.seeds):
-            subjects += arms(config, name, advice, seed)
-    exam = Exam(config.samples, NO_SPAN)
-    tried = sweep(subjects, config.schedule(), exam, session).table.assign(part="tried")
-    return Outcome(pd.concat([grid, tried, pd.DataFrame(rows)], ignore_index=True))
+            runs += arms(config, name, advice, seed)
+    eval_config = EvalConfig(config.samples, NO_SPAN)
+    tried = sweep(runs, config.schedule(), eval_config, session).table.assign(part="tried")
+    return Result(pd.concat([grid, tried, pd.DataFrame(rows)], ignore_index=True))
 
 
 def advice_on(config: Config, pair: Pair) -> analysis.Advice:
     """What the samples of seed 0 say."""
     return analysis.balance(
         members_of(pair.content, config.contents),
-        layers_of(pair.degradation, config.contents),
-        {wide: layers_of(family, config.contents) for wide, family in pair.wider.items()},
+        residuals_of(pair.degradation, config.contents),
+        {wide: residuals_of(family, config.contents) for wide, family in pair.wider.items()},
     )
 
 
-def arms(config: Config, name: str, advice: analysis.Advice, seed: int) -> list[Subject]:
+def arms(config: Config, name: str, advice: analysis.Advice, seed: int) -> list[Run]:
     """Networks of one seed: trained on everything, on fewer contents, on a wider degradation."""
     pair = pairs(seed, config.level)[name]
     conv = networks.ConvNet(width=config.width)
@@ -155,13 +156,13 @@ def arms(config: Config, name: str, advice: analysis.Advice, seed: int) -> list[
         (WIDER, config.contents,
          pair.degradation if advice.balanced else pair.wider[advice.widen or widest]),
     ):  # fmt: skip
-        known = content.pool(pair.content, count, seed)
-        tests = trials(
+        known = signals.pool(pair.content, count, seed)
+        tests = make_test_sets(
             ("contents", known), ("known", pair.degradation), {"new contents": pair.content},
             {"unseen": pair.unseen}, both=True,
         )  # fmt: skip
         cell = Cell(known, layer, conv, seed)
-        made.append(Subject(cell, arm, name, name, tests))
+        made.append(Run(cell, arm, name, name, tests))
     return made
 
 

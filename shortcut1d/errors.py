@@ -5,9 +5,11 @@ so that a script can print it as one line and a notebook user can act on it.
 """
 
 import contextlib
+import dataclasses
 import difflib
 import inspect
 import math
+import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,7 @@ def refuse(field: str, value: object, wanted: str) -> InvalidInput:
 
 
 @contextlib.contextmanager
-def known_as(field: str) -> Iterator[None]:
+def reported_as(field: str) -> Iterator[None]:
     """What is refused within is refused as `field`, the name by which the user gave it.
 
     Raises:
@@ -84,7 +86,7 @@ def number(
     return as_float
 
 
-def whole(field: str, value: object, *, low: int = 1, high: int | None = None) -> int:
+def integer(field: str, value: object, *, low: int = 1, high: int | None = None) -> int:
     """`value` as an int in `[low, high]`; a float counts when it is whole.
 
     Raises:
@@ -140,7 +142,7 @@ def flag(field: str, value: object) -> bool:
     return bool(value)
 
 
-def several(field: str, value: object, wanted: str) -> tuple[Any, ...]:
+def non_empty(field: str, value: object, wanted: str) -> tuple[Any, ...]:
     """`value` as a tuple of at least one thing.
 
     Raises:
@@ -208,3 +210,59 @@ def call_by_name(
         if details.default is inspect.Parameter.empty and parameter not in parameters:
             raise InvalidInput(f"{name}: needs a value for {parameter!r}")
     return maker(**parameters)
+
+
+def check_types(config: Any) -> None:
+    """Refuse fields that are not of the kind that is declared.
+
+    For `__post_init__`, before what the values may be is checked. Lists become tuples, texts paths.
+
+    Raises:
+        InvalidInput: names the first such field.
+    """
+    hints = typing.get_type_hints(type(config))
+    for field in dataclasses.fields(config):
+        optional, kind, element = unwrap_hint(hints[field.name])
+        value = getattr(config, field.name)
+        if value is None and optional:
+            continue
+        if kind is tuple:
+            value = _sequence(field.name, value, element)
+        else:
+            value = _one(field.name, value, kind)
+        object.__setattr__(config, field.name, value)
+
+
+def unwrap_hint(hint: Any) -> tuple[bool, Any, Any]:
+    """Whether it may be None, what it is otherwise, and what it is a tuple of (else None)."""
+    options = typing.get_args(hint) if typing.get_origin(hint) is not tuple else ()
+    optional = type(None) in options
+    kind = next((part for part in options if part is not type(None)), hint)
+    if typing.get_origin(kind) is tuple:
+        return optional, tuple, typing.get_args(kind)[0]
+    return optional, kind, None
+
+
+def _sequence(name: str, value: Any, element: Any) -> tuple[Any, ...]:
+    words = "a sequence of " + ("texts" if element is str else "numbers")
+    if not isinstance(value, list | tuple):
+        raise refuse(name, value, words)
+    for part in value:
+        if element is str and not isinstance(part, str):
+            raise refuse(name, value, words)
+        _one(name, part, element)
+    return tuple(value)
+
+
+def _one(name: str, value: Any, kind: Any) -> Any:
+    if kind is Path:
+        return path(name, value)
+    if kind is bool:
+        flag(name, value)
+    elif kind is str and not isinstance(value, str):
+        raise refuse(name, value, "a text")
+    elif kind in (int, float):
+        number(name, value)
+    elif dataclasses.is_dataclass(kind) and not isinstance(value, typing.cast(type, kind)):
+        raise refuse(name, value, f"of {kind}")
+    return value

@@ -21,11 +21,12 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 
 import jax
+import reproduce
 from hypothesis import settings
 
-from shortcut1d import reproduce, study
+from shortcut1d.harness import driver
 
-os.environ["XLA_FLAGS"] = study.without_deadlock(os.environ["XLA_FLAGS"], jax.__version__)
+os.environ["XLA_FLAGS"] = driver.without_deadlock(os.environ["XLA_FLAGS"], jax.__version__)
 
 # Compilation makes first examples slow; the same examples every time make a red run mean something.
 settings.register_profile("shortcut1d", deadline=None, max_examples=25, derandomize=True)
@@ -34,7 +35,7 @@ settings.load_profile("shortcut1d")
 
 pytest.register_assert_rewrite("on_every_script")
 MAPS = Path("/proc/self/maps")
-MOST_MAPS = 20_000  # Linux gives a process 65,530
+MAX_MAPS = 20_000  # Linux gives a process 65,530
 LABORIOUS = ("complexity", "sweet_spot", "remedies")  # more computing in them than compiling
 
 
@@ -50,7 +51,7 @@ def few_programs():
     process that runs out dies (a study's smallest preset leaves some 12,000).
     """
     yield
-    if MAPS.exists() and MAPS.read_bytes().count(b"\n") > MOST_MAPS:
+    if MAPS.exists() and MAPS.read_bytes().count(b"\n") > MAX_MAPS:
         jax.clear_caches()
 
 
@@ -97,7 +98,7 @@ def command(experiment):
         xla = as_users_have_it() if name in LABORIOUS else contextlib.nullcontext()
         with xla, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
-                status = study.main(experiment(name), [str(a) for a in arguments])
+                status = driver.main(experiment(name), [str(a) for a in arguments])
             except SystemExit as leaving:
                 status = leaving.code
         return status, out.getvalue(), err.getvalue()

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from shortcut1d import reproduce
+import reproduce
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "experiments"
 MOMENTS = (0.3, 0.6, 0.9)  # of the time of an unbroken run

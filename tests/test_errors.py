@@ -5,49 +5,50 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortcut1d import content, degradation, networks
+from shortcut1d import networks
 from shortcut1d.analysis import oracles
+from shortcut1d.data import degradations, signals
 from shortcut1d.errors import InvalidInput, choice, number, span, whole
-from shortcut1d.grid import train
-from shortcut1d.training import Schedule
+from shortcut1d.training.grid import train
+from shortcut1d.training.loop import Schedule
 
 NOT_NUMBERS = [None, "8", b"8", True, [1], np.ones(2), {}, math.nan, math.inf, -math.inf, 1j]
 BAD_FAMILIES = [
-    (content.note, {"pitch": 64}, "pitch"),
-    (content.note, {"pitch": 0}, "pitch"),
-    (content.note, {"pitch": 2.5}, "pitch"),
-    (content.note, {"length": 0}, "length"),
-    (content.note, {"length": 12.5}, "length"),
-    (content.chord, {"pitches": ()}, "pitches"),
-    (content.chord, {"pitches": (3, 3)}, "pitches"),
-    (content.band, {"high": 64}, "high"),
-    (content.band, {"low": 20, "high": 10}, "low"),
-    (content.melody, {"notes": 0}, "notes"),
-    (content.melody, {"notes": 17}, "notes"),
-    (content.melody, {"low": 40}, "low"),
-    (content.melody, {"high": 64}, "high"),
-    (content.melody, {"steps": 0}, "steps"),
-    (content.tune, {"name": "ode_to_joi"}, "ode_to_joy"),
-    (content.tune, {"low": 60}, "low"),
-    (content.tune, {"notes": -1}, "notes"),
-    (content.pool, {"inner": "melody"}, "inner"),
-    (content.pool, {"inner": content.note(), "size": 0}, "size"),
-    (content.pool, {"inner": content.note(), "seed": -1}, "seed"),
-    (degradation.clicks, {"shapes": 0}, "shapes"),
-    (degradation.clicks, {"bank": -1}, "bank"),
-    (degradation.clicks, {"pulses": 0}, "pulses"),
-    (degradation.clicks, {"width": (9, 5)}, "width"),
-    (degradation.clicks, {"width": 5}, "width"),
-    (degradation.clicks, {"amplitude": (0, 1)}, "amplitude"),
-    (degradation.clicks, {"level": math.inf}, "level"),
-    (degradation.hiss, {"color": 9}, "color"),
-    (degradation.hiss, {"low": 30, "high": 20}, "low"),
-    (degradation.hiss, {"low": 3.2, "high": 3.8}, "low"),
-    (degradation.hiss, {"high": 64}, "high"),
-    (degradation.hum, {"pitch": 64}, "pitch"),
-    (degradation.dropout, {"width": (0, 4)}, "width"),
-    (degradation.dropout, {"segments": 0}, "segments"),
-    (degradation.blur, {"width": (0, 1)}, "width"),
+    (signals.note, {"pitch": 64}, "pitch"),
+    (signals.note, {"pitch": 0}, "pitch"),
+    (signals.note, {"pitch": 2.5}, "pitch"),
+    (signals.note, {"length": 0}, "length"),
+    (signals.note, {"length": 12.5}, "length"),
+    (signals.chord, {"pitches": ()}, "pitches"),
+    (signals.chord, {"pitches": (3, 3)}, "pitches"),
+    (signals.band, {"high": 64}, "high"),
+    (signals.band, {"low": 20, "high": 10}, "low"),
+    (signals.melody, {"notes": 0}, "notes"),
+    (signals.melody, {"notes": 17}, "notes"),
+    (signals.melody, {"low": 40}, "low"),
+    (signals.melody, {"high": 64}, "high"),
+    (signals.melody, {"steps": 0}, "steps"),
+    (signals.tune, {"name": "ode_to_joi"}, "ode_to_joy"),
+    (signals.tune, {"low": 60}, "low"),
+    (signals.tune, {"notes": -1}, "notes"),
+    (signals.pool, {"inner": "melody"}, "inner"),
+    (signals.pool, {"inner": signals.note(), "size": 0}, "size"),
+    (signals.pool, {"inner": signals.note(), "seed": -1}, "seed"),
+    (degradations.clicks, {"shapes": 0}, "shapes"),
+    (degradations.clicks, {"bank": -1}, "bank"),
+    (degradations.clicks, {"pulses": 0}, "pulses"),
+    (degradations.clicks, {"width": (9, 5)}, "width"),
+    (degradations.clicks, {"width": 5}, "width"),
+    (degradations.clicks, {"amplitude": (0, 1)}, "amplitude"),
+    (degradations.clicks, {"level": math.inf}, "level"),
+    (degradations.hiss, {"color": 9}, "color"),
+    (degradations.hiss, {"low": 30, "high": 20}, "low"),
+    (degradations.hiss, {"low": 3.2, "high": 3.8}, "low"),
+    (degradations.hiss, {"high": 64}, "high"),
+    (degradations.hum, {"pitch": 64}, "pitch"),
+    (degradations.dropout, {"width": (0, 4)}, "width"),
+    (degradations.dropout, {"segments": 0}, "segments"),
+    (degradations.blur, {"width": (0, 1)}, "width"),
     (networks.ConvNet, {"kernel": 8}, "kernel"),
     (networks.ConvNet, {"width": 0}, "width"),
     (networks.ConvNet, {"edges": "circle"}, "circular"),
@@ -108,9 +109,9 @@ def test_an_unknown_name_lists_the_known_and_suggests_the_nearest():
 
 def test_an_unknown_parameter_is_named():
     with pytest.raises(InvalidInput, match="did you mean 'pitch'"):
-        content.make("note", pich=3)
+        signals.make("note", pich=3)
     with pytest.raises(InvalidInput, match="needs a value for 'inner'"):
-        content.make("pool")
+        signals.make("pool")
 
 
 def test_long_values_are_shortened():

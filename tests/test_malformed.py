@@ -10,22 +10,14 @@ import jax
 import jaxtyping
 import numpy as np
 import pytest
+import reproduce
 
-from shortcut1d import (
-    analysis,
-    combine,
-    content,
-    degradation,
-    errors,
-    images,
-    models,
-    networks,
-    rain,
-    reproduce,
-    training,
-)
+from shortcut1d import analysis, errors, networks
 from shortcut1d.analysis import complexity, oracles
+from shortcut1d.data import composition, degradations, image_degradations, images, signals
 from shortcut1d.errors import InvalidInput
+from shortcut1d.networks import checkpoints
+from shortcut1d.training import loop
 
 KEY = jax.random.key(0)
 NONSENSE = {
@@ -44,8 +36,10 @@ NONSENSE = {
     "a ragged list": [[1], [1, 2]],
     "an array of three axes": np.zeros((2, 3, 4)),
 }
-FAMILIES = content.CONTENTS | degradation.DEGRADATIONS | images.IMAGES | rain.DEGRADATIONS
-NEEDED = {"pool": {"inner": content.note()}, "recording": {"path": "/nowhere/at all.wav"}}
+FAMILIES = (
+    signals.CONTENTS | degradations.DEGRADATIONS | images.IMAGES | image_degradations.DEGRADATIONS
+)
+NEEDED = {"pool": {"inner": signals.note()}, "recording": {"path": "/nowhere/at all.wav"}}
 
 
 @pytest.fixture(autouse=True)
@@ -94,9 +88,9 @@ def test_a_network_refuses_nonsense(name, parameter):
     assert not not_refused(lambda x: networks.NETWORKS[name](**known | {parameter: x}), NONSENSE)
 
 
-@pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(training.Schedule)])
+@pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(loop.Schedule)])
 def test_a_schedule_refuses_nonsense(field):
-    assert not not_refused(lambda x: training.Schedule(**{field: x}), NONSENSE)
+    assert not not_refused(lambda x: loop.Schedule(**{field: x}), NONSENSE)
 
 
 @pytest.mark.parametrize("name", [*reproduce.STORY, *reproduce.APART])
@@ -172,7 +166,7 @@ MEASURES = {
     "nmse": (analysis.nmse, OF_TWO),
     "psnr": (analysis.psnr, OF_TWO),
     "ssim": (analysis.ssim, OF_TWO),
-    "relative_residual": (analysis.relative_residual, OF_THREE),
+    "relative_residual": (analysis.relative_error, OF_THREE),
     "component_gains": (analysis.component_gains, OF_THREE),
     "band_gains": (analysis.band_gains, OF_THREE | {"edges": (0, 2, 4)}),
     "hallucination": (analysis.hallucination, OF_THREE | {"basis": BASIS}),
@@ -262,7 +256,7 @@ OPTIONS = {
     "portrait, whole": lambda x: analysis.portrait(same, CLEAN, KEY, whole=x),
     "portrait, subspaces": lambda x: analysis.portrait(same, CLEAN, KEY, x),
     "predict, measure": lambda x: analysis.predict(CLEAN, RAINY, x),
-    "predict, samples": lambda x: analysis.predict(content.note(), degradation.hiss(), samples=x),
+    "predict, samples": lambda x: analysis.predict(signals.note(), degradations.hiss(), samples=x),
     "balance, wider": lambda x: analysis.balance(CLEAN, RAINY, x),
     "balance, key": lambda x: analysis.balance(CLEAN, RAINY, key=x),
     "projector": oracles.projector,
@@ -271,10 +265,10 @@ OPTIONS = {
     "alpha": lambda x: oracles.mixture(x, same, same),
     "wiener": lambda x: oracles.wiener(x, x),
     "sigma": lambda x: oracles.posterior_mean(CLEAN, x),
-    "in_turn": combine.in_turn,
-    "any_of": lambda x: combine.any_of(degradation.hiss(), x),
-    "nothing": combine.nothing,
-    "models.load": models.load,
+    "in_turn": composition.in_turn,
+    "any_of": lambda x: composition.any_of(degradations.hiss(), x),
+    "nothing": composition.nothing,
+    "models.load": checkpoints.load,
     "read a folder": images.photographs,
 }
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from shortcut1d import analysis, provenance
+from shortcut1d import analysis
 from shortcut1d.analysis import complexity
+from shortcut1d.harness import provenance
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "shortcut1d"

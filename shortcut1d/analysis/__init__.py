@@ -25,7 +25,7 @@ from shortcut1d.analysis.transfer import (
     index_of,
     kept_content,
     nmse,
-    relative_residual,
+    relative_error,
     removed_degradation,
     verdict,
 )
@@ -64,7 +64,7 @@ __all__ = [
     "predict",
     "products_of",
     "psnr",
-    "relative_residual",
+    "relative_error",
     "removed_degradation",
     "share_in_span",
     "ssim",

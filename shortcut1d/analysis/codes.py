@@ -23,7 +23,7 @@ def perplexity(
     Raises:
         InvalidInput: no codes, or a code that no entry has.
     """
-    entries = errors.whole("entries", entries)
+    entries = errors.integer("entries", entries)
     codes = jnp.asarray(errors.numbers("codes", codes), jnp.result_type(codes))
     if not codes.size or not jnp.issubdtype(codes.dtype, jnp.integer):
         raise errors.refuse("codes", codes.dtype, "whole numbers, at least one")

@@ -70,7 +70,7 @@ def description_length(samples: Samples, levels: int = 32) -> float:
         levels: of the quantiser.
     """
     flat = _checked(samples)
-    errors.whole("levels", levels, low=2, high=256)
+    errors.integer("levels", levels, low=2, high=256)
     scale = 3 * np.sqrt(np.mean(flat**2))
     steps = np.clip((flat / scale + 1) / 2 * levels, 0, levels - 1).astype(np.uint8)
     filters = [
@@ -163,7 +163,7 @@ def denoising_cost(samples: Samples, key: PRNGKeyArray | None = None) -> float:
 def denoising_cost_of_some(samples: Samples, count: int, key: PRNGKeyArray | None = None) -> float:
     """`denoising_cost` of the first `count` of the samples; one compilation for all counts."""
     _checked(samples)
-    errors.whole("count", count, high=len(samples))
+    errors.integer("count", count, high=len(samples))
     values = np.asarray(samples, np.float32)
     some = values[:count]
     if not np.any(some):
@@ -265,7 +265,7 @@ def predict(
         InvalidInput: an unknown measure, samples that are not finite, silent, or too few.
     """
     errors.choice("measure", measure, MEASURES)
-    errors.whole("samples", samples, low=64)
+    errors.integer("samples", samples, low=64)
     clean = _drawn(content, samples, 0)
     layer = _drawn(degradation, samples, 1)
     if hasattr(degradation, "apply"):  # what it adds: of a mask or a kernel, not that itself

@@ -54,7 +54,7 @@ def novelty_response(
         InvalidInput: inputs, directions or outputs that are not finite or do not fit; a bad option.
     """
     key = checked_key(key)
-    errors.whole("probes", probes)
+    errors.integer("probes", probes)
     products = products_of(denoiser, inputs, method, step)
     if directions is None:
         # Drawn flat: XLA's CPU back end takes seconds to compile a draw with a short last axis.
@@ -66,7 +66,7 @@ def novelty_response(
             raise errors.refuse("directions", directions.shape, f"shape {inputs.shape}")
         white = jnp.asarray(directions)[None]
     white = white.astype(jnp.asarray(inputs).dtype)
-    moved = products.push_all(white)
+    moved = products.jvp_all(white)
     axes = tuple(range(2, white.ndim))
     inner = jnp.sum(white * moved, axis=axes).ravel()
     energy = jnp.mean(jnp.sum(white * white, axis=axes))

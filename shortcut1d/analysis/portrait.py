@@ -90,8 +90,8 @@ def portrait(
     finite("inputs", inputs)
     key = checked_key(key)
     size = math.prod(inputs.shape[1:])
-    rank = min(errors.whole("rank", rank), size)
-    errors.whole("probes", probes)
+    rank = min(errors.integer("rank", rank), size)
+    errors.integer("probes", probes)
     if whole is not None:
         errors.flag("whole", whole)
     if not isinstance(subspaces, Mapping | None):
@@ -175,7 +175,7 @@ def _whole(products: Products, inputs: Samples) -> Float[Array, "batch size size
     if size > WHOLE:
         raise errors.refuse("inputs", inputs.shape, f"samples of at most {WHOLE} values")
     units = np.eye(size, dtype=np.float32).reshape(size, 1, *inputs.shape[1:])
-    columns = products.push_all(np.broadcast_to(units, (size, *inputs.shape)))
+    columns = products.jvp_all(np.broadcast_to(units, (size, *inputs.shape)))
     return jnp.moveaxis(columns.reshape(size, len(inputs), size), 0, -1)
 
 
@@ -191,11 +191,11 @@ def _randomised(
         return jnp.moveaxis(product(given).reshape(-1, batch, size), 0, -1)
 
     test = jax.random.normal(key, (batch, size, wide))
-    found = jnp.linalg.qr(through(products.push_all, test))[0]
+    found = jnp.linalg.qr(through(products.jvp_all, test))[0]
     for _ in range(POWER_STEPS):
-        across = jnp.linalg.qr(through(products.pull_all, found))[0]
-        found = jnp.linalg.qr(through(products.push_all, across))[0]
-    small = through(products.pull_all, found)  # (Q^T J)^T
+        across = jnp.linalg.qr(through(products.vjp_all, found))[0]
+        found = jnp.linalg.qr(through(products.jvp_all, across))[0]
+    small = through(products.vjp_all, found)  # (Q^T J)^T
     right, values, inner = jnp.linalg.svd(small, full_matrices=False)
     left = found @ jnp.swapaxes(inner, 1, 2)
     return jnp.swapaxes(left, 1, 2), values, jnp.swapaxes(right, 1, 2)
@@ -207,7 +207,7 @@ def _hutchinson(
     """Estimates of `tr J`, `|J|^2` and `tr(J J)` at each input."""
     signs = jax.random.rademacher(key, (probes * inputs.size,), jnp.float32)
     white = signs.reshape(probes, *inputs.shape)
-    pushed, pulled = products.push_all(white), products.pull_all(white)
+    pushed, pulled = products.jvp_all(white), products.vjp_all(white)
 
     def inner(one: Array, other: Array) -> Array:
         return jnp.mean(jnp.sum((one * other).reshape(*one.shape[:2], -1), axis=-1), axis=0)
@@ -219,5 +219,5 @@ def _within(products: Products, inputs: Samples, basis: Basis) -> Float[Array, "
     """`tr(B^T J B)` at each input."""
     columns = np.asarray(basis, np.float32).T.reshape(-1, 1, *inputs.shape[1:])
     given = np.broadcast_to(columns, (len(columns), *inputs.shape))
-    pushed = products.push_all(given)
+    pushed = products.jvp_all(given)
     return jnp.sum((given * pushed).reshape(len(columns), len(inputs), -1), axis=(0, 2))

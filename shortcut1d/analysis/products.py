@@ -35,17 +35,17 @@ class Products(NamedTuple):
     trace them.
     """
 
-    push: Product
-    pull: Product | None
+    jvp: Product
+    vjp: Product | None
     traceable: bool
 
-    def push_all(
+    def jvp_all(
         self, directions: Float[Array | np.ndarray, "many batch *space channels"]
     ) -> Float[Array, "many batch *space channels"]:
         """`J v` for each of many directions."""
-        return self._each(self.push, directions)
+        return self._each(self.jvp, directions)
 
-    def pull_all(
+    def vjp_all(
         self, directions: Float[Array | np.ndarray, "many batch *space channels"]
     ) -> Float[Array, "many batch *space channels"]:
         """`J^T u` for each of many directions.
@@ -53,12 +53,12 @@ class Products(NamedTuple):
         Raises:
             InvalidInput: there is no transposed product.
         """
-        if self.pull is None:
+        if self.vjp is None:
             raise errors.InvalidInput(
                 "denoiser: got a function that JAX cannot trace, expected one with a transposed "
                 "Jacobian product (a JAX function, or adapters.from_torch of a PyTorch module)"
             )
-        return self._each(self.pull, directions)
+        return self._each(self.vjp, directions)
 
     def _each(self, product: Product, directions: Any) -> Any:
         if self.traceable:
@@ -89,9 +89,9 @@ def products_of(
         return Products(*denoiser.products(inputs), traceable=False)
     if method == "jvp" or (method == "auto" and traceable(denoiser, inputs)):
         point = jnp.asarray(inputs)
-        _, push = jax.linearize(denoiser, point)
-        transposed = jax.linear_transpose(push, point)
-        return Products(push, lambda u: transposed(u)[0], traceable=True)
+        _, jvp = jax.linearize(denoiser, point)
+        transposed = jax.linear_transpose(jvp, point)
+        return Products(jvp, lambda u: transposed(u)[0], traceable=True)
     return Products(
         lambda v: _difference(denoiser, inputs, np.asarray(v), step), None, traceable=False
     )

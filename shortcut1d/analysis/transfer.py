@@ -53,9 +53,7 @@ def nmse(output: Samples, content: Samples) -> Float[Array, " batch"]:
     return per_sample((output - content) ** 2) / jnp.mean(content**2)
 
 
-def relative_residual(
-    output: Samples, content: Samples, degraded: Samples
-) -> Float[Array, " batch"]:
+def relative_error(output: Samples, content: Samples, degraded: Samples) -> Float[Array, " batch"]:
     """What is left of the degradation, `mean((out - c)^2) / mean((y - c)^2)`.
 
     0 is all removed, 1 as bad as doing nothing. Defined for any degradation, additive or not.
@@ -164,5 +162,5 @@ def fitted_index(
     clean, degraded = unseen_content
     kept = kept_content(nmse(output_of(denoiser, degraded), clean))
     clean, degraded = unseen_degradation
-    left = relative_residual(output_of(denoiser, degraded), clean, degraded)
+    left = relative_error(output_of(denoiser, degraded), clean, degraded)
     return index_of(float(kept), float(removed_degradation(left)))

@@ -41,10 +41,10 @@ def while_(doing: str) -> Iterator[None]:
     except errors.Shortcut1dError as error:
         raise errors.InvalidInput(f"{doing}: {error}") from error
     except Exception as error:
-        raise _told(error, doing) from error
+        raise _as_one_line(error, doing) from error
 
 
-def _told(error: Exception, doing: str) -> errors.InvalidInput:
+def _as_one_line(error: Exception, doing: str) -> errors.InvalidInput:
     said = " ".join(str(error).split())
     return errors.InvalidInput(f"the denoiser raised {type(error).__name__} for {doing}: {said}")
 
@@ -60,4 +60,4 @@ def _call(member: Denoiser, given: np.ndarray, name: str, first: int) -> np.ndar
             except Exception:  # the same again, and now it is known for which
                 where = f"sample {first + row}"
                 break
-        raise _told(error, f"{name}, {where}") from error
+        raise _as_one_line(error, f"{name}, {where}") from error

@@ -157,7 +157,7 @@ def _check_family(name: str, given: Any, applies: bool) -> None:
         raise errors.refuse(name, shown, f"a {kind} family, such as {EXAMPLES[kind]}, or arrays")
 
 
-EXAMPLES = {"content": "content.melody()", "degradation": "degradation.clicks()"}
+EXAMPLES = {"content": "signals.melody()", "degradation": "degradations.clicks()"}
 
 
 def _is_pair(given: Any) -> bool:

@@ -74,11 +74,11 @@ def diagnose(
     if not members or not all(callable(member) for member in members):
         raise errors.refuse("denoiser", denoiser, "a callable on arrays, or several")
     batch, probes, bands = (
-        errors.whole(name, value)
+        errors.integer(name, value)
         for name, value in {"batch": batch, "probes": probes, "bands": bands}.items()
     )
-    samples = errors.whole("samples", samples, low=8)
-    portraits = errors.whole("portraits", portraits, low=0)
+    samples = errors.integer("samples", samples, low=8)
+    portraits = errors.integer("portraits", portraits, low=0)
     threshold = errors.number("threshold", threshold, low=0)
     key = jax.random.key(0) if key is None else key
     if not jax.dtypes.issubdtype(getattr(key, "dtype", None), jax.dtypes.prng_key):

@@ -67,7 +67,7 @@ def index_of_cases(
                 rows = [
                     transfer.nmse(outputs[n], case.clean)
                     if role == CONTENT
-                    else transfer.relative_residual(outputs[n], case.clean, case.degraded)
+                    else transfer.relative_error(outputs[n], case.clean, case.degraded)
                     for outputs in answers
                 ]
                 made.append(np.asarray(rows, np.float64))
@@ -122,7 +122,7 @@ def of_cases(
             )
             for name, values in {
                 "nmse": transfer.nmse(outputs[n], case.clean),
-                "left over": transfer.relative_residual(outputs[n], case.clean, case.degraded),
+                "left over": transfer.relative_error(outputs[n], case.clean, case.degraded),
                 "content gain": gains.content,
                 "degradation gain": gains.degradation,
                 "unexplained": gains.unexplained,
@@ -211,7 +211,7 @@ def _inner(
     for first in range(0, len(inputs), batch):
         part = slice(first, first + batch)
         with while_("a point beside the seen inputs"):
-            moved = products_of(member, inputs[part]).push_all(directions[:, part])
+            moved = products_of(member, inputs[part]).jvp_all(directions[:, part])
         products = directions[:, part] * np.asarray(moved, np.float64)
         parts.append(products.reshape(*products.shape[:2], -1).sum(axis=2))
     return np.concatenate(parts, axis=1)

@@ -108,14 +108,14 @@ class Report:
             made[f"{BANDS}{name}"] = np.stack([gains.content, gains.degradation])
         if self.portrait is not None:
             made[VALUES] = np.asarray(self.portrait.values)
-        for case, output in list(zip(self.cases, self.outputs))[:MOST_SHOWN]:
+        for case, output in list(zip(self.cases, self.outputs))[:MAX_SHOWN]:
             made[f"{SHOWN}{case.name}"] = np.stack([case.degraded[0], case.clean[0], output[0]])
         return made
 
 
 BANDS, VALUES, SHOWN = "gains by band: ", "singular values", "shown: "  # keys of a figure's arrays
-MOST_SHOWN = 6
-ABREAST = 4  # waveforms in a row
+MAX_SHOWN = 6
+MAX_PARALLEL = 4  # waveforms in a row
 
 
 def sentence(table: pd.DataFrame) -> str:
@@ -188,7 +188,7 @@ def draw(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
         if rank > 1:
             plotting.pictures(below, [(name, _flat(parts)) for name, parts in shown.items()])
             return figure
-        panels = below.subplots(1, min(len(shown), ABREAST), squeeze=False)[0]
+        panels = below.subplots(1, min(len(shown), MAX_PARALLEL), squeeze=False)[0]
         for axes, (name, parts) in zip(panels, shown.items()):
             axes.set_title(name, fontsize=7)
             degraded, clean, output = parts[..., 0]

@@ -1,0 +1,1 @@
+"""What several studies share, and the pages made of them all."""

@@ -1,0 +1,304 @@
+"""What several studies share: the options of training, and two kinds of grid.
+
+In every cell of the map (the phase diagram) a network is trained on content up to one frequency
+under clicks of so many shapes, and then given what it has not seen: melodies and a tune, other
+clicks, and hiss. In every cell of the other grid it is trained on a pool of so many melodies under
+such clicks, and then given new melodies, other clicks, and both.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+import pandas as pd
+
+from shortcut1d import errors, networks
+from shortcut1d.analysis.oracles import basis_of
+from shortcut1d.data import degradations, signals
+from shortcut1d.data.signals import ENDLESS
+from shortcut1d.harness.options import option
+from shortcut1d.networks import Network
+from shortcut1d.training import evaluation
+from shortcut1d.training.evaluation import (
+    SEEN,
+    UNSEEN_CONTENT,
+    UNSEEN_DEGRADATION,
+    EvalConfig,
+    Run,
+    TestSet,
+)
+from shortcut1d.training.grid import Cell
+from shortcut1d.training.loop import Schedule
+from shortcut1d.training.sweep import Session, sweep
+
+UNSEEN_BOTH = "unseen content and degradation"
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How networks are trained and tested; experiments add what is theirs."""
+
+    seeds: int = option(5, "networks of each kind, each with its own weights, data and clicks")
+    width: int = option(16, "channels of the convolutional nets")
+    steps: int = option(600, "training steps")
+    batch: int = option(32, "fresh samples a step")
+    learning_rate: float = option(3e-3, "Adam's, at the start of its cosine decay")
+    loss: str = option("mse", "mse or l1")
+    samples: int = option(128, "windows a test")
+
+    def __post_init__(self) -> None:
+        errors.check_types(self)
+        errors.integer("seeds", self.seeds, high=10_000)
+        networks.ConvNet(width=self.width)
+        errors.integer("samples", self.samples, low=2)
+        self.schedule()
+
+    def schedule(self, **others: Any) -> Schedule:
+        """How every network is trained, and `others` of the fields of a `Schedule`."""
+        usual = Schedule(self.steps, self.batch, self.learning_rate, self.loss)
+        return dataclasses.replace(usual, **others)
+
+
+def check_bands(frequencies: Iterable[float]) -> None:
+    """Refuse content frequencies that no band can have."""
+    with errors.reported_as("frequencies"):
+        for frequency in frequencies:
+            signals.band(frequency)
+
+
+def check_clicks(shapes: Iterable[int], level: float = 0.0) -> None:
+    """Refuse numbers of shapes that no clicks can have, and levels."""
+    degradations.clicks(level=level)
+    with errors.reported_as("shapes"):
+        for count in shapes:
+            degradations.clicks(count)
+
+
+NETWORKS: dict[str, Callable[["MapConfig"], Network]] = {
+    "conv": lambda config: networks.ConvNet(width=config.width),
+    "mlp": lambda config: networks.MLP(width=config.mlp_width),
+}
+
+
+@dataclass(frozen=True)
+class MapConfig(TrainConfig):
+    """Which cells a map has, and how they are trained."""
+
+    networks: tuple[str, ...] = option(("conv", "mlp"), f"which of {', '.join(NETWORKS)}")
+    frequencies: tuple[float, ...] = option(
+        (1.0, 2.0, 5.0, 12.0, 26.0, 60.0), "band limits of the content, whole cycles per window"
+    )
+    shapes: tuple[int, ...] = option((1, 3, 9, 28, 84, 256), "click shapes in the bank, K")
+    mlp_width: int = option(256, "hidden units of the MLP")
+    level: float = option(0.0, "level of the degradations against the content, dB")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for field in ("networks", "frequencies", "shapes"):
+            values = getattr(self, field)
+            if not values or len(set(values)) < len(values):
+                raise errors.refuse(field, values, "at least one, each named once")
+        for field in ("frequencies", "shapes"):
+            if list(getattr(self, field)) != sorted(getattr(self, field)):
+                raise errors.refuse(field, getattr(self, field), "values in rising order")
+        for name in self.networks:
+            errors.choice("networks", name, NETWORKS)
+        with errors.reported_as("mlp_width"):
+            networks.MLP(self.mlp_width)
+        check_bands(self.frequencies)
+        check_clicks(self.shapes, self.level)
+
+
+# By preset; shared, since experiments on the map share its cells only where they are the same.
+MAPS: dict[str, dict[str, Any]] = {
+    "smoke": {
+        "seeds": 2, "frequencies": (1.0, 8.0, 60.0), "shapes": (1, 16, 256), "width": 2,
+        "mlp_width": 8, "steps": 10, "batch": 8, "samples": 16,
+    },
+    "quick": {"seeds": 2, "steps": 250},
+    "full": {
+        "seeds": 8, "frequencies": (1.0, 2.0, 3.0, 6.0, 10.0, 19.0, 33.0, 60.0),
+        "shapes": (1, 2, 4, 8, 16, 32, 64, 128, 256), "width": 32, "steps": 3000, "batch": 64,
+        "samples": 512,
+    },
+}  # fmt: skip
+
+
+def map_run(
+    network: Network, name: str, frequency: float, shapes: int, seed: int, level: float = 0.0
+) -> Run:
+    """One cell. Every cell meets the same unseen content: one yardstick for the whole map."""
+    band = signals.band(frequency)
+    clicks = degradations.clicks(shapes, bank=seed, level=level)
+    hiss = degradations.hiss(level=level)
+    tests = make_test_sets(
+        ("band", band),
+        ("clicks", clicks),
+        {"melody": signals.melody(), "tune": signals.tune()},
+        {"other clicks": clicks.unseen(), "hiss": hiss},
+    )
+    cell = Cell(band, clicks, network, seed)
+    return Run(cell, name, f"band({frequency:g})", f"clicks({shapes})", tests)
+
+
+def train_map(config: MapConfig, session: Session) -> pd.DataFrame:
+    """Train and test a network in every cell; the table of `panel.tabulate`."""
+    runs = [
+        map_run(NETWORKS[name](config), name, frequency, shapes, seed, config.level)
+        for name in config.networks
+        for seed in range(config.seeds)
+        for frequency in config.frequencies
+        for shapes in config.shapes
+    ]
+    # How much of an output lies in the training content, where that is a single frequency.
+    lowest = signals.band(config.frequencies[0])
+    span = basis_of(lowest.sample(jax.random.key(0), 128))
+    return sweep(runs, config.schedule(), EvalConfig(config.samples, span), session).table
+
+
+def maps(table: pd.DataFrame, network: str, column: str) -> np.ndarray:
+    """A measure of one network as `(seeds, frequencies, shapes)`, both in rising order."""
+    index = evaluation.indices(table[table["network"] == network])
+    return cube(with_complexities(index), column, "seed", "frequency", "shapes")[1]
+
+
+def axes_of(table: pd.DataFrame) -> tuple[list[float], list[float]]:
+    """Content frequencies and numbers of click shapes, in rising order."""
+    columns = (table["content"], table["degradation"])
+    frequencies, shapes = (sorted(column.map(complexity_in_name).unique()) for column in columns)
+    return frequencies, shapes
+
+
+@dataclass(frozen=True)
+class PoolConfig(TrainConfig):
+    """Which cells a grid of pools has, and how they are trained."""
+
+    pools: tuple[int, ...] = option(
+        (1, 2, 4, 8, 16, 64, 256, 4096), "melodies to train on; endlessly many come on top"
+    )
+    shapes: tuple[int, ...] = option((1, 8, 64), "click shapes in the bank, K")
+    level: float = option(0.0, "level of the degradations against the content, dB")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for field in ("pools", "shapes"):
+            values = getattr(self, field)
+            if not values or list(values) != sorted(set(values)):
+                raise errors.refuse(field, values, "at least one, in rising order")
+        for size in self.pools:
+            errors.integer("pools", size, high=ENDLESS - 1)
+        check_clicks(self.shapes, self.level)
+
+
+def pool_run(config: PoolConfig, pool: int, shapes: int, seed: int) -> Run:
+    """One network: trained on a pool of melodies, tested on melodies that are not in it."""
+    melodies = signals.melody()
+    known = signals.pool(melodies, pool, seed)
+    clicks = degradations.clicks(shapes, bank=seed, level=config.level)
+    tests = make_test_sets(
+        ("pool", known),
+        ("clicks", clicks),
+        {"melodies": melodies},
+        {"other clicks": clicks.unseen()},
+        both=True,
+    )
+    cell = Cell(known, clicks, networks.ConvNet(width=config.width), seed)
+    return Run(cell, "conv", f"pool({pool})", f"clicks({shapes})", tests)
+
+
+def train_pools(config: PoolConfig, session: Session) -> pd.DataFrame:
+    """Train and test a network for every number of melodies and of click shapes."""
+    runs = [
+        pool_run(config, pool, shapes, seed)
+        for seed in range(config.seeds)
+        for pool in (*config.pools, ENDLESS)
+        for shapes in config.shapes
+    ]
+    return sweep(runs, config.schedule(), EvalConfig(config.samples, NO_SPAN), session).table
+
+
+def pool_curves(table: pd.DataFrame, column: str) -> tuple[list[float], list[float], np.ndarray]:
+    """Numbers of melodies and of shapes, and a measure as `(seeds, shapes, pools)`.
+
+    column: "nmse" on new melodies under new clicks, or one of `panel.indices`.
+    """
+    both = table[table["test"] == UNSEEN_BOTH]
+    chosen = both if column == "nmse" else evaluation.indices(table)
+    named = with_complexities(chosen).rename(columns={"frequency": "pool"})
+    axes, values = cube(named, column, "seed", "shapes", "pool")
+    return axes[2], axes[1], values
+
+
+def members_of(inner: Any, count: int) -> np.ndarray:
+    """The training contents of seed 0; a pool of fewer holds the first of them."""
+    pool = signals.pool(inner, count)
+    return np.asarray(jax.jit(signals.Pool.members)(pool, np.arange(count)))
+
+
+def residuals_of(family: Any, count: int) -> np.ndarray:
+    """What an additive degradation adds, so many times."""
+    drawn = jax.jit(type(family).sample, static_argnums=2)(family, jax.random.key(1), count)
+    return np.asarray(family.apply(np.zeros((count, signals.WINDOW, 1), np.float32), drawn))
+
+
+def make_test_sets(
+    known_content: tuple[str, Any],
+    known_degradation: tuple[str, Any],
+    unseen_contents: Mapping[str, Any],
+    unseen_degradations: Mapping[str, Any],
+    *,
+    both: bool = False,
+) -> list[TestSet]:
+    """What a network is given: what it knows, each new thing with what it knows of the other kind.
+
+    Args:
+        known_content: its name and family, and likewise
+        known_degradation: what the network was trained on.
+        unseen_contents: by name.
+        unseen_degradations: by name.
+        both: every new content under every new degradation as well.
+    """
+    new_contents, new_degradations = unseen_contents.items(), unseen_degradations.items()
+    pairs = [(SEEN, known_content, known_degradation)]
+    pairs += [(UNSEEN_CONTENT, new, known_degradation) for new in new_contents]
+    pairs += [(UNSEEN_DEGRADATION, known_content, new) for new in new_degradations]
+    if both:
+        pairs += [(UNSEEN_BOTH, c, d) for c in new_contents for d in new_degradations]
+    return [TestSet(role, c_name, d_name, c, d) for role, (c_name, c), (d_name, d) in pairs]
+
+
+# Where the share of an output in the span of the training content is not asked for.
+NO_SPAN = np.eye(signals.WINDOW, 1, dtype=np.float32)
+
+
+def cube(frame: pd.DataFrame, column: str, *axes: str) -> tuple[list[list[Any]], np.ndarray]:
+    """A column of a long table as an array with an axis for each of some other columns.
+
+    Args:
+        frame: one row for each combination of values of `axes`.
+        column: what fills the array; NaN where a combination is missing.
+        axes: at least two columns; their values come in rising order.
+
+    Returns:
+        the values along each axis, and the array.
+    """
+    indexed = frame.set_index(list(axes))[column]
+    values = [sorted(set(frame[axis])) for axis in axes]
+    filled = indexed.reindex(pd.MultiIndex.from_product(values))
+    return values, filled.to_numpy(np.float64).reshape(*map(len, values))
+
+
+def with_complexities(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with the numbers in its families' names as columns `frequency` and `shapes`."""
+    return frame.assign(
+        frequency=frame["content"].map(complexity_in_name),
+        shapes=frame["degradation"].map(complexity_in_name),
+    )
+
+
+def complexity_in_name(name: str) -> float:
+    """The number in a family's name, such as 8 in `band(8)`."""
+    return float(name.partition("(")[2].rstrip(")"))

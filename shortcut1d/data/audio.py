@@ -1,0 +1,78 @@
+"""Sound files in and out."""
+
+import io
+import warnings
+from math import gcd
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from scipy.io import wavfile
+from scipy.signal import resample_poly
+
+from shortcut1d import errors
+
+
+def read_wav(path: str | Path, rate: int) -> Float[np.ndarray, " samples"]:
+    """A WAV file as mono float samples at `rate` Hz, full scale = 1.
+
+    8-, 16-, 24- and 32-bit integer and 32- and 64-bit float, any number of channels, any rate.
+
+    Raises:
+        InvalidInput: missing, not a WAV file, cut short, empty, not finite, or silent.
+    """
+    rate, path = errors.integer("rate", rate), errors.path("path", path)
+    try:
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise errors.InvalidInput(f"{path}: cannot be read ({errors.reason(error)})") from error
+    try:
+        with warnings.catch_warnings():
+            # A file cut short only warns, and the rest of it would pass for the whole.
+            warnings.simplefilter("error", wavfile.WavFileWarning)
+            warnings.filterwarnings("ignore", message="Chunk .* not understood")
+            own_rate, raw = wavfile.read(io.BytesIO(data))
+    except Exception as error:  # scipy's reader leaks struct.error, IndexError and the like
+        raise errors.InvalidInput(f"{path}: not a readable WAV file ({error})") from error
+    _check_length(path, data)
+    if raw.size == 0 or own_rate < 1:
+        raise errors.refuse(str(path), f"{raw.size} samples at {own_rate} Hz", "some sound")
+    samples = _full_scale(raw)
+    if samples.ndim == 2:
+        samples = samples.mean(axis=1)
+    if not np.all(np.isfinite(samples)):
+        bad = int(np.flatnonzero(~np.isfinite(samples))[0])
+        raise errors.refuse(f"{path}, sample {bad}", float(samples[bad]), "finite samples")
+    if np.ptp(samples) == 0:
+        raise errors.refuse(str(path), "silence", "a recording with sound in it")
+    if own_rate != rate:
+        shared = gcd(own_rate, rate)
+        samples = resample_poly(samples, rate // shared, own_rate // shared)
+    return samples
+
+
+def wav_bytes(signal: Float[np.ndarray, " samples"], rate: int, full_scale: float) -> bytes:
+    """A 16-bit mono WAV file; `full_scale` is the amplitude that becomes the loudest sample."""
+    scaled = np.clip(np.asarray(signal, np.float64) / full_scale, -1, 1)
+    file = io.BytesIO()
+    wavfile.write(file, rate, np.round(32767 * scaled).astype(np.int16))
+    return file.getvalue()
+
+
+def _check_length(path: str | Path, data: bytes) -> None:
+    """Refuse a file whose sound is shorter than its header says; scipy reads it in silence."""
+    position = 12
+    while position + 8 <= len(data):
+        size = int.from_bytes(data[position + 4 : position + 8], "little")
+        there = len(data) - position - 8
+        if data[position : position + 4] == b"data" and size > there:
+            raise errors.refuse(str(path), f"{there} bytes of sound", f"{size}, as its header says")
+        position += 8 + size + size % 2
+
+
+def _full_scale(raw: np.ndarray) -> np.ndarray:
+    if raw.dtype.kind == "f":
+        return raw.astype(np.float64)
+    if raw.dtype == np.uint8:  # WAV stores 8 bits unsigned
+        return (raw.astype(np.float64) - 128) / 128
+    return raw.astype(np.float64) / -float(np.iinfo(raw.dtype).min)

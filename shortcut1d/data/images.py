@@ -1,0 +1,322 @@
+"""Content families over two axes: backgrounds, drawn and photographed.
+
+Each lower-case function checks its arguments and makes a family; each family draws pictures of
+shape `(n, size, size, channels)` with values in [0, 1]. Complexity is traced, as in 1D: the
+frequency range of a `field`, the number of `leaves`, the letters of a `text`. What is photographed
+is split by photograph, so that no part of an unseen one was seen.
+Frequencies are in cycles per picture side.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+from PIL import Image, ImageDraw, ImageFont
+
+from shortcut1d import errors
+from shortcut1d.data import pictures
+from shortcut1d.data.family import index_below, traced
+from shortcut1d.data.pictures import checked_channels
+from shortcut1d.data.pytrees import pytree, static
+
+SIZE = 32  # pixels along each side
+MAX_LEAVES = 256
+MAX_PHOTOGRAPHS = 64  # every cell of a grid holds them
+CONTRAST = 0.2  # standard deviation of a field
+CHROMA = 0.4  # of a field's contrast that is each colour's own
+LETTERS = "etaoinshrdlucmfwypvbgkjqxz"  # in order of how common they are in English
+
+
+@pytree
+class Field:
+    """Gaussian field with power proportional to `frequency ** -color` in a band of frequencies.
+
+    A low band makes smooth gradients, a high one texture; the whole range with color 2 is the 1/f
+    noise (of amplitude) that photographs have on average (Field 1987). Periodic.
+
+    color: traced. low, high: cycles per picture side; traced. size, channels: static.
+    """
+
+    color: Float[Array, "..."]
+    low: Float[Array, "..."]
+    high: Float[Array, "..."]
+    size: int = static(SIZE)
+    channels: int = static(1)
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n size size channels"]:
+        """`n` pictures around mid-grey; colours share most of what they show."""
+        frequency = jnp.minimum(jnp.arange(self.size), self.size - jnp.arange(self.size))
+        radius = jnp.sqrt(frequency[:, None] ** 2 + frequency[None, : self.size // 2 + 1] ** 2)
+        inside = (radius >= self.low) & (radius <= self.high)
+        power = jnp.where(inside, jnp.maximum(radius, 1.0) ** -self.color, 0.0)
+        planes = self.channels + (self.channels > 1)
+        white = jax.random.normal(key, (planes, n, self.size * self.size))
+        spectrum = jnp.fft.rfft2(white.reshape(planes, n, self.size, self.size))
+        drawn = jnp.fft.irfft2(spectrum * jnp.sqrt(power), (self.size, self.size))
+        # Half of the spectrum's columns stand for two frequencies each.
+        twice = jnp.where((jnp.arange(power.shape[1]) % (self.size / 2)) == 0, 1.0, 2.0)
+        drawn = drawn / jnp.sqrt(jnp.sum(power * twice) / self.size**2)
+        if self.channels > 1:
+            drawn = (drawn[:1] + CHROMA * drawn[1:]) / (1 + CHROMA**2) ** 0.5
+        return jnp.clip(0.5 + CONTRAST * jnp.moveaxis(drawn, 0, -1), 0.0, 1.0)
+
+    def unseen(self) -> Self:
+        """The same band in another colour: 1/f noise for what is flatter, else flat."""
+        return dataclasses.replace(self, color=jnp.where(self.color < 1, 2.0, 0.0))
+
+
+@pytree
+class Leaves:
+    """Dead leaves: opaque discs thrown on one another (Lee, Mumford and Huang 2001), a cartoon.
+
+    leaves: discs thrown, at most 256, some of them beside the picture; traced. radius: range of
+    their radii, shares of the side, density proportional to `radius ** -3`; traced `(2,)`.
+    square: 0 for discs, 1 for squares; traced. size, channels: static.
+    """
+
+    leaves: Int[Array, "..."]
+    radius: Float[Array, "..."]
+    square: Float[Array, "..."]
+    size: int = static(SIZE)
+    channels: int = static(1)
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n size size channels"]:
+        """`n` pictures; edges are smoothed over one pixel."""
+        uniforms = jax.random.uniform(key, (MAX_LEAVES + 1, n, 3 + self.channels))
+        paint = uniforms[..., 3:][:, :, None, None, :]
+        small, large = self.radius[..., 0], self.radius[..., 1]
+        # The inverse of the radii's cumulative distribution.
+        radii = (small**-2 + uniforms[..., 2] * (large**-2 - small**-2)) ** -0.5 * self.size
+        # Those beside the picture reach into it, so that its edges are covered like its middle.
+        middle = self.size * ((1 + 2 * large) * uniforms[..., :2] - large)
+        pixel = jnp.arange(self.size) + 0.5
+
+        def cover(number: Array, canvas: Array) -> Array:
+            x, y = middle[number].T[..., None, None]
+            across, down = jnp.abs(pixel[None, :] - x), jnp.abs(pixel[:, None] - y)
+            disc = jnp.sqrt(across**2 + down**2)
+            distance = jnp.where(self.square > 0, jnp.maximum(across, down), disc)
+            opaque = jnp.clip(radii[number][:, None, None] - distance + 0.5, 0.0, 1.0)[..., None]
+            return canvas + opaque * (paint[number] - canvas)
+
+        ground = jnp.broadcast_to(paint[-1], (n, self.size, self.size, self.channels))
+        return jax.lax.fori_loop(0, self.leaves, cover, ground)
+
+    def unseen(self) -> Self:
+        """Squares for discs, discs for squares."""
+        return dataclasses.replace(self, square=1.0 - self.square)
+
+
+@pytree
+class Text:
+    """Lines of random letters in one ink on one paper.
+
+    glyphs: `(2, 26, height, width)`, ink in [0, 1]: lower-case letters, and capitals.
+    letters: how many of the 26 are used, the most common first; traced. capitals: 0 or 1; traced.
+    size, channels: static.
+    """
+
+    glyphs: Float[Array, "..."]
+    letters: Int[Array, "..."]
+    capitals: Int[Array, "..."]
+    size: int = static(SIZE)
+    channels: int = static(1)
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n size size channels"]:
+        """`n` pictures; where the lines begin, what they say, ink and paper are drawn anew."""
+        height, width = self.glyphs.shape[-2:]
+        rows, columns = self.size // height + 2, self.size // width + 2
+        uniforms = jax.random.uniform(key, (n, rows * columns + 2 + 2 * self.channels))
+        letter = index_below(self.letters, uniforms[:, : rows * columns])
+        glyphs = jnp.asarray(self.glyphs)[self.capitals, letter]
+        page = glyphs.reshape(n, rows, columns, height, width).transpose(0, 1, 3, 2, 4)
+        page = page.reshape(n, rows * height, columns * width)
+        begin = [
+            index_below(jnp.int32(step), uniforms[:, rows * columns + axis])
+            for axis, step in enumerate((height, width))
+        ]
+        cut = jax.vmap(lambda whole, y, x: jax.lax.dynamic_slice(whole, (y, x), (self.size,) * 2))
+        ink, paper = jnp.split(uniforms[:, None, None, rows * columns + 2 :], 2, axis=-1)
+        # Dark on light, so that there is something to read.
+        return 0.6 + 0.4 * paper + cut(page, *begin)[..., None] * (0.4 * (ink - paper) - 0.6)
+
+    def unseen(self) -> Self:
+        """Capitals for lower-case letters, and the other way round."""
+        return dataclasses.replace(self, capitals=1 - self.capitals)
+
+
+@pytree
+class Photographs:
+    """Crops of photographs, at random places and perhaps mirrored.
+
+    seen: `(k, side, side, channels)`, values in [0, 1]. held: photographs for the unseen twin.
+    size: of a crop; static.
+    """
+
+    seen: Float[Array, "..."]
+    held: Float[Array, "..."]
+    size: int = static(SIZE)
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n size size channels"]:
+        """`n` crops, each of any of the photographs."""
+        count, side, _, channels = self.seen.shape[-4:]
+        uniforms = jax.random.uniform(key, (4, n))
+        which = index_below(jnp.int32(count), uniforms[0])
+        top, left = (index_below(jnp.int32(side - self.size + 1), share) for share in uniforms[1:3])
+        whole = jnp.asarray(self.seen)
+        crops = jax.vmap(
+            lambda number, y, x: jax.lax.dynamic_slice(
+                whole, (number, y, x, 0), (1, self.size, self.size, channels)
+            )[0]
+        )(which, top, left)
+        mirrored = uniforms[3][:, None, None, None] < 0.5
+        return jnp.where(mirrored, crops[:, :, ::-1], crops)
+
+    def unseen(self) -> Self:
+        """The photographs that were held out."""
+        return dataclasses.replace(self, seen=self.held, held=self.seen)
+
+
+def field(
+    color: float = 2.0,
+    low: float = 1.0,
+    high: float | None = None,
+    size: int = SIZE,
+    channels: int = 1,
+) -> Field:
+    """Gaussian field; by default the 1/f noise that photographs have on average."""
+    size = checked_size(size)
+    color = errors.number("color", color, low=-4, high=8)
+    high = errors.integer("high", size // 2 - 1 if high is None else high, high=size // 2 - 1)
+    low = errors.integer("low", low, high=high)
+    return Field(traced(color), traced(low), traced(high), size, checked_channels(channels))
+
+
+def smooth(high: float = 2.0, size: int = SIZE, channels: int = 1) -> Field:
+    """Smooth gradients: a field of up to `high` cycles per picture side."""
+    return field(0.0, 1.0, high, size, channels)
+
+
+def texture(
+    low: float = 6.0, high: float | None = None, size: int = SIZE, channels: int = 1
+) -> Field:
+    """Texture: a flat field from `low` cycles per picture side upwards."""
+    return field(0.0, low, high, size, channels)
+
+
+def leaves(
+    count: int = 64,
+    radius: tuple[float, float] = (0.05, 0.5),
+    square: bool = False,
+    size: int = SIZE,
+    channels: int = 1,
+) -> Leaves:
+    """Dead leaves: `count` (up to 256) discs, radii as shares of the picture's side."""
+    return Leaves(
+        traced(errors.integer("count", count, high=MAX_LEAVES), np.int32),
+        traced(errors.span("radius", radius, low=0.01, high=2.0, unit="of the side")),
+        traced(errors.flag("square", square)),
+        checked_size(size),
+        checked_channels(channels),
+    )
+
+
+def text(letters: int = 26, capitals: bool = False, size: int = SIZE, channels: int = 1) -> Text:
+    """Lines of random letters, the `letters` most common ones of English."""
+    size = checked_size(size)
+    letters = errors.integer("letters", letters, high=len(LETTERS))
+    height = max(8, size // 4)
+    return Text(
+        traced(_glyphs(height)),
+        traced(letters, np.int32),
+        traced(errors.flag("capitals", capitals), np.int32),
+        size,
+        checked_channels(channels),
+    )
+
+
+def photographs(
+    folder: str | Path | None = None,
+    size: int = SIZE,
+    channels: int = 1,
+    side: int | None = None,
+    warn: pictures.Warn = lambda line: None,
+) -> Photographs:
+    """Photographs of a folder, or the ten inside scikit-image; every third is held out.
+
+    Args:
+        folder: PNG and JPEG files, grey or colour, of any size from `side` upwards; of more than 64
+            the first ones in order of their names.
+        size: of a crop, pixels.
+        channels: 1 for grey, 3 for colour.
+        side: that photographs are shrunk to before they are cropped, pixels; `2 * size` by default.
+        warn: told in a line about each file that is left out, and why.
+
+    Raises:
+        InvalidInput: fewer than two photographs that can be used; a `side` that those inside
+            scikit-image do not have.
+    """
+    size, channels = checked_size(size), checked_channels(channels)
+    side = errors.integer("side", 2 * size if side is None else side, low=size, high=4096)
+    if folder is None:
+        found = pictures.shipped(side, channels)
+    else:
+        found = pictures.each_picture(folder, side, channels, warn)
+    cut = [
+        pictures.square(picture, side) for _, picture in itertools.islice(found, MAX_PHOTOGRAPHS)
+    ]
+    if len(cut) == MAX_PHOTOGRAPHS and next(found, None):
+        warn(f"{folder}: more than {MAX_PHOTOGRAPHS} photographs; the others are left out")
+    if len(cut) < 2:
+        raise errors.refuse(str(folder), "1 photograph", "at least two, since one is held out")
+    every = np.stack(cut).astype(np.float32)
+    unseen = np.arange(len(every)) % 3 == 1
+    return Photographs(every[~unseen], every[unseen], size)
+
+
+def faces(size: int = SIZE, channels: int = 1) -> Photographs:
+    """The faces inside scikit-image, grey and 25 pixels high, enlarged; a third is held out."""
+    size = checked_size(size)
+    every = np.repeat(pictures.faces(size), checked_channels(channels), axis=-1).astype(np.float32)
+    unseen = np.arange(len(every)) % 3 == 1
+    return Photographs(every[~unseen], every[unseen], size)
+
+
+IMAGES: dict[str, Callable[..., Any]] = {
+    f.__name__: f for f in (smooth, leaves, field, texture, text, faces, photographs)
+}
+
+
+def make(name: str, **parameters: Any) -> Any:
+    """The background family called `name`.
+
+    Raises:
+        InvalidInput: unknown name (the nearest known one is suggested), unknown or bad parameter.
+    """
+    return errors.call_by_name("background", IMAGES, name, parameters)
+
+
+def checked_size(size: Any) -> int:
+    """`size` as a number of pixels that a picture can have along each side."""
+    return errors.integer("size", size, low=8, high=4096)
+
+
+def _glyphs(height: int) -> Float[np.ndarray, "cases letters height width"]:
+    """The alphabet at `height` pixels a line, each letter in the middle of a box of one width."""
+    font = ImageFont.load_default(size=0.8 * height)
+    width = max(4, round(0.6 * height))
+    cases = []
+    for alphabet in (LETTERS, LETTERS.upper()):
+        boxes = []
+        for letter in alphabet:
+            box = Image.new("L", (width, height))
+            ImageDraw.Draw(box).text((width / 2, 0.75 * height), letter, 255, font, anchor="ms")
+            boxes.append(np.asarray(box, np.float32) / 255)
+        cases.append(np.stack(boxes))
+    return np.stack(cases)

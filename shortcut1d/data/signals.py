@@ -1,0 +1,353 @@
+"""Content families: what a denoiser should keep.
+
+Each lower-case function checks its arguments and makes a family; each family draws windows of
+shape `(n, length, 1)`, periodic, of unit RMS. `note`, `chord`, `melody`, `tune` and `recording`
+have unit RMS in every window, `band` on average (it stays exactly Gaussian).
+Frequencies are in cycles per window; a leaf may be traced, so a grid can vary it.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
+
+from shortcut1d import errors
+from shortcut1d.data import audio
+from shortcut1d.data.family import Content, index_below, traced, unit_rms
+from shortcut1d.data.pytrees import pytree, static
+from shortcut1d.data.synthesis import play
+from shortcut1d.data.tunes import TUNES, score
+
+WINDOW = 128
+MAX_NOTES = 16  # notes a window of a melody or tune can hold
+MAX_WINDOWS = 1024  # windows kept of a recording, spread evenly over it
+ENDLESS = 2**30  # a pool of this size never repeats a draw in practice
+
+
+@pytree
+class Chord:
+    """Sines of fixed pitch and random phase, equally loud; one pitch makes a note.
+
+    pitches: whole cycles per window; traced, `(notes,)`.
+    length: samples per window; static.
+    """
+
+    pitches: Float[Array, "..."]
+    length: int = static(WINDOW)
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n length 1"]:
+        """`n` windows, phases drawn anew for each."""
+        phases = jax.random.uniform(key, (n, 1, self.pitches.shape[-1]))
+        time = jnp.arange(self.length)[None, :, None] / self.length
+        tones = jnp.sin(2 * jnp.pi * (self.pitches * time + phases))
+        return unit_rms(jnp.sum(tones, axis=-1, keepdims=True))
+
+    def unseen(self) -> Self:
+        """The same chord a fifth away (up, or down where up would reach Nyquist)."""
+        return dataclasses.replace(self, pitches=a_fifth_away(self.pitches, self.length))
+
+
+@pytree
+class Band:
+    """Gaussian process with equal energy at the integer frequencies low..high.
+
+    low, high: cycles per window; traced. length: samples per window; static.
+    """
+
+    low: Float[Array, "..."]
+    high: Float[Array, "..."]
+    length: int = static(WINDOW)
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n length 1"]:
+        """`n` windows of variance 1."""
+        frequency = jnp.arange(self.length // 2 + 1)
+        inside = (frequency >= self.low) & (frequency <= self.high)
+        parts = jnp.split(jax.random.normal(key, (2 * n, frequency.size)), 2)
+        spectrum = jnp.where(inside, jax.lax.complex(*parts), 0.0)
+        scale = self.length / (2 * jnp.sqrt(jnp.maximum(jnp.sum(inside), 1)))
+        return (scale * jnp.fft.irfft(spectrum, self.length))[..., None]
+
+    def unseen(self) -> Self:
+        """The next band upwards of the same width, as far as Nyquist allows."""
+        top = (self.length - 1) // 2
+        low = jnp.minimum(self.high + 1, top)
+        high = jnp.minimum(2 * self.high - self.low + 1, top)
+        return dataclasses.replace(self, low=low, high=high)
+
+
+@pytree
+class Melody:
+    """`notes` notes a window, pitches drawn from a scale that is even in log frequency.
+
+    notes: notes a window, at most 16; traced.
+    low, high: the scale's range, cycles per window; traced.
+    steps: pitches in the scale; traced. offset: shift of the scale, in steps; traced.
+    length: samples per window; static.
+    """
+
+    notes: Int[Array, "..."]
+    low: Float[Array, "..."]
+    high: Float[Array, "..."]
+    steps: Int[Array, "..."]
+    offset: Float[Array, "..."]
+    length: int = static(WINDOW)
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n length 1"]:
+        """`n` windows; pitches, phases and where the melody begins are drawn anew for each."""
+        uniforms = jax.random.uniform(key, (n, 2 * MAX_NOTES + 1))
+        step = index_below(self.steps, uniforms[:, :MAX_NOTES])
+        pitches = self.low * (self.high / self.low) ** ((step + self.offset) / self.steps)
+        played = jnp.arange(MAX_NOTES) < self.notes
+        durations = jnp.broadcast_to(played / self.notes, (n, MAX_NOTES))
+        phases = uniforms[:, MAX_NOTES:-1]
+        return unit_rms(play(pitches, durations, phases, uniforms[:, -1], self.length)[..., None])
+
+    def unseen(self) -> Self:
+        """Melodies on the scale half a step off: the same range, none of the same pitches."""
+        return dataclasses.replace(self, offset=(self.offset + 0.5) % 1.0)
+
+
+@pytree
+class Tune:
+    """A real tune; a window holds `notes` consecutive notes in their true rhythm.
+
+    notes: notes a window, at most 16; traced. low: pitch of the tune's lowest note, cycles
+    per window; traced. semitones, beats: the score, padded to one size for all tunes.
+    count: notes in the score. name, length: static.
+    """
+
+    notes: Int[Array, "..."]
+    low: Float[Array, "..."]
+    semitones: Float[Array, "..."]
+    beats: Float[Array, "..."]
+    count: Int[Array, "..."]
+    name: str = static("ode_to_joy")
+    length: int = static(WINDOW)
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n length 1"]:
+        """`n` windows, each beginning at a random note of the tune (which goes round)."""
+        uniforms = jax.random.uniform(key, (n, MAX_NOTES + 2))
+        start = index_below(self.count, uniforms[:, :1])
+        position = (start + jnp.arange(MAX_NOTES)) % self.count
+        durations = jnp.where(
+            jnp.arange(MAX_NOTES) < self.notes, jnp.asarray(self.beats)[position], 0.0
+        )
+        durations = durations / jnp.sum(durations, axis=1, keepdims=True)
+        pitches = self.low * 2.0 ** (jnp.asarray(self.semitones)[position] / 12)
+        phases, shift = uniforms[:, 1:-1], uniforms[:, -1]
+        return unit_rms(play(pitches, durations, phases, shift, self.length)[..., None])
+
+    def perform(self, rate: int, seconds: float) -> Float[Array, " samples"]:
+        """The tune at the speed a listener expects: as many whole notes as `seconds` hold.
+
+        A pitch of 1 cycle per window becomes `rate / length` Hz. Unit RMS.
+        """
+        own = score(self.name)
+        lasting = np.asarray(own.beats) * 60 / own.beats_per_minute
+        notes = max(int(np.searchsorted(np.cumsum(lasting), seconds, side="right")), 1)
+        duration = lasting[:notes].sum()
+        hertz = self.low * 2.0 ** (np.asarray(own.semitones[:notes]) / 12) * rate / self.length
+        signal = play(
+            jnp.asarray(hertz * duration, jnp.float32)[None],
+            jnp.asarray(lasting[:notes] / duration, jnp.float32)[None],
+            jnp.zeros((1, notes)),
+            jnp.zeros(1),
+            int(duration * rate),
+        )
+        return unit_rms(signal[..., None])[0, :, 0]
+
+    def unseen(self) -> "Tune":
+        """The next tune of the alphabet, on the same lowest note."""
+        names = sorted(TUNES)
+        other = _score_leaves(names[(names.index(self.name) + 1) % len(names)])
+        return dataclasses.replace(self, **other)
+
+
+@pytree
+class Recording:
+    """Windows of a recording, drawn with replacement.
+
+    windows: `(k, length, 1)`, of unit RMS and joined end to end without a step;
+    held: windows from another part of the recording, for the unseen twin.
+    """
+
+    windows: Float[Array, "..."]
+    held: Float[Array, "..."]
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n length 1"]:
+        """`n` of the windows."""
+        share = jax.random.uniform(key, (n,))
+        return self.windows[index_below(jnp.int32(self.windows.shape[0]), share)]
+
+    def unseen(self) -> "Recording":
+        """The part of the recording that was held out."""
+        return Recording(self.held, self.windows)
+
+
+@pytree
+class Pool:
+    """Only `size` fixed draws of another family: the 1D twin of "number of backgrounds".
+
+    inner: the family drawn from. size: traced. seed: which draws; traced.
+    """
+
+    inner: Any
+    size: Int[Array, "..."]
+    seed: UInt32[Array, "..."]
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n *space channels"]:
+        """`n` of the pool's members, with replacement."""
+        return self.members(jax.random.randint(key, (n,), 0, self.size))
+
+    def members(self, numbers: Int[Array, " n"]) -> Float[Array, "n *space channels"]:
+        """Members by number, from 0; a larger pool of the same seed begins with the same ones."""
+        of_pool = jax.random.key(self.seed)
+        draw = jax.vmap(lambda i: self.inner.sample(jax.random.fold_in(of_pool, i), 1)[0])
+        return draw(numbers)
+
+    def unseen(self) -> Content:
+        """Fresh draws of the family that the pool was drawn from."""
+        return self.inner
+
+
+def note(pitch: float = 8.0, length: int = WINDOW) -> Chord:
+    """One pitch, random phase. `pitch`: whole cycles per window, below Nyquist (`length / 2`)."""
+    return chord((pitch,), length)
+
+
+def chord(pitches: Sequence[float] = (8.0, 10.0, 12.0), length: int = WINDOW) -> Chord:
+    """Several pitches at once, random phases. `pitches`: different whole cycles per window."""
+    length = errors.integer("length", length)
+    given = errors.non_empty("pitches", pitches, "at least one pitch")
+    checked = [integer_pitch("pitch", pitch, length) for pitch in given]
+    if len(set(checked)) < len(checked):
+        raise errors.refuse("pitches", given, "different pitches")
+    return Chord(traced(checked), length)
+
+
+def band(high: float = 16.0, low: float = 1.0, length: int = WINDOW) -> Band:
+    """Gaussian process with energy at the integer frequencies `low..high`."""
+    length = errors.integer("length", length)
+    high = integer_pitch("high", high, length)
+    low = errors.integer("low", low, low=1, high=int(high))
+    return Band(traced(low), traced(high), length)
+
+
+def melody(
+    notes: int = 4, low: float = 4.0, high: float = 32.0, steps: int = 24, length: int = WINDOW
+) -> Melody:
+    """`notes` notes a window (1..16) on a scale of `steps` pitches from `low` up to `high`."""
+    length = errors.integer("length", length)
+    notes = errors.integer("notes", notes, high=MAX_NOTES)
+    high = pitch_below_nyquist("high", high, length)
+    low = errors.number("low", low, above=0, high=high, unit="cycles per window")
+    steps = errors.integer("steps", steps)
+    return Melody(
+        traced(notes, np.int32),
+        traced(low),
+        traced(high),
+        traced(steps, np.int32),
+        traced(0),
+        length,
+    )
+
+
+def tune(name: str = "ode_to_joy", notes: int = 4, low: float = 9.0, length: int = WINDOW) -> Tune:
+    """A real public-domain tune, `notes` notes a window, its lowest note at `low`."""
+    leaves = _score_leaves(name)
+    length = errors.integer("length", length)
+    notes = errors.integer("notes", notes, high=MAX_NOTES)
+    # Every tune must fit, not just this one: the unseen twin is another tune.
+    widest = 2.0 ** (max(max(s.semitones) for s in TUNES.values()) / 12)
+    low = errors.number(
+        "low", low, above=0, below=length / 2 / widest, unit="cycles per window (Nyquist)"
+    )
+    return Tune(traced(notes, np.int32), traced(low), **leaves, length=length)
+
+
+def recording(path: str, rate: int = 8000, length: int = WINDOW) -> Recording:
+    """A WAV file, mixed to mono, resampled to `rate` Hz and cut into windows.
+
+    Windows overlap their own continuation by an eighth of their length and are cross-faded
+    into it, so that they are periodic. Windows 40 dB below the loudest count as silence and
+    are dropped; the last fifth of the rest is held out for `unseen()`.
+
+    Raises:
+        InvalidInput: unreadable, not finite, silent, or too short for two windows.
+    """
+    length = errors.integer("length", length)
+    samples = audio.read_wav(path, rate)
+    fade = max(length // 8, 1)
+    count = (samples.size - fade) // length
+    wanted = f"at least {2 * length + fade} samples at {rate} Hz for two windows"
+    if count < 2:
+        raise errors.refuse(str(path), f"{samples.size} samples", wanted)
+    starts = length * np.unique(np.linspace(0, count - 1, min(count, MAX_WINDOWS)).astype(int))
+    pieces = samples[starts[:, None] + np.arange(length + fade)]
+    ramp = np.linspace(0.0, 1.0, fade, endpoint=False)
+    windows = pieces[:, :length].copy()
+    windows[:, :fade] = ramp * windows[:, :fade] + (1 - ramp) * pieces[:, length:]
+    rms = np.sqrt(np.mean(windows**2, axis=1))
+    heard = rms > 0.01 * rms.max()
+    windows = (windows[heard] / rms[heard, None]).astype(np.float32)[..., None]
+    if len(windows) < 2:
+        raise errors.refuse(str(path), f"{len(windows)} windows that are not silent", wanted)
+    kept = min(len(windows) - 1, -(-4 * len(windows) // 5))
+    return Recording(windows[:kept], windows[kept:])
+
+
+def pool(inner: Content, size: int = ENDLESS, seed: int = 0) -> Pool:
+    """Only `size` fixed draws of `inner`; which ones, `seed` says."""
+    if not isinstance(inner, Content):
+        raise errors.refuse("inner", inner, "a content family, such as melody()")
+    size = errors.integer("size", size, high=ENDLESS)
+    seed = errors.integer("seed", seed, low=0, high=2**32 - 1)
+    return Pool(inner, traced(size, np.int32), traced(seed, np.uint32))
+
+
+CONTENTS: dict[str, Callable[..., Any]] = {
+    f.__name__: f for f in (note, chord, band, melody, tune, recording, pool)
+}
+
+
+def make(name: str, **parameters: Any) -> Any:
+    """The content family called `name`.
+
+    Raises:
+        InvalidInput: unknown name (the nearest known one is suggested), unknown or bad parameter.
+    """
+    return errors.call_by_name("content", CONTENTS, name, parameters)
+
+
+def pitch_below_nyquist(field: str, value: Any, length: int) -> float:
+    """`value` as a frequency of a window of `length` samples, in cycles per window."""
+    return errors.number(
+        field, value, above=0, below=length / 2, unit="cycles per window (Nyquist)"
+    )
+
+
+def integer_pitch(field: str, value: Any, length: int) -> float:
+    """`value` as a whole number of cycles, so that a tone is periodic over the window."""
+    pitch = pitch_below_nyquist(field, value, length)
+    if pitch != int(pitch):
+        raise errors.refuse(field, value, "whole cycles per window, so that it is periodic")
+    return pitch
+
+
+def a_fifth_away(pitch: Float[Array, "..."], length: int) -> Float[Array, "..."]:
+    """Another whole pitch: three halves of `pitch`, or two thirds where that reaches Nyquist."""
+    up = jnp.floor(1.5 * pitch + 0.5)
+    return jnp.where(up < length / 2, up, jnp.maximum(jnp.floor(pitch / 1.5), 1.0))
+
+
+def _score_leaves(name: str) -> dict[str, Any]:
+    tune_score = score(name)
+    longest = max(len(s.beats) for s in TUNES.values())
+    count = len(tune_score.beats)
+    semitones, beats = np.zeros(longest, np.float32), np.ones(longest, np.float32)
+    semitones[:count], beats[:count] = tune_score.semitones, tune_score.beats
+    return {"semitones": semitones, "beats": beats, "count": traced(count, np.int32), "name": name}

@@ -1,0 +1,1 @@
+"""The driver of a study: command line, progress, devices, provenance, claims."""

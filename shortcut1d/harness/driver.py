@@ -1,0 +1,226 @@
+"""The experiment driver: command line, progress, saving and provenance for every script.
+
+An experiment is a config, `run(config, session) -> Outcome`, `plot(table, arrays) -> Figure` and
+`claims(table) -> list[Claim]`, all of them pure; everything that touches a file or a clock is here.
+"""
+
+import argparse
+import dataclasses
+import inspect
+import io
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from shortcut1d import errors, plotting, store
+from shortcut1d.data import audio
+from shortcut1d.errors import InvalidInput, Shortcut1dError
+from shortcut1d.harness import options
+from shortcut1d.harness.claims import Claim
+from shortcut1d.harness.devices import join_processes, use_all_cores
+from shortcut1d.harness.progress import Bar, CtrlC, warn
+from shortcut1d.harness.provenance import (
+    provenance,
+    stamp_of_cells,
+    stamp_of_figure,
+    stamp_of_table,
+)
+from shortcut1d.networks import Network, Params, checkpoints
+from shortcut1d.training.cell_store import CellFolder
+from shortcut1d.training.grid import ProgressReport
+from shortcut1d.training.sweep import Session
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class Sound(NamedTuple):
+    """Something to listen to.
+
+    samples: amplitudes. rate: Hz. full_scale: the amplitude that becomes the loudest sample.
+    """
+
+    samples: np.ndarray
+    rate: int
+    full_scale: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run leaves.
+
+    table: one row per trained network and test. arrays: what the figure shows beside the table
+    (waveforms, images). sounds: what to listen to. models: trained networks to keep, their weights,
+    and the shape of a sample.
+    """
+
+    table: pd.DataFrame
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    sounds: dict[str, Sound] = field(default_factory=dict)
+    models: dict[str, tuple[Network, Params, tuple[int, ...]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One script.
+
+    name: of the files it makes. summary: what it asks, for `--help`. message: what its figure
+    shows, for the gallery. presets: smoke, quick, full.
+    """
+
+    name: str
+    summary: str
+    message: str
+    presets: dict[str, Any]
+    run: Callable[[Any, Session], Result]
+    plot: Callable[[pd.DataFrame, dict[str, np.ndarray]], Figure]
+    claims: Callable[[pd.DataFrame], list[Claim]]
+
+
+def main(experiment: Experiment, argv: Sequence[str] | None = None) -> int:
+    """Run an experiment from the command line; the exit status.
+
+    0 when it ran (whatever its claims came to), 2 for a bad option, file or folder, 130 when
+    interrupted.
+    """
+    parser = options.parser(
+        experiment.summary,
+        type(experiment.presets["quick"]),
+        experiment.presets,
+        ROOT / "figures",
+    )
+    chosen = parser.parse_args(argv)
+    try:
+        if chosen.only_plot:
+            redraw(experiment, chosen.out)
+            return 0
+        preset = experiment.presets[chosen.preset]
+        if chosen.chunk is not None:
+            errors.integer("chunk", chosen.chunk)
+        config = dataclasses.replace(preset, **options.given(chosen, type(preset)))
+        join_processes(chosen.distributed)
+        use_all_cores()
+        run_and_save(experiment, config, chosen)
+    except Shortcut1dError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(
+            f"{parser.prog}: interrupted; the same command goes on from the cells that are "
+            f"finished ({cells_folder(chosen.out)})",
+            file=sys.stderr,
+        )
+        return 130
+    return 0
+
+
+def run_and_save(experiment: Experiment, config: Any, chosen: argparse.Namespace) -> None:
+    """Run, save everything atomically, print the claims.
+
+    Raises:
+        InvalidInput: a folder that cannot be written to (before anything is trained), a full disk.
+    """
+    out = chosen.out
+    store.writable_folder(out)
+    began = time.perf_counter()
+    stamp = stamp_of_cells()
+    # Before the run: the code may be edited meanwhile.
+    record = provenance(config, chosen.preset) | stamps(experiment)
+    cell_store = CellFolder(cells_folder(out) / stamp[:16], warn, read=not chosen.fresh)
+    with CtrlC() as ctrl_c, Bar(experiment.name) as bar:
+
+        def report(done: ProgressReport) -> None:
+            ctrl_c.check()
+            bar.report(done)
+
+        outcome = experiment.run(config, Session(cell_store, report, chosen.chunk, stamp))
+    if jax.process_index() > 0:
+        return  # every process has the table; the first one saves it
+    # What is drawn and claimed is what was saved, so that --only-plot gives the same again.
+    table = store.table_bytes(outcome.table)
+    saved = pd.read_csv(io.BytesIO(table))
+    claims = experiment.claims(saved)
+    arrays = store.arrays_bytes(outcome.arrays)
+    drawings = draw(experiment.plot(saved, outcome.arrays))
+    record |= {
+        "wall_time_seconds": round(time.perf_counter() - began, 1),
+        "cells_from_earlier_runs": bar.earlier,
+        "table_sha256": store.checksum(table, arrays),
+        "claims": [claim.record() for claim in claims],
+    }
+    store.write_atomic(out / f"{experiment.name}.csv", table)
+    store.write_atomic(out / f"{experiment.name}.npz", arrays)
+    for suffix, data in drawings.items():
+        store.write_atomic(out / f"{experiment.name}.{suffix}", data)
+    for name, sound in outcome.sounds.items():
+        store.write_atomic(out / f"{experiment.name}_{name}.wav", audio.wav_bytes(*sound))
+    for name, (network, params, shape) in outcome.models.items():
+        checkpoints.save(out / f"{experiment.name}_{name}.model", network, params, shape)
+    # Last: it says that all the others are there.
+    store.write_atomic(out / f"{experiment.name}.json", store.json_bytes(record))
+    show(experiment.name, claims, out, record["wall_time_seconds"])
+
+
+def stamps(experiment: Experiment) -> dict[str, str | None]:
+    """What changes with the code behind its table, and behind its figure and claims.
+
+    None where that is in no file.
+    """
+    script = Path(inspect.getsourcefile(experiment.run) or "")
+    if not script.is_file():
+        return {"code": None, "code_of_figure": None}
+    return {"code": stamp_of_table(script), "code_of_figure": stamp_of_figure(script)}
+
+
+def redraw(experiment: Experiment, out: Path) -> None:
+    """Draw the figure and judge the claims again, from what an earlier run saved.
+
+    Raises:
+        InvalidInput: nothing saved there, or not what the provenance file says.
+    """
+    table, table_data = store.read_table(out / f"{experiment.name}.csv")
+    arrays, arrays_data = store.read_arrays(out / f"{experiment.name}.npz")
+    record = store.read_json(out / f"{experiment.name}.json")
+    if record.get("table_sha256") != store.checksum(table_data, arrays_data):
+        raise InvalidInput(
+            f"{out / experiment.name}.csv: not the table that its .json describes; run again"
+        )
+    claims = experiment.claims(table)
+    drawings = draw(experiment.plot(table, arrays))
+    record["claims"] = [claim.record() for claim in claims]
+    record["code_of_figure"] = stamps(experiment)["code_of_figure"]
+    for suffix, data in drawings.items():
+        store.write_atomic(out / f"{experiment.name}.{suffix}", data)
+    store.write_atomic(out / f"{experiment.name}.json", store.json_bytes(record))
+    show(experiment.name, claims, out, None)
+
+
+def draw(figure: Figure) -> dict[str, bytes]:
+    """The figure as PNG and PDF files, the same bytes for the same figure."""
+    files = {}
+    for suffix, metadata in {"png": None, "pdf": {"CreationDate": None}}.items():
+        file = io.BytesIO()
+        with plotting.style():
+            figure.savefig(file, format=suffix, metadata=metadata)
+        files[suffix] = file.getvalue()
+    return files
+
+
+def show(name: str, claims: list[Claim], out: Path, seconds: float | None) -> None:
+    """Print the claims, and where the files are."""
+    for claim in claims:
+        print(claim)
+    took = "" if seconds is None else f" after {seconds:.0f} s"
+    print(f"{out / name}.png (.pdf, .csv, .json){took}")
+
+
+def cells_folder(out: Path) -> Path:
+    """Where finished cells are kept; experiments that train the same cells share them."""
+    return out / "cells"

@@ -1,0 +1,155 @@
+"""A config dataclass as command-line options: one field, one option."""
+
+import argparse
+import dataclasses
+import difflib
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from shortcut1d import errors
+
+
+def option(default: Any, help: str) -> Any:  # noqa: A002 (argparse's own word)
+    """A config field with its line of `--help`."""
+    return dataclasses.field(default=default, metadata={"help": help})
+
+
+class Parser(argparse.ArgumentParser):
+    """Bad options end in one line that names them and the nearest known one, and exit status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print one line, exit with 2."""
+        unknown = message.removeprefix("unrecognized arguments: ")
+        if unknown != message:
+            typed = unknown.split()[0].split("=")[0]
+            known = [name for action in self._actions for name in action.option_strings]
+            near = difflib.get_close_matches(typed, known, n=1)
+            message = f"unknown option {typed}"
+            message += f", did you mean {near[0]}?" if near else " (--help lists them all)"
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def parser(
+    description: str, config: type, presets: dict[str, Any], out: Path
+) -> argparse.ArgumentParser:
+    """The command line of an experiment.
+
+    Args:
+        description: what `--help` says first.
+        config: dataclass whose fields become options.
+        presets: name to config; `--help` shows what each preset sets a field to.
+        out: default of `--out`.
+    """
+    made = Parser(
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument(
+        "--preset",
+        choices=list(presets),
+        default="quick",
+        help="size of the run: smoke for a test in seconds, quick for minutes on a laptop, "
+        "full for a reviewer (default: quick)",
+    )
+    made.add_argument(
+        "--out", type=Path, default=out, metavar="DIR", help=f"folder of what is made ({out})"
+    )
+    made.add_argument(
+        "--only-plot",
+        action="store_true",
+        help="train nothing: draw the figure and judge the claims again from the table in --out",
+    )
+    made.add_argument(
+        "--fresh", action="store_true", help="train all cells, those finished earlier too"
+    )
+    made.add_argument(
+        "--chunk",
+        type=int,
+        metavar="N",
+        help="cells trained at once, and lost at most when the run is killed "
+        "(default: as the device's memory allows)",
+    )
+    made.add_argument(
+        "--distributed",
+        nargs="*",
+        metavar="ARG",
+        help="share the cells among the processes of a job that JAX finds by itself (SLURM, Open "
+        "MPI, Kubernetes, TPU pods), or give HOST:PORT of the first process, this one's number "
+        "from 0, and their count",
+    )
+    hints = typing.get_type_hints(config)
+    group = made.add_argument_group("the experiment (defaults by preset: smoke / quick / full)")
+    for field in dataclasses.fields(config):
+        shown = [_shown(getattr(preset, field.name)) for preset in presets.values()]
+        default = shown[0] if len(set(shown)) == 1 else " / ".join(shown)
+        settings = _settings(hints[field.name])
+        group.add_argument(
+            f"--{field.name.replace('_', '-')}",
+            dest=field.name,
+            default=argparse.SUPPRESS,
+            help=f"{field.metadata['help']} ({default})".replace("%", "%%"),
+            **settings,
+        )
+    return made
+
+
+def given(namespace: argparse.Namespace, config: type) -> dict[str, Any]:
+    """The config fields that the command line sets."""
+    names = {field.name for field in dataclasses.fields(config)}
+    chosen = {name: value for name, value in vars(namespace).items() if name in names}
+    return {n: tuple(v) if isinstance(v, list) else v for n, v in chosen.items()}
+
+
+def arguments(config: Any, preset: Any) -> list[str]:
+    """What the command line says to make `config` of the preset.
+
+    Raises:
+        InvalidInput: a field was emptied, which no option does.
+    """
+    words = []
+    for field in dataclasses.fields(config):
+        value, option_name = getattr(config, field.name), field.name.replace("_", "-")
+        if value == getattr(preset, field.name):
+            continue
+        if value is None:
+            raise errors.refuse(field.name, value, "a value: no option takes one away")
+        if isinstance(value, bool):
+            words.append(f"--{option_name}" if value else f"--no-{option_name}")
+        else:
+            values = value if isinstance(value, tuple) else (value,)
+            words += [f"--{option_name}", *map(str, values)]
+    return words
+
+
+def restored(config: type, values: Mapping[str, Any]) -> Any:
+    """A config of the values that a provenance file has of it.
+
+    Raises:
+        InvalidInput: a field is not known, or its value is bad.
+    """
+    known = [field.name for field in dataclasses.fields(config)]
+    for name in values:
+        errors.choice("config", name, known)
+    return config(**values)  # whose `kinds.check` makes tuples of lists and paths of texts
+
+
+def _settings(hint: Any) -> dict[str, Any]:
+    _, kind, element = errors.unwrap_hint(hint)
+    if kind is bool:
+        return {"action": argparse.BooleanOptionalAction}
+    if kind is tuple:
+        return {"type": element, "nargs": "+", "metavar": _metavar(element)}
+    return {"type": kind, "metavar": _metavar(kind)}
+
+
+def _metavar(kind: type) -> str:
+    return {int: "N", float: "X", str: "NAME", Path: "FILE"}[kind]
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "none"
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,168 @@
+"""What it takes to make a result again: config, versions, device, commit, stamps of the code."""
+
+import ast
+import dataclasses
+import importlib.metadata
+import platform
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from shortcut1d.data.family import identity
+
+PACKAGE = Path(__file__).resolve().parent.parent
+CELL_FOLDERS = ("data", "networks", "training", "analysis")  # what trains and tests a cell
+TABLE_FOLDERS = (*CELL_FOLDERS, "diagnosis")
+LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "pandas", "matplotlib")
+CELL_LIBRARIES = LIBRARIES[:5]
+OPTIONAL = ("scikit-image", "PyWavelets", "pillow", "torch")  # a few studies need them
+
+
+def provenance(config: Any, preset: str) -> dict[str, Any]:
+    """What it takes to make a figure again: config, versions, device, commit."""
+    return {
+        "config": settings(config, preset),
+        "versions": versions(),
+        "device": f"{len(jax.devices())} x {_device()}",
+        "commit": _commit(),
+    }
+
+
+def settings(config: Any, preset: str) -> dict[str, Any]:
+    """A config, and the preset that it began with, as plain values."""
+    return {"preset": preset} | _plain(dataclasses.asdict(config))
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the libraries that a result depends on."""
+    there = {found.name.lower() for found in importlib.metadata.distributions() if found.name}
+    extras = [name for name in OPTIONAL if name.lower() in there]
+    return {"python": platform.python_version()} | {
+        name: importlib.metadata.version(name) for name in (*LIBRARIES, *extras)
+    }
+
+
+def stamp_of_cells() -> str:
+    """64 hex digits that change with the code of a cell, the libraries and the kind of device.
+
+    A cell trained by other code is not this code's cell.
+    """
+    libraries = [importlib.metadata.version(name) for name in CELL_LIBRARIES]
+    return identity(_code(_modules(CELL_FOLDERS)), libraries, _device())
+
+
+def stamp_of_table(script: Path) -> str:
+    """64 hex digits that change with the code behind a study's table.
+
+    That is its `run`, what `run` uses of the script, what the scripts share (`common`), and the
+    folders of the package that compute. What only draws and judges changes nothing.
+    """
+    own = significant(script.read_text(encoding="utf-8"), behind="run")
+    shared = sorted(script.parent.glob("common/*_tasks.py"))
+    return identity(own, _code([*shared, *_modules(TABLE_FOLDERS)]))
+
+
+def stamp_of_figure(script: Path) -> str:
+    """64 hex digits that change with the code behind a study's figure and claims."""
+    drawing = [PACKAGE / "plotting.py", PACKAGE / "harness" / "claims.py"]
+    shared = sorted(script.parent.glob("common/*_tasks.py"))
+    return identity(_code([script, *drawing, *shared, *_modules(("analysis", "diagnosis"))]))
+
+
+def significant(source: str, behind: str | None = None) -> str:
+    """Python source without blank lines, docstrings and comment lines, which change no result.
+
+    behind: a name of the module. Keep only its definition and all that it uses, directly or not.
+    """
+    tree, dropped = ast.parse(source), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            dropped |= _lines(node)
+    if behind is not None:
+        used = _used_by(tree, behind)
+        for statement in tree.body:
+            defined = _defined(statement)
+            if defined and not defined & used:
+                dropped |= _lines(statement)
+    lines = enumerate(source.splitlines(), 1)
+    kept = [line.rstrip() for number, line in lines if number not in dropped]
+    return "\n".join(line for line in kept if line and not line.lstrip().startswith("#"))
+
+
+def _used_by(tree: ast.Module, name: str) -> set[str]:
+    """A name of a module, the names that its definition uses, and so on."""
+    used, waiting = set(), {name}
+    while waiting:
+        used |= waiting
+        found = {
+            part.id
+            for statement in tree.body
+            if _defined(statement) & waiting
+            for part in ast.walk(statement)
+            if isinstance(part, ast.Name)
+        }
+        waiting = found - used
+    return used
+
+
+def _defined(statement: ast.stmt) -> set[str]:
+    """Names that a statement of a module defines; those of an import count as none."""
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return {statement.name}
+    if isinstance(statement, ast.Assign | ast.AnnAssign):
+        return {
+            part.id
+            for part in ast.walk(statement)
+            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+        }
+    return set()
+
+
+def _lines(node: ast.stmt) -> set[int]:
+    first = min([node.lineno, *(part.lineno for part in getattr(node, "decorator_list", ()))])
+    return set(range(first, (node.end_lineno or node.lineno) + 1))
+
+
+def _modules(folders: Iterable[str]) -> list[Path]:
+    return [path for name in folders for path in sorted((PACKAGE / name).glob("*.py"))]
+
+
+def _code(files: Iterable[Path]) -> list[tuple[str, str]]:
+    return [
+        (f"{path.parent.name}/{path.name}", significant(path.read_text(encoding="utf-8")))
+        for path in files
+    ]
+
+
+def _device() -> str:
+    return f"{jax.devices()[0].device_kind} ({platform.machine()})"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(part) for part in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _commit() -> str | None:
+    """The commit of the code that ran, with a mark if the code has changed since.
+
+    None outside a checkout: site-packages may lie in some other repository.
+    """
+    if not (PACKAGE.parent / ".git").exists():
+        return None
+    git = ["git", "-C", str(PACKAGE.parent)]
+    code = ["shortcut1d", "experiments", "pyproject.toml"]
+    try:
+        head, changes = (
+            subprocess.run([*git, *command], capture_output=True, text=True, check=True).stdout
+            for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--", *code])
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head.strip() + (" (changed since)" if changes.strip() else "")

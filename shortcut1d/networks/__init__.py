@@ -1,0 +1,65 @@
+"""Denoisers over any number of axes: conv net, residual net, MLP, U-Net, attention, autoencoder."""
+
+from collections.abc import Callable
+from typing import Any
+
+from shortcut1d import errors
+from shortcut1d.networks.attention import Attention
+from shortcut1d.networks.autoencoder import Autoencoder, Search
+from shortcut1d.networks.conv import MLP, ConvNet, WithDropout
+from shortcut1d.networks.network import (
+    Chain,
+    Network,
+    Params,
+    apply,
+    build,
+    denoiser,
+    has_fixed_weights,
+    init,
+    objective,
+    post_step,
+)
+from shortcut1d.networks.resnet import ResNet
+from shortcut1d.networks.unet import UNet
+
+__all__ = [
+    "MLP",
+    "NETWORKS",
+    "Attention",
+    "Autoencoder",
+    "Chain",
+    "ConvNet",
+    "Network",
+    "Params",
+    "ResNet",
+    "Search",
+    "UNet",
+    "WithDropout",
+    "apply",
+    "build",
+    "denoiser",
+    "has_fixed_weights",
+    "init",
+    "make",
+    "objective",
+    "post_step",
+]
+
+NETWORKS: dict[str, Callable[..., Any]] = {
+    "conv": ConvNet,
+    "residual": ResNet,
+    "mlp": MLP,
+    "unet": UNet,
+    "attention": Attention,
+    "autoencoder": Autoencoder,
+    "search": Search,
+}
+
+
+def make(name: str, **parameters: Any) -> Any:
+    """The network called `name`, a key of `NETWORKS`.
+
+    Raises:
+        InvalidInput: unknown name or parameter, or a bad value.
+    """
+    return errors.call_by_name("network", NETWORKS, name, parameters)

@@ -1,0 +1,75 @@
+"""Finished cells on disk: a run that is killed goes on where it was.
+
+A folder of chunks. Each is one file, written atomically and named by the checksum of its bytes, so
+a file that was cut short or tampered with does not fit its name. There is no index to be lost.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from shortcut1d import store
+from shortcut1d.store import Records
+
+CHUNK = re.compile(r"[0-9a-f]{64}\.cells")
+
+
+class CellFolder:
+    """The cells in a folder, as a mapping from identity to record."""
+
+    def __init__(self, folder: Path, warn: Callable[[str], None], read: bool = True) -> None:
+        """Read what is there.
+
+        Args:
+            folder: made when the first cells are finished.
+            warn: told in a line about each file that is damaged or not a chunk; its cells are
+                then not in the archive.
+            read: False to forget what is there.
+
+        Raises:
+            InvalidInput: the folder is there and cannot be written to.
+        """
+        self.folder = folder
+        self._records: Records = {}
+        if folder.exists():
+            store.writable_folder(folder)
+        for path in sorted(folder.iterdir()) if read and folder.is_dir() else []:
+            if path.name.startswith("."):
+                continue  # what a killed run had not finished writing
+            try:
+                self._records |= _chunk(path)
+            except ValueError as error:
+                warn(f"{path}: {error}; its cells are trained anew")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._records
+
+    def __getitem__(self, name: str) -> dict:
+        return self._records[name]
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def update(self, finished: Records) -> None:
+        """Keep these cells, all of them or none.
+
+        Raises:
+            InvalidInput: the disk is full, or the folder has gone.
+        """
+        store.writable_folder(self.folder)
+        data = store.pack(finished)
+        store.write_atomic(self.folder / f"{hashlib.sha256(data).hexdigest()}.cells", data)
+        self._records |= finished
+
+
+def _chunk(path: Path) -> Records:
+    if not CHUNK.fullmatch(path.name):
+        raise ValueError("not a chunk of cells")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror})") from error
+    if hashlib.sha256(data).hexdigest() != path.stem:
+        raise ValueError("damaged (its contents do not fit its name)")
+    return store.unpack(data)

@@ -1,0 +1,254 @@
+"""Many runs at once: cells, spread over the local devices, reported on as they go.
+
+On a CPU a device takes its cells one after the other (`lax.map`): small matrix products stay in
+cache, and a cell cannot depend on its neighbours. Elsewhere they run side by side (`vmap`), as many
+as memory allows.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import PRNGKeyArray
+
+from shortcut1d import errors
+from shortcut1d.data.family import Content, Degradation, fingerprint, stack
+from shortcut1d.networks import Network, Params
+from shortcut1d.training import loop
+from shortcut1d.training.gradient import footprint
+from shortcut1d.training.loop import Schedule, Trained
+
+
+class ProgressReport(NamedTuple):
+    """How far a grid is. cells: finished, of `of`, those of an earlier run among them.
+    steps: model-steps (a step of one network) trained by this run. earlier: in the report that
+    begins a sweep, cells that an earlier run finished; None in all others.
+    """
+
+    cells: float
+    of: int
+    steps: int
+    earlier: int | None = None
+
+
+Progress = Callable[[ProgressReport], None]
+# Keys, contents, degradations, weights to begin with or None; a leading axis over cells.
+Inputs = tuple[PRNGKeyArray, Any, Any, Any]
+
+
+def silent(done: ProgressReport) -> None:
+    """A progress report that says nothing."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One point of a grid: what is trained on what, and which seed.
+
+    begin: weights to begin with, of a network that was trained before; None for fresh ones.
+    """
+
+    content: Content
+    degradation: Degradation
+    network: Network
+    seed: int
+    init_params: Params | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample, `(*space, channels)`."""
+        return jax.eval_shape(lambda k: self.content.sample(k, 1), jax.random.key(0)).shape[1:]
+
+    def key(self, purpose: str = "train") -> PRNGKeyArray:
+        """The cell's random key: a function of what the cell is, never of where it stands."""
+        return jax.random.fold_in(jax.random.key(self.seed), self.fingerprint(purpose))
+
+    def fingerprint(self, purpose: str) -> int:
+        """What the cell is, its seed apart, in 32 bits."""
+        return fingerprint(purpose, self.content, self.degradation, self.network)
+
+
+def train(
+    cells: Sequence[Cell],
+    schedule: Schedule,
+    progress: Progress = silent,
+    inputs: Inputs | None = None,
+) -> Trained:
+    """Train the cells to the end of the schedule; see `trajectory`."""
+    *_, last = trajectory(cells, schedule, progress, inputs)
+    return last
+
+
+def trajectory(
+    cells: Sequence[Cell],
+    schedule: Schedule,
+    progress: Progress = silent,
+    inputs: Inputs | None = None,
+) -> Iterator[Trained]:
+    """The cells as they are trained, side by side over the local devices; all of one network.
+
+    Args:
+        cells: at least one; `sweep` cuts a large grid into chunks that fit the device.
+        schedule: shared by all.
+        progress: called after each part of the run.
+        inputs: rows of `stack_cells` of a larger grid, where these cells are a part of one. The
+            compiled program is then the larger grid's.
+
+    Yields:
+        after each of the steps `schedule.tested()`: weights, history and divergence, on the host,
+        with a leading axis over cells.
+    """
+    if not cells:
+        raise errors.refuse("cells", list(cells), "at least one cell")
+    networks = {cell.network for cell in cells}
+    if len(networks) > 1:
+        raise errors.refuse("cells", networks, "cells of one network (train the others apart)")
+    network = networks.pop()
+    start = over_cells(loop.start, network, schedule)
+    advance = over_cells(loop.advance, network, schedule)
+    count = len(cells)
+    keys, contents, degradations, init_params = _spread(
+        stack_cells(cells) if inputs is None else inputs, count
+    )
+    state = start((keys, contents, init_params))
+    parts = schedule.parts()
+    history = [jnp.zeros((0, len(state.step)))]
+    for before, now in zip((0, *parts), parts):
+        if now > before:
+            state, loss = advance((state, contents, degradations), (jnp.int32(now - before),))
+            history.append(loss[None])
+            jax.block_until_ready(loss)
+            progress(ProgressReport(count * now / parts[-1], count, count * now))
+        if now in schedule.checkpoint_steps():
+            losses = jnp.concatenate(history).T
+            yield _to_host(Trained(state.params, losses, state.diverged), count)
+
+
+def chunk_size(
+    count: int, network: Network, schedule: Schedule, shape: tuple[int, ...], tests: int = 0
+) -> int:
+    """How many of `count` cells, on samples of `shape`, to train at once.
+
+    tests: bytes that testing one of them takes besides.
+
+    On a CPU, where cells train one after the other, up to four a device: little is lost when the
+    run is killed. Elsewhere as many as fit into half of the device's memory. Either way a multiple
+    of the devices, and such that the last chunk is nearly full.
+    """
+    devices = jax.local_devices()
+    most = 4
+    if devices[0].platform != "cpu":
+        memory = (devices[0].memory_stats() or {}).get("bytes_limit", 2**33)
+        needed = max(footprint(network, schedule.batch, shape), tests)
+        most = max(1, int(0.5 * memory / needed))
+    per_device = -(-count // len(devices))
+    rounds = -(-per_device // most)
+    return -(-per_device // rounds) * len(devices)
+
+
+def stack_cells(cells: Sequence[Cell]) -> Inputs:
+    """What `trajectory` needs of the cells, each with a leading axis over cells.
+
+    Raises:
+        InvalidInput: some cells begin with weights, others do not.
+    """
+    given = [cell.init_params for cell in cells if cell.init_params is not None]
+    if len(given) not in (0, len(cells)):
+        raise errors.refuse("begin", f"{len(given)} of {len(cells)} cells", "all of them or none")
+    return (
+        keys_of(cells, "train"),
+        stack([cell.content for cell in cells]),
+        stack([cell.degradation for cell in cells]),
+        jax.tree.map(lambda *leaves: np.stack(leaves), *given) if given else None,
+    )
+
+
+def keys_of(cells: Sequence[Cell], purpose: str) -> PRNGKeyArray:
+    """`[cell.key(purpose) for cell in cells]` as one array, in one program for any number."""
+    seeds = np.array([cell.seed for cell in cells], np.uint32)
+    return fold_all(jax.vmap(jax.random.key)(seeds), [cell.fingerprint(purpose) for cell in cells])
+
+
+def fold_all(keys: PRNGKeyArray, numbers: Sequence[int]) -> PRNGKeyArray:
+    """`jax.random.fold_in` of each key with its number."""
+    return jax.vmap(jax.random.fold_in)(keys, np.array(numbers, np.uint32))
+
+
+def rows(inputs: Any, chosen: Sequence[int] | np.ndarray) -> Any:
+    """Rows of pytrees with a leading axis over cells."""
+    return jax.tree.map(lambda leaf: leaf[np.asarray(chosen)], inputs)
+
+
+def map_cells(
+    function: Callable[..., Any],
+    inputs: tuple,
+    count: int,
+    *static: Any,
+    shared: tuple = (),
+    max_parallel: int = 1,
+) -> Any:
+    """`function(*inputs[i], *shared, *static)` for each of `count` cells, on the host, stacked.
+
+    Args:
+        function: pure and traceable; compiled once for all grids of one size.
+        inputs: pytrees with a leading axis over cells.
+        count: cells.
+        static: further arguments, hashable, the same for all cells.
+        shared: arrays, the same for all cells.
+        max_parallel: at most so many side by side on a device, where cells run side by side.
+    """
+    compiled = over_cells(function, *static, max_parallel=max_parallel)
+    return _to_host(compiled(_spread(inputs, count), shared), count)
+
+
+def _spread(inputs: Any, count: int) -> Any:
+    """The cells spread over the local devices, the last one repeated until they come out even."""
+    devices = len(jax.local_devices())
+    filled = np.minimum(np.arange(-(-count // devices) * devices), count - 1)
+    return jax.device_put(rows(inputs, filled), NamedSharding(_mesh(), PartitionSpec("cells")))
+
+
+@functools.lru_cache(maxsize=64)
+def over_cells(
+    function: Callable[..., Any], *static: Any, max_parallel: int | None = None
+) -> Callable[..., Any]:
+    """`function`, compiled to run on every cell of a chunk, on all local devices.
+
+    abreast: at most so many side by side on a device; None for all of them.
+
+    Returns:
+        a function of two tuples: arguments with a leading axis over cells, and arguments that all
+        cells share. `static` comes after both.
+    """
+
+    def of_device(own: tuple, shared: tuple) -> Any:
+        def one(arguments: tuple) -> Any:
+            return function(*arguments, *shared, *static)
+
+        if jax.default_backend() == "cpu":
+            return jax.lax.map(one, own)
+        if max_parallel is None:
+            return jax.vmap(one)(own)
+        return jax.lax.map(one, own, batch_size=max_parallel)
+
+    along, everywhere = PartitionSpec("cells"), PartitionSpec()
+    # Unchecked, so that a family or a network may scan from zeros, which no device owns.
+    compiled = jax.jit(
+        jax.shard_map(
+            of_device, mesh=_mesh(), in_specs=(along, everywhere), out_specs=along, check_vma=False
+        )
+    )
+    return lambda own, shared=(): compiled(own, shared)
+
+
+def _to_host(chunk: Any, count: int) -> Any:
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[:count], chunk)
+
+
+@functools.cache
+def _mesh() -> Mesh:
+    return Mesh(np.asarray(jax.local_devices()), ("cells",))

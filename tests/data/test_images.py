@@ -1,0 +1,161 @@
+"""Backgrounds: properties that all share, and what their complexity does."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shortcut1d import errors
+from shortcut1d.data import images, signals
+from shortcut1d.data.family import stack
+
+SIZE = 16
+FAMILIES = {
+    f"{name}, {channels}": images.make(name, size=SIZE, channels=channels)
+    for name in images.IMAGES
+    for channels in (1, 3)
+    if name != "texture"
+} | {"texture": images.texture(4, size=SIZE)}
+every_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
+
+
+@functools.partial(jax.jit, static_argnames="n")
+def draw(family, key, n):
+    return family.sample(key, n)
+
+
+def radial_power(pictures):
+    """Mean power at each whole frequency, and the frequencies."""
+    spectrum = np.mean(np.abs(np.fft.fft2(np.asarray(pictures)[..., 0])) ** 2, axis=0)
+    along = np.fft.fftfreq(spectrum.shape[0], 1 / spectrum.shape[0])
+    radius = np.hypot(along[:, None], along[None])
+    rings = np.arange(1, spectrum.shape[0] // 2)
+    return rings, np.array([spectrum[np.round(radius) == ring].mean() for ring in rings])
+
+
+@every_family
+def test_draws_are_pictures_of_the_shape_that_was_asked_for(family, key):
+    pictures = np.asarray(draw(family, key, 5))
+    channels = getattr(family, "channels", pictures.shape[-1])
+    assert pictures.shape == (5, SIZE, SIZE, channels)
+    assert pictures.dtype == np.float32
+    assert pictures.min() >= 0
+    assert pictures.max() <= 1
+    assert pictures.std() > 0.02
+
+
+def test_backgrounds_of_one_size_share_a_program(key):
+    both = stack([images.smooth(size=SIZE), images.leaves(3, size=SIZE), images.text(size=SIZE)])
+    drawn = jax.jit(jax.vmap(lambda family: family.sample(key, 2)))(both)
+    alone = draw(images.leaves(3, size=SIZE), key, 2)
+    np.testing.assert_allclose(drawn[1], alone, atol=1e-5)
+
+
+def test_a_field_s_power_falls_with_frequency_as_its_color_says(key):
+    rings, power = radial_power(draw(images.field(2.0, size=64), key, 200))
+    chosen = (rings >= 2) & (rings <= 24)
+    slope = np.polyfit(np.log(rings[chosen]), np.log(power[chosen]), 1)[0]
+    assert slope == pytest.approx(-2, abs=0.15)
+
+
+@given(low=st.integers(1, 7), width=st.integers(0, 6))
+def test_a_field_has_energy_in_its_band_only(low, width):
+    high = min(low + width, 7)
+    family = images.field(0.0, low, high, size=SIZE)
+    rings, power = radial_power(draw(family, jax.random.key(0), 40) - 0.5)
+    # Clipping puts a little elsewhere; rings are rounded.
+    outside = power[(rings < low - 1) | (rings > high + 1)]
+    assert outside.size == 0 or outside.max() < 0.05 * power.max()
+
+
+def test_a_field_has_the_contrast_that_it_says(key):
+    for channels in (1, 3):
+        pictures = np.asarray(draw(images.smooth(size=SIZE, channels=channels), key, 2000))
+        assert pictures.std() == pytest.approx(images.CONTRAST, rel=0.05)
+
+
+def test_more_leaves_make_more_edges(key):
+    steps = [
+        np.mean(np.abs(np.diff(draw(images.leaves(count, size=64), key, 20), axis=1)) > 0.05)
+        for count in (1, 8, 64, 256)
+    ]
+    assert steps == sorted(steps)
+
+
+def test_a_leaf_has_one_color_and_a_square_more_room_than_a_disc(key):
+    disc, square = (
+        np.asarray(draw(images.leaves(1, (0.3, 0.3), kind, size=64), key, 50))[..., 0]
+        for kind in (False, True)
+    )
+    for picture in disc:
+        _, counts = np.unique(picture, return_counts=True)
+        assert counts[np.argsort(counts)[-2:]].sum() > 0.9 * picture.size
+    ground = np.array([np.bincount((p.ravel() * 1e6).astype(int)).max() for p in square])
+    of_disc = np.array([np.bincount((p.ravel() * 1e6).astype(int)).max() for p in disc])
+    assert (square != disc).any()
+    assert ground.mean() < of_disc.mean()
+
+
+def test_leaves_cover_the_edges_as_the_middle(key):
+    # Where the ground shows through, two pictures that differ in all but the ground are alike.
+    bare = draw(images.leaves(1, (0.01, 0.01), size=SIZE), key, 400)[:, :1, :1]
+    same = np.abs(np.asarray(draw(images.leaves(30, size=SIZE), key, 400)) - bare)[..., 0] < 1e-6
+    corners = same[:, [0, 0, -1, -1], [0, -1, 0, -1]].mean()
+    assert corners == pytest.approx(same[:, 6:10, 6:10].mean(), abs=0.08)
+
+
+def test_text_of_one_letter_says_the_same_everywhere(key):
+    family = images.text(1, size=32)
+    page = np.asarray(draw(family, key, 1))[0, ..., 0]
+    height, width = family.glyphs.shape[-2:]
+    np.testing.assert_allclose(page[height:], page[:-height], atol=1e-6)
+    np.testing.assert_allclose(page[:, width:], page[:, :-width], atol=1e-6)
+
+
+def test_a_crop_is_a_part_of_a_photograph_perhaps_mirrored(key):
+    family = images.photographs(size=8)
+    crops = np.asarray(draw(family, key, 20))
+    parts = np.lib.stride_tricks.sliding_window_view(family.seen[..., 0], (8, 8), axis=(1, 2))
+    parts = np.concatenate([parts.reshape(-1, 64), parts[..., ::-1].reshape(-1, 64)])
+    for crop in crops:
+        assert np.abs(parts - crop.ravel()).max(axis=1).min() < 1e-6
+
+
+def test_photographs_are_split_by_photograph():
+    family = images.photographs(size=16)
+    assert len(family.seen) + len(family.held) == 10
+    for held in family.held:
+        assert not any(np.array_equal(held, seen) for seen in family.seen)
+
+
+def test_a_pool_of_pictures_holds_so_many(key):
+    pool = signals.pool(images.leaves(size=SIZE), 3)
+    drawn = np.asarray(draw(pool, key, 100))
+    assert len(np.unique(drawn.reshape(100, -1), axis=0)) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "field"),
+    [
+        ("smooth", {"size": 4}, "size"),
+        ("smooth", {"size": 16.5}, "size"),
+        ("smooth", {"channels": 2}, "channels"),
+        ("smooth", {"high": 8, "size": 16}, "high"),
+        ("texture", {"low": 9, "high": 8}, "low"),
+        ("field", {"color": np.nan}, "color"),
+        ("leaves", {"count": 257}, "count"),
+        ("leaves", {"radius": (0.5, 0.1)}, "radius"),
+        ("text", {"letters": 27}, "letters"),
+        ("photographs", {"side": 8, "size": 16}, "side"),
+        ("photographs", {"size": 256}, "side"),
+        ("photographs", {"folder": "/nowhere"}, "/nowhere"),
+        ("photograph", {}, "background"),
+        ("smooth", {"hihg": 2}, "parameter of smooth"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_by_name(name, parameters, field):
+    with pytest.raises(errors.InvalidInput, match=f"^{field}: "):
+        images.make(name, **parameters)

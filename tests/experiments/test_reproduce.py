@@ -1,0 +1,256 @@
+"""All studies by one command, and whether what they left still stands."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import reproduce
+from common import gallery, papers
+
+from shortcut1d import store
+from shortcut1d.harness import options, provenance
+
+SCRIPT = Path(__file__).resolve().parent.parent.parent / "experiments" / "reproduce.py"
+QUICKEST = "diagnose_images"
+
+
+def run(*arguments):
+    """Exit status, output and complaints, in this process; the studies have theirs."""
+    return subprocess.run(
+        [sys.executable, SCRIPT, *map(str, arguments)],
+        capture_output=True, text=True, check=False, timeout=280,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder with one study in it."""
+    folder = tmp_path_factory.mktemp("reproduced")
+    done = run("--preset", "smoke", "--only", QUICKEST, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    for path in finished.iterdir():
+        if path.is_file():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    return tmp_path
+
+
+def checked(folder, capsys):
+    status = reproduce.main("", ["--check", "--out", str(folder)])
+    return status, capsys.readouterr().out
+
+
+def test_a_study_leaves_its_figure_and_the_page(finished):
+    page = (finished / "README.md").read_text()
+    record = json.loads((finished / f"{QUICKEST}.json").read_text())
+    assert f"![Diagnose images]({QUICKEST}.png)" in page
+    assert all(claim["statement"] in page for claim in record["claims"])
+    assert f"`python experiments/{QUICKEST}.py --preset smoke`" in page
+
+
+def test_what_is_there_is_not_run_again(finished, capsys):
+    before = (finished / f"{QUICKEST}.json").stat().st_mtime_ns
+    arguments = ["--preset", "smoke", "--only", QUICKEST, "--out", str(finished)]
+    assert reproduce.main("", arguments) == 0
+    assert "there, made by this code" in capsys.readouterr().out
+    assert (finished / f"{QUICKEST}.json").stat().st_mtime_ns == before
+
+
+def test_the_settings_of_a_table_that_is_there_can_be_had_again(finished, capsys):
+    arguments = ["--preset", "kept", "--only", QUICKEST, "--out", str(finished)]
+    assert reproduce.main("", arguments) == 0
+    assert "there, made by this code" in capsys.readouterr().out
+
+
+def test_a_check_passes_on_what_was_just_made(finished, capsys):
+    assert checked(finished, capsys) == (
+        0, f"{QUICKEST}: the table supports its claims, by this code\n",
+    )  # fmt: skip
+
+
+def changed(folder, **fields):
+    path = folder / f"{QUICKEST}.json"
+    path.write_bytes(store.json_bytes(json.loads(path.read_text()) | fields))
+
+
+def test_a_check_sees_a_table_that_was_changed(copy, capsys):
+    table = copy / f"{QUICKEST}.csv"
+    table.write_text(table.read_text().replace("0.", "1.", 1))
+    status, said = checked(copy, capsys)
+    assert status == 1
+    assert "not the one that its provenance describes" in said
+
+
+def test_a_check_sees_claims_that_were_changed(copy, capsys):
+    claims = json.loads((copy / f"{QUICKEST}.json").read_text())["claims"]
+    changed(copy, claims=[claims[0] | {"verdict": "holds"}, *claims[1:]][::-1])
+    status, said = checked(copy, capsys)
+    assert status == 1
+    assert "does not give the claims as printed" in said
+
+
+def test_a_check_sees_other_code(copy, capsys):
+    changed(copy, code="0" * 64)
+    status, said = checked(copy, capsys)
+    assert status == 1
+    assert "made by other code" in said
+
+
+def test_a_check_sees_a_page_that_was_edited(copy, capsys):
+    (copy / "README.md").write_text("# Gallery: all is well")
+    status, said = checked(copy, capsys)
+    assert status == 1
+    assert "not what the tables say" in said
+
+
+@pytest.mark.parametrize("suffix", ["csv", "npz", "json"])
+def test_a_check_names_a_file_that_is_gone_or_damaged(copy, capsys, suffix):
+    (copy / f"{QUICKEST}.{suffix}").write_bytes(b"\xff\0\1\2")
+    status, said = checked(copy, capsys)
+    assert status == 1
+    assert f"{QUICKEST}.{suffix}: " in said
+
+
+@pytest.mark.parametrize(
+    "fields", [{"claims": None}, {"config": 5}, {"claims": [{}]}, {"versions": "new"}]
+)
+def test_a_record_of_something_else_is_a_line_on_the_page(copy, capsys, fields):
+    changed(copy, **fields)
+    status, said = checked(copy, capsys)
+    assert status == 1
+    assert f"{QUICKEST}.json: " in said
+    assert f"Not shown: {copy / QUICKEST}.json: " in reproduce.page(copy)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "again"),
+    [
+        (lambda folder: changed(folder, code="0" * 64), "--preset smoke"),
+        (lambda folder: changed(folder, versions={"jax": "0.1"}), "--preset smoke"),
+        (lambda folder: changed(folder, config={"preset": "quick"}), "--preset smoke"),
+        (lambda folder: (folder / f"{QUICKEST}.csv").write_text("a\n1\n"), "--preset smoke"),
+        (lambda folder: changed(folder, code_of_figure="0" * 64), "--only-plot"),
+        (lambda folder: changed(folder, claims=[]), "--only-plot"),
+        (lambda folder: (folder / f"{QUICKEST}.png").unlink(), "--only-plot"),
+        (lambda folder: None, None),
+    ],
+)
+def test_what_does_not_stand_is_run_or_drawn_again(copy, monkeypatch, spoil, again):
+    spoil(copy)
+    commands = []
+
+    def noted(command, check):
+        commands.append(" ".join(map(str, command[2:])))
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(reproduce.subprocess, "run", noted)
+    reproduce.main("", ["--preset", "smoke", "--only", QUICKEST, "--out", str(copy)])
+    assert commands == ([f"{again} --out {copy}"] if again else [])
+
+
+def test_another_page_is_not_replaced(copy, capsys):
+    (copy / "README.md").write_text("# My project")
+    assert reproduce.main("", ["--preset", "smoke", "--only", QUICKEST, "--out", str(copy)]) == 2
+    assert "whose README.md is no other page" in capsys.readouterr().err
+    assert (copy / "README.md").read_text() == "# My project"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--only", "muzic_note"], "did you mean 'music_note'"),
+        (["--check", "--only", "music_note"], "a folder with a table of music_note"),
+        (["--check"], "a folder with a table of"),
+        (["--preset", "kept"], "music_note.json"),
+        (["--presets", "quick"], "did you mean --preset"),
+        (["--preset", "big"], "invalid choice"),
+    ],
+)
+def test_a_slip_is_said_in_one_line(tmp_path, capsys, arguments, words):
+    with pytest.raises(SystemExit) as leaving:
+        sys.exit(reproduce.main("", [*arguments, "--out", str(tmp_path)]))
+    assert leaving.value.code == 2
+    assert words in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_study_that_fails_is_named_and_the_others_are_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(reproduce, "HERE", tmp_path)
+    for name, status in (("music_note", 3), (QUICKEST, 0)):
+        source = (SCRIPT.parent / f"{name}.py").read_text()
+        ending = f"if __name__ == '__main__':\n    raise SystemExit({status})\n"
+        (tmp_path / f"{name}.py").write_text(source.partition("if __name__")[0] + ending)
+    reproduce.load.cache_clear()
+    try:
+        out = tmp_path / "out"
+        status = reproduce.main("", ["--only", "music_note", QUICKEST, "--out", str(out)])
+    finally:
+        reproduce.load.cache_clear()
+    said = capsys.readouterr()
+    assert status == 1
+    assert f"== {QUICKEST}" in said.out
+    assert "not finished: music_note" in said.err
+
+
+@pytest.mark.parametrize("name", [*reproduce.STORY, *reproduce.APART])
+def test_a_config_is_the_same_after_a_provenance_file_and_after_a_command_line(name, experiment):
+    presets = experiment(name).presets
+    parser = options.parser("", type(presets["quick"]), presets, Path())
+    for config in presets.values():
+        record = provenance.settings(config, "quick")
+        del record["preset"]
+        again = json.loads(json.dumps(record))
+        assert options.restored(type(config), again) == config
+        for began_with in presets.values():
+            given = options.given(
+                parser.parse_args(options.arguments(config, began_with)), type(config)
+            )
+            merged = {f: getattr(began_with, f) for f in again} | given
+            assert type(config)(**merged) == config
+
+
+def test_a_path_with_a_space_is_one_word(experiment):
+    preset = experiment("image_prior").presets["smoke"]
+    config = dataclasses.replace(preset)
+    object.__setattr__(config, "images", "my pictures")  # which need not be there
+    assert options.arguments(config, preset) == ["--images", "my pictures"]
+
+
+def test_every_study_is_in_the_story():
+    scripts = {path.stem for path in SCRIPT.parent.glob("*.py")} - {"reproduce"}
+    assert scripts == {*reproduce.STORY, *reproduce.APART}
+
+
+def claim(statement, verdict):
+    return {
+        "statement": statement, "statistic": "|x|", "value": 1.0, "interval_95": [0.5, None],
+        "seeds": 3, "side": "above", "threshold": 0, "verdict": verdict,
+    }  # fmt: skip
+
+
+def test_a_claim_of_the_papers_holds_in_part_where_some_of_ours_do():
+    held, failed = claim("a", "holds"), claim("b", "fails")
+    one_seed = claim("c", "undecided")
+
+    def verdict(*claims, missing=()):
+        return papers.Result([("study", one) for one in claims], list(missing)).verdict
+
+    assert verdict(held, held) == "holds"
+    assert verdict(held, failed) == verdict(held, failed) == "in part (1 of 2)"
+    assert verdict(failed) == "**fails**"
+    assert verdict(one_seed) == verdict(held, one_seed) == "undecided"
+    assert verdict() == "not studied"
+    assert verdict(missing=[papers.Evidence("x", ".")]) == "not run"
+    assert verdict(held, missing=[papers.Evidence("x", ".")]) == "not all run (1 of 1 hold)"
+
+
+def test_a_table_of_claims_says_what_is_not_known_and_keeps_its_cells():
+    row = gallery.claims_table([claim("a | b", "undecided")]).splitlines()[-1]
+    assert row == (r"| a \| b | \|x\| = 1 | [0.5, not known] | 3 seeds | above 0 | **undecided** |")

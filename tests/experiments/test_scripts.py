@@ -1,0 +1,259 @@
+"""Every script, as a user runs it, at its smallest preset."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy.io import wavfile
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def script(name, *arguments):
+    return subprocess.run(
+        [sys.executable, ROOT / "experiments" / f"{name}.py", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+
+
+def test_a_script_makes_the_same_files_in_a_process_of_its_own(smoke, tmp_path):
+    # One script stands for all: the driver is the same.
+    done = script("music_note", "--preset", "smoke", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    for suffix in ("csv", "npz", "png"):
+        fresh = (tmp_path / f"music_note.{suffix}").read_bytes()
+        assert fresh == (smoke("music_note")[0] / f"music_note.{suffix}").read_bytes()
+
+
+def test_a_misspelt_option_ends_in_one_line_and_status_2(tmp_path):
+    done = script("music_note", "--presett", "smoke", "--out", tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "did you mean --preset" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_music_note_table_has_one_row_per_network_and_test(smoke):
+    table = pd.read_csv(smoke("music_note")[0] / "music_note.csv")
+    who = ["network", "content", "degradation", "seed"]
+    what = ["test", "test_content", "test_degradation"]
+    assert not table.duplicated(who + what).any()
+    assert table.groupby(who).size().unique() == [1 + 3 + 4]
+    assert len(table.groupby(who)) == 2 * 3 * 2
+    assert not table["diverged"].any()
+    assert table["rho"].notna().eq(table["test"] == "seen").all()
+
+
+def test_the_music_note_can_be_heard(smoke):
+    sounds = sorted(smoke("music_note")[0].glob("*.wav"))
+    assert len(sounds) == 7
+    lengths = {wavfile.read(path)[1].size for path in sounds}
+    assert len(lengths) == 1
+    assert lengths.pop() > 4000
+
+
+def test_one_seed_more_changes_no_other_row(smoke, command, tmp_path):
+    assert command("music_note", "--preset", "smoke", "--seeds", 3, "--out", tmp_path)[0] == 0
+    more = (tmp_path / "music_note.csv").read_bytes()
+    assert more.startswith((smoke("music_note")[0] / "music_note.csv").read_bytes())
+
+
+def test_a_recording_adds_rows_and_one_seed_decides_nothing(smoke, command, tmp_path):
+    rng = np.random.default_rng(0)
+    wavfile.write(tmp_path / "own.wav", 11025, rng.normal(size=(22050, 2)).astype(np.float32))
+    arguments = ["--preset", "smoke", "--seeds", 1, "--out", tmp_path]
+    status, printed, complaints = command(
+        "music_note", *arguments, "--recording", tmp_path / "own.wav"
+    )
+    assert status == 0, complaints
+    assert "undecided" in printed
+    assert "holds" not in printed
+    heard = pd.read_csv(tmp_path / "music_note.csv")
+    assert (heard["test_content"] == "recording").sum() == 6
+    rest = heard[heard["test_content"] != "recording"].reset_index(drop=True)
+    few = pd.read_csv(smoke("music_note")[0] / "music_note.csv")
+    first = few[few["seed"] == 0].reset_index(drop=True)
+    pd.testing.assert_frame_equal(rest, first, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--recording", "no_such.wav"], "no_such.wav"),
+        (["--tune", "ode_to_joi"], "did you mean 'ode_to_joy'"),
+        (["--networks", "convv"], "did you mean 'conv'"),
+        (["--networks", "conv", "conv"], "each named once"),
+        (["--seeds", "0"], "seeds: got 0"),
+        (["--pitch", "64"], "pitch: got 64"),
+        (["--high", "90"], "high: got 90"),
+        (["--low", "-1"], "low: got -1"),
+        (["--notes", "99"], "notes: got 99"),
+        (["--steps", "0"], "steps: got 0"),
+        (["--batch", "-5"], "batch: got -5"),
+        (["--width", "0"], "width: got 0"),
+        (["--shapes", "-1"], "shapes: got -1"),
+        (["--samples", "1"], "samples: got 1"),
+        (["--level", "inf"], "level: got inf"),
+        (["--learning-rate", "nan"], "learning_rate: got nan"),
+        (["--seconds", "0"], "seconds: got 0"),
+        (["--loss", "l3"], "loss: got 'l3'"),
+    ],
+)
+def test_a_bad_value_is_refused_before_anything_is_trained(arguments, named, command, tmp_path):
+    status, printed, complaints = command("music_note", *arguments, "--out", tmp_path / "new")
+    assert (status, printed) == (2, "")
+    assert named in complaints
+    assert complaints.count("\n") == 1
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.fixture
+def rainy(tmp_path):
+    """Folders of clean and rainy pictures, and a network in a file."""
+    draw = np.random.default_rng(0)
+    for name in ("clean", "rainy"):
+        (tmp_path / name).mkdir()
+    for number in range(4):
+        clean = draw.integers(0, 200, (40, 50, 3), np.uint8)
+        Image.fromarray(clean).save(tmp_path / "clean" / f"norain-{number}.png")
+        streaks = 55 * (draw.random((40, 50, 1)) < 0.1)
+        Image.fromarray((clean + streaks).astype(np.uint8)).save(
+            tmp_path / "rainy" / f"rain-{number}.png"
+        )
+    (tmp_path / "net.py").write_text("def load():\n    return lambda y: 0.5 + 0.9 * (y - 0.5)\n")
+    return tmp_path
+
+
+def diagnosis_of(folder, *arguments):
+    return [
+        "--preset", "smoke", "--out", folder / "out", "--model", f"{folder / 'net.py'}:load",
+        "--clean", folder / "clean", "--degraded", folder / "rainy", *arguments,
+    ]  # fmt: skip
+
+
+def test_a_network_in_a_file_is_diagnosed_on_a_user_s_pictures(rainy, command):
+    (rainy / "rainy" / "rain-00.png").write_bytes(b"\x89PNG")
+    status, printed, complaints = command("diagnose_images", *diagnosis_of(rainy))
+    assert status == 0
+    assert "it keeps most of a content it has not seen" in printed
+    assert complaints.count("\n") == 1
+    assert "rain-00.png: not a PNG or JPEG picture; left out" in complaints
+    table = pd.read_csv(rainy / "out" / "diagnose_images.csv").set_index(["measure", "test"])
+    assert table.loc[("content gain", "seen"), "value"] == pytest.approx(0.9, abs=1e-5)
+    assert table.loc[("rho", "seen"), "value"] == pytest.approx(0.9, abs=1e-5)
+
+
+def test_a_network_is_diagnosed_on_whatever_pairs_a_user_has(rainy, command):
+    pairs = [
+        "--new-clean", rainy / "clean", "--new-degraded", rainy / "rainy",
+        "--other-clean", rainy / "clean", "--other-degraded", rainy / "rainy", "--channels", 3,
+    ]  # fmt: skip
+    status, _, complaints = command("diagnose_images", *diagnosis_of(rainy, *pairs))
+    assert (status, complaints) == (0, "")
+    table = pd.read_csv(rainy / "out" / "diagnose_images.csv")
+    assert set(table["test"]) == {"all", "seen", "new content", "other degradation"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--model", "no_such_module:load"], "no_such_module cannot be imported"),
+        (["--model", "net"], "model: got 'net'"),
+        (["--clean", "no such folder"], "no such folder"),
+        (["--new-clean", "somewhere"], "new_degraded: got None"),
+        (["--size", "64"], "at least 64 x 64 pixels"),
+        (["--size", "4"], "size: got 4"),
+        (["--channels", "2"], "channels: got 2"),
+        (["--samples", "2"], "samples: got 2"),
+        (["--portraits", "-1"], "portraits: got -1"),
+    ],
+)
+def test_what_cannot_be_diagnosed_is_refused_in_one_line(arguments, named, rainy, command):
+    status, printed, complaints = command("diagnose_images", *diagnosis_of(rainy, *arguments))
+    assert (status, printed) == (2, "")
+    assert named in complaints.splitlines()[-1]
+    assert "Traceback" not in complaints
+    assert not (rainy / "out" / "diagnose_images.csv").exists()
+
+
+def test_derained_photographs_may_be_the_user_s_own(command, tmp_path):
+    (tmp_path / "own").mkdir()
+    for number in range(3):
+        shade = np.random.default_rng(number).integers(0, 255, (40, 50, 3), np.uint8)
+        Image.fromarray(shade).save(tmp_path / "own" / f"{number}.png")
+    (tmp_path / "own" / "broken.png").write_bytes(b"\x89PNG")
+    arguments = ["--preset", "smoke", "--kinds", "smooth", "--out", tmp_path, "--images"]
+    status, printed, complaints = command("image_deraining", *arguments, tmp_path / "own")
+    assert status == 0
+    assert "crops" in printed
+    assert "broken.png: not a PNG or JPEG picture; left out" in complaints
+    assert complaints.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--images", "no such folder"], "no such folder: cannot be read"),
+        (["--images", "{empty}"], "a folder with PNG or JPEG pictures in it"),
+        (["--ranges", "smal"], "did you mean 'small'"),
+        (["--kinds", "smooth", "smooth"], "each named once"),
+        (["--pools", "4"], "pools: got (4,)"),
+        (["--channels", "2"], "channels: got 2"),
+        (["--size", "8"], "size: got 8"),
+        (["--seeds", "1"], "seeds: got 1"),
+    ],
+)
+def test_what_cannot_be_derained_is_refused_in_one_line(arguments, named, command, tmp_path):
+    (tmp_path / "empty").mkdir()
+    filled = [part.format(empty=tmp_path / "empty") for part in arguments]
+    status, printed, complaints = command("image_deraining", *filled, "--out", tmp_path / "new")
+    assert (status, printed) == (2, "")
+    assert named in complaints
+    assert complaints.count("\n") == 1
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "named"),
+    [
+        ("image_restoration", ["--tasks", "denoise"], "did you mean 'denoising'"),
+        ("image_restoration", ["--tasks", "denoising", "denoising"], "each named once"),
+        ("image_restoration", ["--sigma", "0.4"], "sigma: got 0.4"),
+        ("image_restoration", ["--blur", "9"], "blur: got 9"),
+        ("image_restoration", ["--network", "resnet"], "network: got 'resnet'"),
+        ("image_restoration", ["--network", "unet", "--size", "18"], "multiple of 4"),
+        ("image_vs_signal", ["--ranges", "small"], "two different ones"),
+        ("image_vs_signal", ["--shapes", "1", "1"], "two different ones"),
+        ("image_vs_signal", ["--shapes", "0", "1"], "shapes: got 0"),
+        ("image_vs_signal", ["--signal-steps", "0"], "signal_steps: got 0"),
+        ("image_vs_signal", ["--signal-batch", "0"], "signal_batch: got 0"),
+        ("image_vs_signal", ["--signal-width", "0"], "signal_width: got 0"),
+        ("image_vs_signal", ["--signal-samples", "1"], "signal_samples: got 1"),
+        ("image_prior", ["--halvings", "0"], "got 0"),
+        ("image_prior", ["--halvings", "5"], "a multiple of 32"),
+        ("image_prior", ["--entries", "1"], "entries: got 1"),
+        ("image_prior", ["--tune-steps", "0"], "tune_steps: got 0"),
+        ("image_prior", ["--seeds", "1"], "seeds: got 1"),
+        ("generative_prior", ["--entries", "8", "4"], "in rising order"),
+        ("generative_prior", ["--entries", "0"], "entries: got 0"),
+        ("generative_prior", ["--levels", "3"], "0 among them"),
+        ("generative_prior", ["--levels", "0", "nan"], "levels: got"),
+        ("generative_prior", ["--books", "0"], "books: got 0"),
+        ("generative_prior", ["--prior-width", "0"], "prior_width: got 0"),
+        ("generative_prior", ["--tune-steps", "-1"], "tune_steps: got -1"),
+        ("generative_prior", ["--shapes", "0"], "shapes: got 0"),
+    ],
+)
+def test_what_a_study_cannot_use_is_refused(name, arguments, named, command, tmp_path):
+    smallest = ["--preset", "smoke", "--out", tmp_path / "new"]
+    status, printed, complaints = command(name, *smallest, *arguments)
+    assert (status, printed) == (2, "")
+    assert named in complaints
+    assert complaints.count("\n") == 1
+    assert not (tmp_path / "new").exists()

@@ -5,6 +5,7 @@ in print: 7 inches for two columns.
 """
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ import matplotlib as mpl
 import numpy as np
 from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from shortcut1d.analysis import Interval
@@ -26,6 +28,7 @@ BLUE, ORANGE, GREEN, PINK, SKY, RED = (
     "#56B4E9",
     "#D55E00",
 )
+COLORS = (RED, ORANGE, BLUE, GREEN, PINK, SKY)
 SEQUENTIAL, DIVERGING = "cividis", "RdBu"  # readable without red or green
 INK, GREY, PALE = "#222222", "#8C8C8C", "#C4C4C4"
 
@@ -55,6 +58,16 @@ def style() -> Iterator[None]:
     }
     with mpl.rc_context(settings):
         yield
+
+
+def new_figure(height: float, width: float = TWO_COLUMNS) -> Figure:
+    """An empty figure of so many inches, whose parts make room for one another."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def cycle() -> Iterator[str]:
+    """The colours, again and again."""
+    return itertools.cycle(COLORS)
 
 
 def waveforms(
@@ -110,7 +123,7 @@ def curve(
     x: Sequence[float] | Float[np.ndarray, " points"],
     y: Interval,
     color: str,
-    look: str = "-",
+    fmt: str = "-",
     **details: Any,
 ) -> None:
     """A line with its intervals as a band.
@@ -120,11 +133,11 @@ def curve(
         x: places of the points.
         y: an interval of arrays, one value a point (see `bootstrap_each`).
         color: of both.
-        look: matplotlib's format of the line, such as "o-".
+        fmt: matplotlib's format of the line, such as "o-".
         details: of the line, such as its label.
     """
     axes.fill_between(x, y.low, y.high, color=color, alpha=0.2, linewidth=0)
-    axes.plot(x, y.estimate, look, color=color, **{"linewidth": 1.1, **details})
+    axes.plot(x, y.estimate, fmt, color=color, **{"linewidth": 1.1, **details})
 
 
 def heat_map(
@@ -183,9 +196,9 @@ def zero_line(
 
 def hatch_cells(axes: Axes, chosen: Bool[np.ndarray, "rows columns"]) -> None:
     """Hatch some cells of a heat map."""
-    look: Any = {"fill": False, "hatch": "////", "edgecolor": GREY, "linewidth": 0}
+    style: Any = {"fill": False, "hatch": "////", "edgecolor": GREY, "linewidth": 0}
     for row, column in np.argwhere(chosen):
-        axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **look))
+        axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **style))
 
 
 PARTS = ("input", "target", "output", "what is left")

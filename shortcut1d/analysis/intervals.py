@@ -1,6 +1,6 @@
 """How sure: bootstrap intervals over seeds."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -78,9 +78,16 @@ def bootstrap(
     return Interval(estimate, float(low), float(high), count)
 
 
-def bootstrap_each(columns: Iterable[Float[np.ndarray, " seeds"]]) -> Interval:
-    """`bootstrap` of each of many columns, as one `Interval` of arrays: for a curve or a map."""
-    return Interval(*np.array([bootstrap(values) for values in columns], np.float64).T)
+def bootstrap_each(values: Float[np.ndarray, "seeds *rest"]) -> Interval:
+    """`bootstrap` of each of many columns, as one `Interval` of arrays: for a curve or a map.
+
+    Returns:
+        an interval whose parts have the shape `*rest`.
+    """
+    rows = np.asarray(values)
+    columns = rows.reshape(len(rows), -1).T
+    parts = np.array([bootstrap(column) for column in columns], np.float64).T
+    return Interval(*parts.reshape(len(Interval._fields), *rows.shape[1:]))
 
 
 def nested_bootstrap(

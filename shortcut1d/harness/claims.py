@@ -1,5 +1,6 @@
 """A claim is a statistic over seeds, its interval and a threshold stated beforehand."""
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -7,13 +8,19 @@ from jaxtyping import Float
 from scipy.stats import spearmanr
 
 from shortcut1d.analysis import Interval, bootstrap
+from shortcut1d.analysis.intervals import mean_over_seeds
 
 
 class Claim(NamedTuple):
     """Something that a table supports, or does not.
 
-    statement: in words. statistic: what was computed. interval: its value and 95% interval.
-    side, threshold: it should lie "above" or "below" this. over: what the interval is over.
+    statement: in words.
+    statistic: what was computed.
+    interval: its value and 95% interval.
+    side, threshold: it should lie "above" or "below" this.
+    over: what the interval is over.
+    sentence: what a paper says that this tests, in its words; None for nothing.
+    domain: "1D" for signals, "2D" for pictures.
     """
 
     statement: str
@@ -22,6 +29,8 @@ class Claim(NamedTuple):
     side: Literal["above", "below"]
     threshold: float
     over: str = "seeds"
+    sentence: str | None = None
+    domain: Literal["1D", "2D"] = "1D"
 
     @property
     def verdict(self) -> str:
@@ -40,20 +49,53 @@ class Claim(NamedTuple):
 
     def record(self) -> dict[str, object]:
         """The claim as plain values, for a provenance file; numbers that are not known are None."""
-        low, high, value = (
-            None if np.isnan(number) else float(f"{number:.6g}")
-            for number in (self.interval.low, self.interval.high, self.interval.estimate)
+        value, low, high = (
+            None if np.isnan(number) else float(f"{number:.6g}") for number in self.interval[:3]
         )
         return {
             "statement": self.statement,
             "statistic": self.statistic,
             "value": value,
             "interval_95": [low, high],
-            self.over: self.interval.seeds,
+            "count": self.interval.seeds,
+            "over": self.over,
             "side": self.side,
             "threshold": self.threshold,
             "verdict": self.verdict,
+            "sentence": self.sentence,
+            "domain": self.domain,
         }
+
+
+def claim(
+    statement: str,
+    statistic: str,
+    values: Float[np.ndarray, "seeds *columns"],
+    *,
+    above: float | None = None,
+    below: float | None = None,
+    of: Callable[[np.ndarray], np.ndarray] = mean_over_seeds,
+    over: str = "seeds",
+    sentence: str | None = None,
+    domain: Literal["1D", "2D"] = "1D",
+) -> Claim:
+    """That a statistic over seeds lies on one side of a threshold; above 0 if none is given.
+
+    Args:
+        statement: in words.
+        statistic: what is computed.
+        values: one row a seed; columns stay together, so that what shares a seed is paired.
+        above: the threshold, where the statistic should lie above it.
+        below: the threshold, where it should lie below.
+        of: the statistic, `(seeds, *columns, resamples)` to `(resamples,)`; see `bootstrap`.
+        over: what the rows are.
+        sentence: what a paper says that this tests.
+        domain: "1D" for signals, "2D" for pictures.
+    """
+    interval = bootstrap(np.asarray(values), of)
+    side: Literal["above", "below"] = "above" if below is None else "below"
+    threshold = (above or 0.0) if below is None else below
+    return Claim(statement, statistic, interval, side, threshold, over, sentence, domain)
 
 
 def ratio_of_means(
@@ -63,33 +105,13 @@ def ratio_of_means(
     return np.mean(pairs[:, 0], axis=0) / np.mean(pairs[:, 1], axis=0)
 
 
-def claim_mean(
-    statement: str,
-    statistic: str,
-    values: Float[np.ndarray, " seeds"],
-    side: Literal["above", "below"],
-    threshold: float,
-) -> Claim:
-    """That the mean over seeds lies on one side of a threshold."""
-    return Claim(statement, statistic, bootstrap(values), side, threshold)
-
-
-def claim_ratio(
-    statement: str,
-    statistic: str,
-    pairs: Float[np.ndarray, "seeds 2"],
-    side: Literal["above", "below"],
-    threshold: float,
-) -> Claim:
-    """That the ratio of two means, paired by seed, lies on one side of a threshold."""
-    return Claim(statement, statistic, bootstrap(pairs, ratio_of_means), side, threshold)
-
-
-def rank_correlation(axis: list[float], values: np.ndarray) -> np.ndarray:
-    """Spearman's, of each row of `(seeds, points)` with the axis; NaN where a value is."""
+def rank_correlation(
+    axis: Float[np.ndarray, " points"] | list[float], values: Float[np.ndarray, "seeds points"]
+) -> Float[np.ndarray, " seeds"]:
+    """Spearman's, of each row with the axis; NaN where a value is NaN, or all are equal."""
     return np.array(
         [
             np.nan if np.isnan(row).any() or np.ptp(row) == 0 else spearmanr(axis, row).statistic
-            for row in values
+            for row in np.asarray(values)
         ]
     )

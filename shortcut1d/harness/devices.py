@@ -1,14 +1,19 @@
 """What a run computes on: the cores of a CPU, the processes of a job, programs compiled before."""
 
 import contextlib
+import hashlib
 import os
+import platform
 from collections.abc import Sequence
+from pathlib import Path
 
 import jax
 import threadpoolctl
 
 from shortcut1d import errors
 from shortcut1d.errors import InvalidInput
+
+PROGRAMS = 2**30  # bytes of compiled programs to keep; the least used go first
 
 
 def use_all_cores() -> None:
@@ -37,6 +42,29 @@ def without_deadlock(flags: str, version: str) -> str:
     if not version.startswith("0.11.") or option in flags:
         return flags
     return f"{flags} {option}=false".strip()
+
+
+def keep_programs() -> None:
+    """Keep compiled programs on disk, so that a second run of a study compiles nothing.
+
+    In the user's cache, one folder for each kind of CPU, for a program may use all that the CPU it
+    was compiled on can do. `JAX_COMPILATION_CACHE_DIR` names another folder.
+    """
+    if jax.config.jax_compilation_cache_dir is None:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = home / "shortcut1d" / f"programs-{_kind_of_cpu()}"
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_compilation_cache_max_size", PROGRAMS)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def _kind_of_cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        said = [line for line in lines if line.startswith(("flags", "Features"))][:1]
+    except OSError:
+        said = [platform.processor()]
+    return hashlib.sha256(f"{platform.machine()}{said}".encode()).hexdigest()[:12]
 
 
 def join_processes(address: Sequence[str] | None) -> None:

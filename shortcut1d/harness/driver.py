@@ -1,6 +1,6 @@
-"""The experiment driver: command line, progress, saving and provenance for every script.
+"""The driver of a study: command line, progress, saving and provenance.
 
-An experiment is a config, `run(config, session) -> Outcome`, `plot(table, arrays) -> Figure` and
+A study is a config, `run(config, session) -> Result`, `plot(table, arrays) -> Figure` and
 `claims(table) -> list[Claim]`, all of them pure; everything that touches a file or a clock is here.
 """
 
@@ -25,7 +25,8 @@ from shortcut1d.data import audio
 from shortcut1d.errors import InvalidInput, Shortcut1dError
 from shortcut1d.harness import options
 from shortcut1d.harness.claims import Claim
-from shortcut1d.harness.devices import join_processes, use_all_cores
+from shortcut1d.harness.devices import join_processes, keep_programs, use_all_cores
+from shortcut1d.harness.options import FIGURES, RESULTS
 from shortcut1d.harness.progress import Bar, CtrlC, warn
 from shortcut1d.harness.provenance import (
     provenance,
@@ -38,13 +39,15 @@ from shortcut1d.training.cell_store import CellFolder
 from shortcut1d.training.grid import ProgressReport
 from shortcut1d.training.sweep import Session
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+KEPT = "kept"  # the preset whose figures are kept in the repository
 
 
 class Sound(NamedTuple):
     """Something to listen to.
 
-    samples: amplitudes. rate: Hz. full_scale: the amplitude that becomes the loudest sample.
+    samples: amplitudes.
+    rate: Hz.
+    full_scale: the amplitude that becomes the loudest sample.
     """
 
     samples: np.ndarray
@@ -56,9 +59,10 @@ class Sound(NamedTuple):
 class Result:
     """What a run leaves.
 
-    table: one row per trained network and test. arrays: what the figure shows beside the table
-    (waveforms, images). sounds: what to listen to. models: trained networks to keep, their weights,
-    and the shape of a sample.
+    table: one row per trained network and test.
+    arrays: what the figure shows as well (waveforms, images), by name.
+    sounds: what to listen to, by name.
+    models: trained networks to keep, their weights, and the shape of a sample, by name.
     """
 
     table: pd.DataFrame
@@ -67,67 +71,77 @@ class Result:
     models: dict[str, tuple[Network, Params, tuple[int, ...]]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """One script.
+    """One study; the docstring of the module that defines `run` is what `--help` says first.
 
-    name: of the files it makes. summary: what it asks, for `--help`. message: what its figure
-    shows, for the gallery. presets: smoke, quick, full.
+    name: of the files it makes.
+    message: what its figure shows, for the gallery.
+    presets: configs, by name; "quick" among them. "kept" is the one of the kept figure.
+    run: trains and tests; returns the table.
+    plot: draws the table, under `plotting.style`.
+    claims: judges the table.
     """
 
     name: str
-    summary: str
     message: str
     presets: dict[str, Any]
     run: Callable[[Any, Session], Result]
     plot: Callable[[pd.DataFrame, dict[str, np.ndarray]], Figure]
     claims: Callable[[pd.DataFrame], list[Claim]]
 
+    @property
+    def summary(self) -> str:
+        """What it asks."""
+        return inspect.getdoc(sys.modules[self.run.__module__]) or self.name
+
 
 def main(experiment: Experiment, argv: Sequence[str] | None = None) -> int:
-    """Run an experiment from the command line; the exit status.
+    """Run a study from the command line; the exit status.
 
     0 when it ran (whatever its claims came to), 2 for a bad option, file or folder, 130 when
     interrupted.
     """
-    parser = options.parser(
-        experiment.summary,
-        type(experiment.presets["quick"]),
-        experiment.presets,
-        ROOT / "figures",
-    )
+    config_type = type(experiment.presets["quick"])
+    parser = options.parser(experiment.summary, config_type, experiment.presets)
     chosen = parser.parse_args(argv)
+    out = chosen.out or RESULTS
     try:
-        if chosen.only_plot:
-            redraw(experiment, chosen.out)
-            return 0
         preset = experiment.presets[chosen.preset]
         if chosen.chunk is not None:
             errors.integer("chunk", chosen.chunk)
-        config = dataclasses.replace(preset, **options.given(chosen, type(preset)))
+        config = dataclasses.replace(preset, **options.given(chosen, config_type))
+        # Only the kept figure itself may take its place.
+        if chosen.out is None and chosen.preset == KEPT and config == preset:
+            out = FIGURES
+        if chosen.only_plot:
+            redraw(experiment, out)
+            return 0
         join_processes(chosen.distributed)
         use_all_cores()
-        run_and_save(experiment, config, chosen)
+        keep_programs()
+        run_and_save(experiment, config, out, chosen)
     except Shortcut1dError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(
             f"{parser.prog}: interrupted; the same command goes on from the cells that are "
-            f"finished ({cells_folder(chosen.out)})",
+            f"finished ({cells_folder(out)})",
             file=sys.stderr,
         )
         return 130
     return 0
 
 
-def run_and_save(experiment: Experiment, config: Any, chosen: argparse.Namespace) -> None:
+def run_and_save(
+    experiment: Experiment, config: Any, out: Path, chosen: argparse.Namespace
+) -> None:
     """Run, save everything atomically, print the claims.
 
     Raises:
         InvalidInput: a folder that cannot be written to (before anything is trained), a full disk.
     """
-    out = chosen.out
     store.writable_folder(out)
     began = time.perf_counter()
     stamp = stamp_of_cells()
@@ -148,7 +162,7 @@ def run_and_save(experiment: Experiment, config: Any, chosen: argparse.Namespace
     saved = pd.read_csv(io.BytesIO(table))
     claims = experiment.claims(saved)
     arrays = store.arrays_bytes(outcome.arrays)
-    drawings = draw(experiment.plot(saved, outcome.arrays))
+    drawings = draw(experiment, saved, outcome.arrays)
     record |= {
         "wall_time_seconds": round(time.perf_counter() - began, 1),
         "cells_from_earlier_runs": bar.earlier,
@@ -165,7 +179,7 @@ def run_and_save(experiment: Experiment, config: Any, chosen: argparse.Namespace
         checkpoints.save(out / f"{experiment.name}_{name}.model", network, params, shape)
     # Last: it says that all the others are there.
     store.write_atomic(out / f"{experiment.name}.json", store.json_bytes(record))
-    show(experiment.name, claims, out, record["wall_time_seconds"])
+    print_claims(experiment.name, claims, out, record["wall_time_seconds"])
 
 
 def stamps(experiment: Experiment) -> dict[str, str | None]:
@@ -193,27 +207,30 @@ def redraw(experiment: Experiment, out: Path) -> None:
             f"{out / experiment.name}.csv: not the table that its .json describes; run again"
         )
     claims = experiment.claims(table)
-    drawings = draw(experiment.plot(table, arrays))
+    drawings = draw(experiment, table, arrays)
     record["claims"] = [claim.record() for claim in claims]
     record["code_of_figure"] = stamps(experiment)["code_of_figure"]
     for suffix, data in drawings.items():
         store.write_atomic(out / f"{experiment.name}.{suffix}", data)
     store.write_atomic(out / f"{experiment.name}.json", store.json_bytes(record))
-    show(experiment.name, claims, out, None)
+    print_claims(experiment.name, claims, out, None)
 
 
-def draw(figure: Figure) -> dict[str, bytes]:
-    """The figure as PNG and PDF files, the same bytes for the same figure."""
+def draw(
+    experiment: Experiment, table: pd.DataFrame, arrays: dict[str, np.ndarray]
+) -> dict[str, bytes]:
+    """The figure as PNG and PDF files, the same bytes for the same table."""
     files = {}
-    for suffix, metadata in {"png": None, "pdf": {"CreationDate": None}}.items():
-        file = io.BytesIO()
-        with plotting.style():
+    with plotting.style():
+        figure = experiment.plot(table, arrays)
+        for suffix, metadata in {"png": None, "pdf": {"CreationDate": None}}.items():
+            file = io.BytesIO()
             figure.savefig(file, format=suffix, metadata=metadata)
-        files[suffix] = file.getvalue()
+            files[suffix] = file.getvalue()
     return files
 
 
-def show(name: str, claims: list[Claim], out: Path, seconds: float | None) -> None:
+def print_claims(name: str, claims: list[Claim], out: Path, seconds: float | None) -> None:
     """Print the claims, and where the files are."""
     for claim in claims:
         print(claim)

@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 
 from shortcut1d import errors
 
+RESULTS, FIGURES = Path("results"), Path("figures")  # in the folder that a script is run from
+
 
 def option(default: Any, help: str) -> Any:  # noqa: A002 (argparse's own word)
     """A config field with its line of `--help`."""
@@ -31,16 +33,13 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n")
 
 
-def parser(
-    description: str, config: type, presets: dict[str, Any], out: Path
-) -> argparse.ArgumentParser:
-    """The command line of an experiment.
+def parser(description: str, config: type, presets: Mapping[str, Any]) -> argparse.ArgumentParser:
+    """The command line of a study.
 
     Args:
         description: what `--help` says first.
         config: dataclass whose fields become options.
         presets: name to config; `--help` shows what each preset sets a field to.
-        out: default of `--out`.
     """
     made = Parser(
         description=description,
@@ -52,10 +51,13 @@ def parser(
         choices=list(presets),
         default="quick",
         help="size of the run: smoke for a test in seconds, quick for minutes on a laptop, "
-        "full for a reviewer (default: quick)",
+        "full for a reviewer, kept for the figure of the repository (default: quick)",
     )
     made.add_argument(
-        "--out", type=Path, default=out, metavar="DIR", help=f"folder of what is made ({out})"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help=f"folder of what is made (default: {RESULTS}; of preset kept: {FIGURES})",
     )
     made.add_argument(
         "--only-plot",
@@ -81,7 +83,7 @@ def parser(
         "from 0, and their count",
     )
     hints = typing.get_type_hints(config)
-    group = made.add_argument_group("the experiment (defaults by preset: smoke / quick / full)")
+    group = made.add_argument_group(f"the study (defaults by preset: {' / '.join(presets)})")
     for field in dataclasses.fields(config):
         shown = [_shown(getattr(preset, field.name)) for preset in presets.values()]
         default = shown[0] if len(set(shown)) == 1 else " / ".join(shown)

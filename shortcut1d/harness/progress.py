@@ -76,13 +76,13 @@ class Bar:
         if self._began is None or done.earlier is not None:  # a run may have several sweeps
             self._began = time.perf_counter()
             # What is there already says nothing about how fast the rest will go.
-            self._bar.reset(self._task, total=done.of, completed=done.earlier or 0)
+            self._bar.reset(self._task, total=done.total, completed=done.earlier or 0)
             self.earlier += done.earlier or 0
             if done.earlier:
-                warn(f"{done.earlier} of {done.of} cells are finished from an earlier run")
+                warn(f"{done.earlier} of {done.total} cells are finished from an earlier run")
         seconds = time.perf_counter() - self._began
         speed = f"{done.steps / seconds:,.0f} model-steps/s" if done.steps else ""
-        self._bar.update(self._task, completed=done.cells, total=done.of, speed=speed)
+        self._bar.update(self._task, completed=done.finished, total=done.total, speed=speed)
 
 
 def warn(line: str) -> None:

@@ -1,4 +1,4 @@
-"""The panel of tests: what a trained network is given, what is measured, and the table of it."""
+"""What a trained network is tested on, what is measured, and the table of it."""
 
 import itertools
 import math
@@ -9,34 +9,35 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+import xarray as xr
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from shortcut1d import errors, networks
-from shortcut1d.analysis.decoupled import component_gains, decoupled_errors, share_in_span
-from shortcut1d.analysis.fidelity import MID_GREY, psnr, ssim
+from shortcut1d.analysis.decoupled import share_in_span
+from shortcut1d.analysis.fidelity import MID_GREY
+from shortcut1d.analysis.measures import measures_of
 from shortcut1d.analysis.novelty import novelty_response
-from shortcut1d.analysis.transfer import (
-    kept_content,
-    nmse,
-    relative_error,
-    removed_degradation,
-)
+from shortcut1d.analysis.transfer import kept_content, removed_degradation
 from shortcut1d.data.family import Content, Degradation, draw_pair, fingerprint, stack
 from shortcut1d.networks import Network, Params
 from shortcut1d.training import grid
 from shortcut1d.training.grid import Cell
 from shortcut1d.training.loop import Schedule, Trained
 
+# Random keys are folded with these: another wording would draw other tests.
 SEEN, UNSEEN_CONTENT, UNSEEN_DEGRADATION = "seen", "unseen content", "unseen degradation"
-NETWORK = ["network", "content", "degradation", "seed"]  # columns that name a trained network
+UNSEEN_BOTH = "unseen content and degradation"
 STEP = "step"  # of training, in a table of networks that were tested more than once
+OF_PICTURES = ("psnr", "ssim", "e_r", "e_b")  # measures that only pictures have
 
 
 class TestSet(NamedTuple):
-    """One thing to give to a trained network.
+    """What a trained network is tested on.
 
-    role: SEEN (what it was trained on), UNSEEN_CONTENT (under its degradation) or
-    UNSEEN_DEGRADATION (on its content). content_name, degradation_name: for the table.
+    role: SEEN (what it was trained on), UNSEEN_CONTENT (under the degradation it was trained on),
+        UNSEEN_DEGRADATION (on the content it was trained on) or UNSEEN_BOTH.
+    content_name, degradation_name: for the table.
+    content, degradation: the families that samples are drawn from.
     """
 
     role: str
@@ -47,9 +48,13 @@ class TestSet(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A cell, the names that the table calls it by, and what it is tested on.
+    """A cell, its test sets, and what the table calls it.
 
-    schedule: where it is trained otherwise than the rest of its sweep.
+    cell: what is trained on what.
+    network, content, degradation: names for the table.
+    tests: what it is tested on.
+    labels: further columns of the table, such as the size of a pool; the same for all runs.
+    schedule: of this run, where it is not the sweep's.
     """
 
     cell: Cell
@@ -57,54 +62,69 @@ class Run(NamedTuple):
     content: str
     degradation: str
     tests: list[TestSet]
+    labels: Mapping[str, str | float] = {}
     schedule: Schedule | None = None
 
 
-MAX_PARALLEL = (
-    2**20
-)  # values of a signal that a device is given at once, where cells run side by side
+MAX_PARALLEL = 2**20  # values that a device tests at once, where cells run side by side
 
 
 class EvalConfig(NamedTuple):
     """How trained networks are tested.
 
-    samples: windows a test. span: `(size, rank)`, orthonormal basis of a subspace whose share of
-    the output is measured. probes: white directions at each input for the novelty response.
-    pictures: whether samples are pictures with values in [0, 1]. Silence is then mid-grey, from
-    which all but PSNR, SSIM, `E_R` and `E_B` are measured; a picture's mean brightness would hide
-    everything else. Those four come on top.
+    samples: of each test set.
+    span: `(size, rank)`, orthonormal basis of a subspace whose share of the output is measured;
+        None for none.
+    probes: white directions at each input, for the novelty response.
+    pictures: whether samples are pictures with values in [0, 1]; see `measures_of`.
     """
 
     samples: int
-    span: Float[np.ndarray, "size rank"]
+    span: Float[np.ndarray, "size rank"] | None = None
     probes: int = 4
     pictures: bool = False
 
 
 class EvalSpec(NamedTuple):
-    """The tests of many subjects before they are drawn: a leading axis over (subject, test)."""
+    """The test sets of many runs, before they are drawn: a leading axis over (run, test)."""
 
-    tests: int  # a subject's
+    tests: int  # of each run
     keys: PRNGKeyArray
     contents: Any
     degradations: Any
 
     def rows(self, chosen: Sequence[int]) -> "EvalSpec":
-        """The tests of the chosen subjects."""
+        """The tests of the chosen runs."""
         wanted = np.asarray(chosen)[:, None] * self.tests + np.arange(self.tests)
         return EvalSpec(self.tests, *grid.rows(tuple(self[1:]), wanted.ravel()))
 
 
-def paper(runs: Sequence[Run]) -> EvalSpec:
-    """What the subjects are given, ready for `examine`.
+class EvalBatch(NamedTuple):
+    """The test sets of many runs, drawn; on the host.
+
+    clean, degraded: samples of each test.
+    seen: which of each run's tests are on what it was trained on.
+    probed: other inputs of those, at which the novelty response is measured.
+    probe_keys: of its white directions.
+    """
+
+    clean: Float[np.ndarray, "runs tests samples *space channels"]
+    degraded: Float[np.ndarray, "runs tests samples *space channels"]
+    seen: Int[np.ndarray, "runs seen"]
+    probed: Float[np.ndarray, "runs seen samples *space channels"]
+    probe_keys: PRNGKeyArray
+
+
+def spec_of(runs: Sequence[Run]) -> EvalSpec:
+    """The test sets of some runs, ready to be drawn.
 
     Raises:
-        InvalidInput: some subjects have more tests than others.
+        InvalidInput: some runs have more tests, or more of them on what was seen, than others.
     """
-    counts = {len(run.tests) for run in runs}
+    counts = {(len(run.tests), sum(test.role == SEEN for test in run.tests)) for run in runs}
     if len(counts) != 1:
-        raise errors.refuse("tests", sorted(counts), "the same number for every subject")
-    count = counts.pop()
+        raise errors.refuse("tests", sorted(counts), "as many for every run, and as many seen")
+    count = counts.pop()[0]
     tests = [test for run in runs for test in run.tests]
     keys = jnp.repeat(grid.keys_of([run.cell for run in runs], "test"), count)
     numbers = [fingerprint(test.role, test.content, test.degradation) for test in tests]
@@ -116,93 +136,86 @@ def paper(runs: Sequence[Run]) -> EvalSpec:
     )
 
 
-class EvalBatch(NamedTuple):
-    """The tests of many subjects, drawn: a leading axis over (subject, test), on the host.
-
-    seen: which of them are on what the network was trained on. probed: other inputs of those, at
-    which the novelty response is measured, along directions drawn from probe_keys.
-    """
-
-    clean: Float[np.ndarray, "both samples *space channels"]
-    degraded: Float[np.ndarray, "both samples *space channels"]
-    seen: Int[np.ndarray, "subjects"]
-    probed: Float[np.ndarray, "subjects samples *space channels"]
-    probe_keys: PRNGKeyArray
-
-
-def draw(runs: Sequence[Run], eval_config: EvalConfig, given: EvalSpec | None = None) -> EvalBatch:
-    """Draw what the subjects are given.
+def draw(runs: Sequence[Run], config: EvalConfig, spec: EvalSpec | None = None) -> EvalBatch:
+    """Draw the test sets of some runs.
 
     Args:
         runs: all of one kind of network.
-        eval_config: how they are tested.
-        given: rows of the `paper` of a larger set, where these subjects are a part of one.
+        config: how they are tested.
+        spec: rows of the `spec_of` a larger set, where these runs are a part of one.
     """
-    given = paper(runs) if given is None else given
-    count = len(runs) * given.tests
-    seen = np.flatnonzero([test.role == SEEN for who in runs for test in who.tests])
+    spec = spec_of(runs) if spec is None else spec
+    count = len(runs) * spec.tests
+    seen = np.flatnonzero([test.role == SEEN for run in runs for test in run.tests])
     # The inputs for the novelty response are drawn apart, but in the same program. It knows of no
     # network: compiling how families are drawn takes as long as compiling a network.
-    draw_keys, probe_keys = jax.vmap(jax.random.split, out_axes=1)(given.keys[seen])
-    drawn = EvalSpec(1, jnp.concatenate([given.keys, draw_keys]), *(
-        grid.rows(families, np.concatenate([np.arange(count), seen])) for families in given[2:]
+    draw_keys, probe_keys = jax.vmap(jax.random.split, out_axes=1)(spec.keys[seen])
+    drawn = EvalSpec(1, jnp.concatenate([spec.keys, draw_keys]), *(
+        grid.rows(families, np.concatenate([np.arange(count), seen])) for families in spec[2:]
     ))  # fmt: skip
     clean, degraded = grid.map_cells(
-        draw_pair, tuple(drawn[1:]), count + len(seen), eval_config.samples,
-        max_parallel=_max_parallel(runs, eval_config),
+        draw_pair, tuple(drawn[1:]), count + len(seen), config.samples,
+        max_parallel=_max_parallel(runs, config),
     )  # fmt: skip
-    return EvalBatch(clean[:count], degraded[:count], seen, degraded[count:], probe_keys)
+
+    def by_run(values: Any) -> Any:
+        return values.reshape(len(runs), -1, *values.shape[1:])
+
+    return EvalBatch(
+        by_run(clean[:count]),
+        by_run(degraded[:count]),
+        by_run(seen % spec.tests),
+        by_run(degraded[count:]),
+        by_run(probe_keys),
+    )
 
 
 def evaluate(
-    runs: Sequence[Run], trained: Trained, eval_config: EvalConfig, given: EvalBatch | None = None
-) -> dict[str, Float[np.ndarray, "subjects tests"]]:
-    """Give every trained network its tests.
+    runs: Sequence[Run], trained: Trained, config: EvalConfig, batch: EvalBatch | None = None
+) -> dict[str, Float[np.ndarray, "runs tests"]]:
+    """Test every trained network.
 
     Args:
         runs: one a trained network, in the order of `trained`; all of one kind of network.
-        trained: what `grid.train` made of their cells.
-        eval_config: how they are tested.
-        given: what `draw` drew for them.
+        trained: what `grid.trajectory` made of their cells; the weights stay where they are.
+        config: how they are tested.
+        batch: what `draw` drew for them.
 
     Returns:
         the measures of `analysis`, each a mean over samples. The novelty response is measured at
         training inputs, so it is NaN but in the test "seen". A diverged network's are all NaN.
     """
-    given = draw(runs, eval_config) if given is None else given
-    network, max_parallel = runs[0].cell.network, _max_parallel(runs, eval_config)
-    shape = (len(runs), len(given.clean) // len(runs))
-    positions = np.repeat(np.arange(shape[0]), shape[1])
-    measured = grid.map_cells(
-        _measure,
-        (grid.rows(trained.params, positions), given.clean, given.degraded),
-        len(positions), network, eval_config.pictures, shared=(eval_config.span,),
-        max_parallel=max_parallel,
+    batch = draw(runs, config) if batch is None else batch
+    network, count = runs[0].cell.network, len(runs)
+    at_once = max(1, _max_parallel(runs, config) // batch.clean.shape[1])
+    shared = () if config.span is None else (config.span,)
+    columns = grid.map_cells(
+        _measure_tests, (trained.params, batch.clean, batch.degraded), count,
+        network, config.pictures, shared=shared, max_parallel=at_once,
     )  # fmt: skip
-    responses = grid.map_cells(
-        _novelty,
-        (grid.rows(trained.params, positions[given.seen]), given.probed, given.probe_keys),
-        len(given.seen), network, eval_config.probes,
-        max_parallel=max(1, max_parallel // eval_config.probes),
-    )  # fmt: skip
-    columns = {name: values.reshape(shape).astype(np.float64) for name, values in measured.items()}
-    for name, values in responses.items():
-        columns[name] = np.full(shape, np.nan)
-        columns[name].flat[given.seen] = values
+    columns = {name: values.astype(np.float64) for name, values in columns.items()}
+    if batch.seen.size:
+        responses = grid.map_cells(
+            _probe_tests, (trained.params, batch.probed, batch.probe_keys), count,
+            network, config.probes, max_parallel=max(1, at_once // config.probes),
+        )  # fmt: skip
+        for name, values in responses.items():
+            columns[name] = np.full(batch.clean.shape[:2], np.nan)
+            np.put_along_axis(columns[name], batch.seen, values.astype(np.float64), axis=1)
     for values in columns.values():
-        values[trained.diverged] = np.nan
+        values[np.asarray(trained.diverged)[:count]] = np.nan
     return columns
 
 
-def _max_parallel(runs: Sequence[Run], eval_config: EvalConfig) -> int:
+def _max_parallel(runs: Sequence[Run], config: EvalConfig) -> int:
     """How many tests a device is given at once, where cells run side by side."""
-    return max(1, MAX_PARALLEL // (eval_config.samples * math.prod(runs[0].cell.shape)))
+    return max(1, MAX_PARALLEL // (config.samples * math.prod(runs[0].cell.shape)))
 
 
-def bytes_of_tests(run: Run, eval_config: EvalConfig) -> int:
-    """Memory that one subject's tests take on a device."""
+def bytes_of_tests(run: Run, config: EvalConfig) -> int:
+    """Memory that one run's tests take on a device."""
     seen = sum(test.role == SEEN for test in run.tests)
-    return 4 * 2 * (len(run.tests) + seen) * eval_config.samples * math.prod(run.cell.shape)
+    return 4 * 2 * (len(run.tests) + seen) * config.samples * math.prod(run.cell.shape)
 
 
 def tabulate(
@@ -210,19 +223,21 @@ def tabulate(
     records: Sequence[Mapping[str, np.ndarray]],
     checkpoints: Sequence[Sequence[int]],
 ) -> pd.DataFrame:
-    """One row per trained network, stop and test.
+    """One row per trained network, checkpoint and test.
 
     Args:
-        runs: who was tested.
-        records: for each its `diverged`, one a stop, and by name its measures, `(stops, tests)`.
-        checkpoints: for each the steps of training after which it was tested.
+        runs: what was tested.
+        records: of each run, its `diverged`, one a checkpoint, and by name its measures,
+            `(checkpoints, tests)`.
+        checkpoints: of each run, the steps of training after which it was tested.
 
     Returns:
-        who (`network, content, degradation, seed, diverged`), the test (`test, test_content,
-        test_degradation`), and the measures; where any network was tested more than once, `step`.
+        columns that name the network (`network, content, degradation`, the runs' labels, `seed`;
+        where any network was tested more than once, `step`), `diverged`, columns that name the
+        test (`test, test_content, test_degradation`), and the measures.
     """
     rows = []
-    several = any(len(steps) > 1 for steps in checkpoints)
+    with_steps = any(len(steps) > 1 for steps in checkpoints)
     for run, record, steps in zip(runs, records, checkpoints, strict=True):
         measures = [name for name in record if name != "diverged"]
         for (at, step), (number, test) in itertools.product(enumerate(steps), enumerate(run.tests)):
@@ -231,8 +246,9 @@ def tabulate(
                     "network": run.network,
                     "content": run.content,
                     "degradation": run.degradation,
+                    **run.labels,
                     "seed": run.cell.seed,
-                    **({STEP: step} if several else {}),
+                    **({STEP: step} if with_steps else {}),
                     "diverged": bool(record["diverged"][at]),
                     "test": test.role,
                     "test_content": test.content_name,
@@ -244,25 +260,24 @@ def tabulate(
 
 
 def indices(table: pd.DataFrame) -> pd.DataFrame:
-    """The fitted-component index of every trained network of a table made by `examine`.
+    """The fitted-component index of every trained network of a table made by `tabulate`.
 
     Kept content and removed degradation are means over the network's unseen contents and unseen
     degradations, each clipped to [-1, 1] first, so that one disaster cannot hide the rest.
 
     Returns:
-        one row per trained network (and step, where there are several): `kept, removed, phi,
-        generality, rho`, and `nmse` on what it has seen.
+        one row per trained network (and step, where there are several): the columns that name it,
+        `kept, removed, phi, generality, rho`, and `nmse` on what it has seen.
     """
-    kept = np.asarray(kept_content(jnp.asarray(table[["nmse"]].to_numpy())), np.float64)
-    removed = np.asarray(
-        removed_degradation(jnp.asarray(table[["residual"]].to_numpy())), np.float64
+    named = table.assign(
+        kept=_of_rows(kept_content, table["nmse"]),
+        removed=_of_rows(removed_degradation, table["relative_error"]),
     )
-    named = table.assign(kept=kept, removed=removed)
-    who = [*NETWORK, STEP] if STEP in table else NETWORK
+    who = list(table.columns[: table.columns.get_loc("diverged")])
 
     def mean_of(role: str, column: str) -> pd.Series:
         chosen = named[named["test"] == role]
-        return chosen.groupby(who, sort=False)[column].mean()
+        return chosen.groupby(who, sort=False, dropna=False)[column].mean()
 
     result = pd.DataFrame(
         {
@@ -277,15 +292,31 @@ def indices(table: pd.DataFrame) -> pd.DataFrame:
     return result.reset_index()
 
 
+def array_of(frame: pd.DataFrame, column: str, *dims: str) -> xr.DataArray:
+    """A column of a long table as an array with a named axis for each of some other columns.
+
+    Args:
+        frame: at most one row for each combination of values of `dims`.
+        column: what fills the array; NaN where a combination is missing.
+        dims: columns; their values are the coordinates, in rising order.
+    """
+    return frame.set_index(list(dims))[column].to_xarray()
+
+
+def _of_rows(score: Any, errors_left: pd.Series) -> np.ndarray:
+    """A score of one mean error a row."""
+    return np.asarray(score(jnp.asarray(errors_left.to_numpy()[:, None])), np.float64)
+
+
 def windows(
     network: Network, shown: Sequence[tuple[Params, TestSet]]
 ) -> Float[np.ndarray, "shown signals *space channels"]:
-    """One window a test, to look at: what the network was given, the target, its output.
+    """One sample of each test set: what the network was given, the target, its output.
 
     Args:
         network: the kind of the trained networks.
-        shown: weights, and what is given to them. The window is the first of a draw that depends
-            on the test alone: two networks given the same test get the same window.
+        shown: weights, and what they are tested on. The sample is the first of a draw that depends
+            on the test set alone: two networks with the same test set get the same sample.
     """
     tests = [test for _, test in shown]
     keys = [
@@ -303,57 +334,55 @@ def windows(
 
 
 def _window(
-    params: Params,
-    key: PRNGKeyArray,
-    content: Content,
-    degradation: Degradation,
-    network: Network,
+    params: Params, key: PRNGKeyArray, content: Content, degradation: Degradation, network: Network
 ) -> Float[Array, "signals *space channels"]:
     clean, degraded = draw_pair(key, content, degradation, 1)
     output = networks.apply(network, params, degraded)
     return jnp.concatenate([degraded, clean, output])
 
 
-def _measure(
+def _measure_tests(
     params: Params,
-    clean: Float[Array, "samples *space channels"],
-    degraded: Float[Array, "samples *space channels"],
-    span: Float[Array, "size rank"],
-    network: Network,
-    pictures: bool,
-) -> dict[str, Float[Array, ""]]:
-    output = networks.apply(network, params, degraded)
-    seen: dict[str, Float[Array, ""]] = {}
-    if pictures:
-        on, off = decoupled_errors(output, clean, degraded)
-        seen = {
-            "psnr": jnp.mean(psnr(output, clean)),
-            "ssim": jnp.mean(ssim(output, clean)),
-            "e_r": jnp.nanmean(on),
-            "e_b": jnp.nanmean(off),
+    clean: Float[Array, "tests samples *space channels"],
+    degraded: Float[Array, "tests samples *space channels"],
+    *others: Any,
+) -> dict[str, Float[Array, " tests"]]:
+    """The measures of one network. others: the span, if there is one; network; pictures."""
+    *span, network, pictures = others
+
+    def of_test(samples: tuple[Array, Array]) -> dict[str, Float[Array, ""]]:
+        clean, degraded = samples
+        output = networks.apply(network, params, degraded)
+        each = measures_of(output, clean, degraded, pictures=pictures)
+        means = {
+            name: (jnp.nanmean if name in ("e_r", "e_b") else jnp.mean)(values)
+            for name, values in each.items()
+            if pictures or name not in OF_PICTURES
         }
-        output, clean, degraded = (signal - MID_GREY for signal in (output, clean, degraded))
-    gains = component_gains(output, clean, degraded)
-    return seen | {
-        "nmse": jnp.mean(nmse(output, clean)),
-        "residual": jnp.mean(relative_error(output, clean, degraded)),
-        "content_gain": jnp.mean(gains.content),
-        "degradation_gain": jnp.mean(gains.degradation),
-        "unexplained": jnp.mean(gains.unexplained),
-        "output_power": jnp.mean(output**2) / jnp.mean(clean**2),
-        "output_in_span": share_in_span(output, span),
-        "input_in_span": share_in_span(degraded, span),
-    }
+        if pictures:
+            output, clean, degraded = (part - MID_GREY for part in (output, clean, degraded))
+        means["output_power"] = jnp.mean(output**2) / jnp.mean(clean**2)
+        for basis in span:
+            means["output_in_span"] = share_in_span(output, basis)
+            means["input_in_span"] = share_in_span(degraded, basis)
+        return means
+
+    return jax.lax.map(of_test, (clean, degraded))
 
 
-def _novelty(
+def _probe_tests(
     params: Params,
-    degraded: Float[Array, "samples *space channels"],
-    key: PRNGKeyArray,
+    probed: Float[Array, "seen samples *space channels"],
+    keys: PRNGKeyArray,
     network: Network,
     probes: int,
-) -> dict[str, Float[Array, ""]]:
-    response = novelty_response(
-        networks.denoiser(network, params), degraded, key, probes=probes, method="jvp"
-    )
-    return {"rho": response.rho, "rho_error": response.error}
+) -> dict[str, Float[Array, " seen"]]:
+    """The novelty response of one network to white noise, and its standard error."""
+
+    def of_test(inputs: tuple[Array, PRNGKeyArray]) -> dict[str, Float[Array, ""]]:
+        response = novelty_response(
+            networks.denoiser(network, params), *inputs, probes=probes, method="jvp"
+        )
+        return {"rho": response.rho, "rho_error": response.error}
+
+    return jax.lax.map(of_test, (probed, keys))

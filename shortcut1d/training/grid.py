@@ -25,31 +25,34 @@ from shortcut1d.training.loop import Schedule, Trained
 
 
 class ProgressReport(NamedTuple):
-    """How far a grid is. cells: finished, of `of`, those of an earlier run among them.
-    steps: model-steps (a step of one network) trained by this run. earlier: in the report that
-    begins a sweep, cells that an earlier run finished; None in all others.
+    """How far a grid is.
+
+    finished: cells, those of an earlier run among them; a fraction while they train.
+    total: cells.
+    steps: model-steps (a step of one network) trained by this run.
+    earlier: cells that an earlier run finished, in the report that begins a sweep; else None.
     """
 
-    cells: float
-    of: int
+    finished: float
+    total: int
     steps: int
     earlier: int | None = None
 
 
 Progress = Callable[[ProgressReport], None]
-# Keys, contents, degradations, weights to begin with or None; a leading axis over cells.
+# Keys, contents, degradations, initial weights or None; a leading axis over cells.
 Inputs = tuple[PRNGKeyArray, Any, Any, Any]
 
 
 def silent(done: ProgressReport) -> None:
-    """A progress report that says nothing."""
+    """Show no progress."""
 
 
 @dataclass(frozen=True)
 class Cell:
     """One point of a grid: what is trained on what, and which seed.
 
-    begin: weights to begin with, of a network that was trained before; None for fresh ones.
+    init_params: weights of a network that was trained before; None for fresh ones.
     """
 
     content: Content
@@ -78,9 +81,9 @@ def train(
     progress: Progress = silent,
     inputs: Inputs | None = None,
 ) -> Trained:
-    """Train the cells to the end of the schedule; see `trajectory`."""
+    """Train the cells to the end of the schedule; see `trajectory`. The result is on the host."""
     *_, last = trajectory(cells, schedule, progress, inputs)
-    return last
+    return _to_host(last, len(cells))
 
 
 def trajectory(
@@ -99,8 +102,9 @@ def trajectory(
             compiled program is then the larger grid's.
 
     Yields:
-        after each of the steps `schedule.tested()`: weights, history and divergence, on the host,
-        with a leading axis over cells.
+        after each of the schedule's checkpoints: weights, history and divergence, with a leading
+        axis over cells. They are on the devices, the last cell repeated until each device has as
+        many.
     """
     if not cells:
         raise errors.refuse("cells", list(cells), "at least one cell")
@@ -108,13 +112,13 @@ def trajectory(
     if len(networks) > 1:
         raise errors.refuse("cells", networks, "cells of one network (train the others apart)")
     network = networks.pop()
-    start = over_cells(loop.start, network, schedule)
-    advance = over_cells(loop.advance, network, schedule)
+    start = over_cells(loop.start, network, schedule.static())
+    advance = over_cells(loop.advance, network, schedule.static())
     count = len(cells)
     keys, contents, degradations, init_params = _spread(
         stack_cells(cells) if inputs is None else inputs, count
     )
-    state = start((keys, contents, init_params))
+    state = start((keys, contents, init_params), (schedule.pace(),))
     parts = schedule.parts()
     history = [jnp.zeros((0, len(state.step)))]
     for before, now in zip((0, *parts), parts):
@@ -124,8 +128,7 @@ def trajectory(
             jax.block_until_ready(loss)
             progress(ProgressReport(count * now / parts[-1], count, count * now))
         if now in schedule.checkpoint_steps():
-            losses = jnp.concatenate(history).T
-            yield _to_host(Trained(state.params, losses, state.diverged), count)
+            yield Trained(state.params, jnp.concatenate(history).T, state.diverged)
 
 
 def chunk_size(
@@ -133,7 +136,7 @@ def chunk_size(
 ) -> int:
     """How many of `count` cells, on samples of `shape`, to train at once.
 
-    tests: bytes that testing one of them takes besides.
+    tests: bytes that testing one of them takes as well.
 
     On a CPU, where cells train one after the other, up to four a device: little is lost when the
     run is killed. Elsewhere as many as fit into half of the device's memory. Either way a multiple
@@ -154,11 +157,13 @@ def stack_cells(cells: Sequence[Cell]) -> Inputs:
     """What `trajectory` needs of the cells, each with a leading axis over cells.
 
     Raises:
-        InvalidInput: some cells begin with weights, others do not.
+        InvalidInput: some cells have initial weights, others do not.
     """
     given = [cell.init_params for cell in cells if cell.init_params is not None]
     if len(given) not in (0, len(cells)):
-        raise errors.refuse("begin", f"{len(given)} of {len(cells)} cells", "all of them or none")
+        raise errors.refuse(
+            "init_params", f"{len(given)} of {len(cells)} cells", "all of them or none"
+        )
     return (
         keys_of(cells, "train"),
         stack([cell.content for cell in cells]),
@@ -206,10 +211,21 @@ def map_cells(
 
 
 def _spread(inputs: Any, count: int) -> Any:
-    """The cells spread over the local devices, the last one repeated until they come out even."""
+    """The cells spread over the local devices, the last one repeated until each has as many.
+
+    What `trajectory` has spread already stays where it is.
+    """
     devices = len(jax.local_devices())
     filled = np.minimum(np.arange(-(-count // devices) * devices), count - 1)
-    return jax.device_put(rows(inputs, filled), NamedSharding(_mesh(), PartitionSpec("cells")))
+    along = NamedSharding(_mesh(), PartitionSpec("cells"))
+
+    def spread(leaf: Any) -> Any:
+        there = isinstance(leaf, jax.Array) and len(leaf) == len(filled)
+        if there and leaf.sharding.is_equivalent_to(along, leaf.ndim):
+            return leaf
+        return jax.device_put(leaf[filled], along)
+
+    return jax.tree.map(spread, inputs)
 
 
 @functools.lru_cache(maxsize=64)

@@ -15,10 +15,9 @@ from shortcut1d.store import Records
 from shortcut1d.training import evaluation, grid, processes
 from shortcut1d.training.evaluation import EvalConfig, Run
 from shortcut1d.training.grid import Cell, Progress, ProgressReport
-from shortcut1d.training.loop import Schedule, Trained
+from shortcut1d.training.loop import Schedule
 
 Record = dict[str, np.ndarray]  # what is kept of one cell, by name
-Tested = tuple[Trained, dict[str, np.ndarray]]  # a chunk at one stop: cells, and their measures
 
 
 class CellStore(Protocol):
@@ -38,16 +37,17 @@ class CellStore(Protocol):
 
 
 class Memory(dict[str, Record]):
-    """An archive that lasts as long as the process; the driver has one on disk."""
+    """A store that lasts as long as the process; `cell_store.CellFolder` is one on disk."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """What the outside world lends a run; the default is nothing.
+    """What a study needs of the outside world; the default is nothing.
 
-    archive: cells that are finished. progress: called as cells are trained. chunk: cells trained
-    at once (None: `grid.chunk_size`). stamp: names code and device, so that cells of others are
-    not taken for this run's.
+    store: of finished cells.
+    progress: called as cells are trained.
+    chunk: cells trained at once; None for `grid.chunk_size`.
+    stamp: names code and device, so that cells of others are not taken for this run's.
     """
 
     store: CellStore = field(default_factory=Memory)
@@ -57,7 +57,11 @@ class Session:
 
 
 class Swept(NamedTuple):
-    """table: `panel.tabulate`'s. weights: of the subjects that were to be kept, by position."""
+    """What a sweep leaves.
+
+    table: see `evaluation.tabulate`.
+    weights: of the runs whose weights were kept, by position.
+    """
 
     table: pd.DataFrame
     weights: dict[int, Params]
@@ -70,7 +74,7 @@ def sweep(
     session: Session,
     keep: Callable[[Run], bool] = lambda run: False,
 ) -> Swept:
-    """Train and test every subject, of whatever networks, that the archive does not hold.
+    """Train and test every run that the store does not hold, whatever its network.
 
     A cell's result depends on what the cell is, on the code and on the kind of device; not on the
     chunk it was in, on its neighbours, or on what was finished before. Where the job has several
@@ -78,10 +82,10 @@ def sweep(
 
     Args:
         runs: any number; memory on the device does not grow with it.
-        schedule: of those that bring none of their own.
+        schedule: of runs that have none of their own.
         eval_config: shared by all.
-        session: archive, progress, chunk.
-        keep: whose weights are wanted afterwards.
+        session: store, progress, chunk.
+        keep: runs whose weights are kept.
     """
     kept = {position for position, run in enumerate(runs) if keep(run)}
     schedules = [run.schedule or schedule for run in runs]
@@ -107,15 +111,17 @@ def sweep(
             def report(
                 now: ProgressReport, real: int = len(chosen), d: int = done, s: int = steps
             ) -> None:
-                cells = real * now.cells / now.of
+                part = real / now.total  # the rest only fills the chunk
                 session.progress(
-                    ProgressReport(d + cells, total, s + round(now.steps * real / now.of))
+                    ProgressReport(d + part * now.finished, total, s + round(part * now.steps))
                 )
 
-            finished = group.finish(chosen, size, eval_config, report)
             places = [group.positions[n] for n in chosen]
+            found = group.finish(
+                chosen, size, eval_config, report, keep=not kept.isdisjoint(places)
+            )
             session.store.update(
-                {names[p]: _record(finished, row, p in kept) for row, p in enumerate(places)}
+                {names[p]: _record(*found, row, p in kept) for row, p in enumerate(places)}
             )
             done += len(chosen)
             steps += len(chosen) * group.schedule.checkpoint_steps()[-1]
@@ -132,16 +138,17 @@ def sweep(
 
 
 class _Group(NamedTuple):
-    """All subjects of one network and schedule. Stacked as a whole, whichever of them are still to
-    be trained: which kinds of family there are decides what the compiled program is, and so its
-    last bits.
+    """All runs of one network and schedule.
+
+    They are stacked as a whole, whichever of them are still to be trained: which kinds of family
+    there are decides what the compiled program is, and so its last bits.
     """
 
     positions: list[int]
     runs: list[Run]
     schedule: Schedule
     inputs: grid.Inputs
-    given: evaluation.EvalSpec
+    spec: evaluation.EvalSpec
     program: str  # identity of what else a result depends on
 
     def chunk_size(self, count: int, eval_config: EvalConfig) -> int:
@@ -150,19 +157,31 @@ class _Group(NamedTuple):
         return grid.chunk_size(max(count, 1), cell.network, self.schedule, cell.shape, tests)
 
     def finish(
-        self, chosen: list[int], size: int, eval_config: EvalConfig, progress: Progress
-    ) -> list[Tested]:
-        """Train and test one chunk, filled up with its last cell so that one program fits all."""
+        self,
+        chosen: list[int],
+        size: int,
+        eval_config: EvalConfig,
+        progress: Progress,
+        *,
+        keep: bool,
+    ) -> tuple[Record, list[np.ndarray]]:
+        """Train and test one chunk, filled up with its last cell so that one program fits all.
+
+        Returns:
+            `diverged` and the measures, a leading axis over checkpoints and cells; and the leaves
+            of the last weights, if they are to be kept.
+        """
         rows = [chosen[min(row, len(chosen) - 1)] for row in range(size)]
         runs = [self.runs[n] for n in rows]
+        batch = evaluation.draw(runs, eval_config, self.spec.rows(rows))
+        inputs, records, leaves = grid.rows(self.inputs, rows), [], []
         cells = [run.cell for run in runs]
-        given = evaluation.draw(runs, eval_config, self.given.rows(rows))
-        return [
-            (trained, evaluation.evaluate(runs, trained, eval_config, given))
-            for trained in grid.trajectory(
-                cells, self.schedule, progress, grid.rows(self.inputs, rows)
-            )
-        ]
+        for trained in grid.trajectory(cells, self.schedule, progress, inputs):
+            measured = evaluation.evaluate(runs, trained, eval_config, batch)
+            records.append({"diverged": np.asarray(trained.diverged)[:size]} | measured)
+            leaves = jax.tree.leaves(trained.params)
+        record = {name: np.stack([each[name] for each in records]) for name in records[0]}
+        return record, [np.asarray(leaf) for leaf in leaves] if keep else []
 
 
 def _groups(
@@ -174,22 +193,21 @@ def _groups(
     made = []
     for (_, schedule), positions in places.items():
         members = [runs[p] for p in positions]
-        inputs, given = grid.stack_cells([s.cell for s in members]), evaluation.paper(members)
-        kinds = [str(jax.tree.structure(part)) for part in (*inputs[1:], *given[2:])]
+        inputs = grid.stack_cells([run.cell for run in members])
+        spec = evaluation.spec_of(members)
+        kinds = [str(jax.tree.structure(part)) for part in (*inputs[1:], *spec[2:])]
         program = identity(stamp, schedule, eval_config, kinds)
-        made.append(_Group(positions, members, schedule, inputs, given, program))
+        made.append(_Group(positions, members, schedule, inputs, spec, program))
     return made
 
 
 WEIGHT = "weight "  # what the names of kept weights begin with
 
 
-def _record(finished: list[Tested], row: int, keep: bool) -> Record:
-    """What is kept of one cell: a leading axis over stops, and the weights at the last."""
-    record = {"diverged": np.array([trained.diverged[row] for trained, _ in finished])}
-    record |= {name: np.stack([m[name][row] for _, m in finished]) for name in finished[0][1]}
+def _record(found: Record, leaves: list[np.ndarray], row: int, keep: bool) -> Record:
+    """What is kept of one cell: a leading axis over checkpoints, and the last weights."""
+    record = {name: values[:, row] for name, values in found.items()}
     if keep:
-        leaves = jax.tree.leaves(finished[-1][0].params)
         record |= {f"{WEIGHT}{n}": leaf[row] for n, leaf in enumerate(leaves)}
     return {name: np.asarray(value) for name, value in record.items()}
 

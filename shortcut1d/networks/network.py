@@ -107,7 +107,7 @@ def post_step(
 ) -> Params:
     """The weights after what a module does between two steps besides, such as moving averages."""
     module = build(network, params, degraded)
-    if not hasattr(module, "settle"):
+    if not hasattr(module, "post_step"):
         return params
     module.post_step(degraded)
     return nnx.to_pure_dict(nnx.state(module))

@@ -3,14 +3,12 @@
 Each runs in a process of its own. A study that is finished, by the same code with the same
 settings, is not run again; one that was interrupted goes on from its finished cells. --check runs
 and draws nothing: it says whether the tables in --out support the claims as they are printed, and
-were made by the code as it stands. Preset "kept" stands for the settings of the tables that are in
---out already, which is how those of this repository are made again.
+were made by the code as it stands. Preset "kept" makes the figures of the repository again.
 """
 
 import argparse
 import functools
 import importlib.util
-import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -22,7 +20,8 @@ from common import gallery
 from shortcut1d import errors, store
 from shortcut1d.errors import InvalidInput, Shortcut1dError
 from shortcut1d.harness import driver, options, provenance
-from shortcut1d.harness.driver import Experiment
+from shortcut1d.harness.driver import KEPT, Experiment
+from shortcut1d.harness.options import FIGURES, RESULTS
 from shortcut1d.harness.progress import warn
 
 HERE = Path(__file__).resolve().parent
@@ -34,7 +33,6 @@ STORY = (
 )  # fmt: skip
 APART = ("benchmark",)  # it measures the machine, which must have nothing else to do
 PAGE = "README.md"
-KEPT = "kept"  # instead of a preset
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,22 +50,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--preset",
         choices=["smoke", "quick", "full", KEPT],
         default="quick",
-        help="size of the runs (default: quick), or the settings of the tables that are there",
+        help="size of the runs (default: quick); kept: as the figures of the repository",
     )
     parser.add_argument(
         "--only", nargs="+", metavar="NAME", help=f"some of {', '.join((*STORY, *APART))}"
     )
     parser.add_argument(
-        "--out", type=Path, default=driver.ROOT / "figures", metavar="DIR", help="folder of it all"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help=f"folder of it all (default: {RESULTS}; of preset kept and --check: {FIGURES})",
     )
     parser.add_argument("--check", action="store_true", help="run nothing: check what is there")
     chosen = parser.parse_args(argv)
+    kept = chosen.check or chosen.preset == KEPT
+    out = chosen.out or (FIGURES if kept else RESULTS)
     try:
         for name in chosen.only or ():
             errors.choice("only", name, (*STORY, *APART))
         if chosen.check:
-            return check(chosen.out, chosen.only)
-        return reproduce(chosen.out, chosen.preset, chosen.only or STORY)
+            return check(out, chosen.only)
+        return reproduce(out, chosen.preset, chosen.only or STORY)
     except Shortcut1dError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
@@ -80,19 +83,17 @@ def reproduce(out: Path, preset: str, names: Sequence[str]) -> int:
     """Run or draw what is not there yet, and write the page after each study; the exit status."""
     store.writable_folder(out)
     refuse_to_replace(out / PAGE)
-    plan = [(load(name), *planned(out, load(name), preset)) for name in names]
     unfinished = []
-    for experiment, began_with, config in plan:
-        settings = provenance.settings(config, began_with)
-        standing = judge(out, experiment, settings)
+    for experiment in [load(name) for name in names]:
+        config = experiment.presets[preset]
+        standing = judge(out, experiment, provenance.settings(config, preset))
         if standing.todo is None:
             print(f"== {experiment.name}: there, made by this code with these settings", flush=True)
         else:
             print(f"== {experiment.name}", flush=True)
-            words = words_of(experiment, began_with, config)
-            if standing.todo == DRAW:
-                words = [words[0], "--only-plot"]
-            if subprocess.run([sys.executable, *words, "--out", out], check=False).returncode:
+            words = ["--only-plot"] if standing.todo == DRAW else ["--preset", preset]
+            command = [sys.executable, str(HERE / f"{experiment.name}.py"), *words, "--out", out]
+            if subprocess.run(command, check=False).returncode:
                 unfinished.append(experiment.name)
         store.write_atomic(out / PAGE, page(out).encode())
     if unfinished:
@@ -102,39 +103,20 @@ def reproduce(out: Path, preset: str, names: Sequence[str]) -> int:
 
 
 def refuse_to_replace(path: Path) -> None:
-    """Refuse a folder whose README.md is of something else.
+    """Refuse a folder whose README.md was not written by this script.
 
     Raises:
-        InvalidInput: it is.
+        InvalidInput: it was not.
     """
     if path.is_file() and not path.read_bytes().startswith(gallery.HEADING.encode()):
-        raise errors.refuse("out", str(path.parent), f"a folder whose {PAGE} is no other page")
-
-
-def planned(out: Path, experiment: Experiment, preset: str) -> tuple[str, Any]:
-    """The preset that a run begins with, and its config.
-
-    Raises:
-        InvalidInput: the settings of a table that is not there, or that this code does not have.
-    """
-    if preset in experiment.presets:
-        return preset, experiment.presets[preset]
-    kept = dict(record_of(out, experiment.name)["config"])
-    with errors.reported_as(f"{out / experiment.name}.json"):
-        began_with = errors.choice("preset", kept.pop("preset", None), experiment.presets)
-        return began_with, options.restored(type(experiment.presets["quick"]), kept)
-
-
-def words_of(experiment: Experiment, preset: str, config: Any) -> list[str]:
-    """The command line of a run, from the script on."""
-    changed = options.arguments(config, experiment.presets[preset])
-    return [str(HERE / f"{experiment.name}.py"), "--preset", preset, *changed]
+        raise InvalidInput(f"out: {path} was not written by reproduce.py, expected another folder")
 
 
 class Standing(NamedTuple):
     """Whether a study that is there still stands.
 
-    todo: RUN or DRAW, what it takes to make it stand; None if it does. why: in words.
+    todo: RUN or DRAW, what it takes to make it stand; None if it does.
+    why: reasons, in words.
     """
 
     todo: str | None
@@ -197,9 +179,14 @@ def check(out: Path, names: Sequence[str] | None) -> int:
     return 1 if wrong else 0
 
 
-KINDS = {
-    "config": dict, "versions": dict, "device": str, "claims": list, "table_sha256": str,
-    "wall_time_seconds": int | float, "cells_from_earlier_runs": int,
+# Of a provenance file, and of a claim in it.
+FIELDS = {
+    "config": dict, "command": str, "versions": dict, "device": str, "claims": list,
+    "table_sha256": str, "wall_time_seconds": int | float, "cells_from_earlier_runs": int,
+}  # fmt: skip
+CLAIM_FIELDS = {
+    "statement", "statistic", "value", "interval_95", "count", "over", "side", "threshold",
+    "verdict", "sentences", "domain",
 }  # fmt: skip
 
 
@@ -211,29 +198,31 @@ def record_of(out: Path, name: str) -> dict[str, Any]:
     """
     path = out / f"{name}.json"
     record = store.read_json(path)
-    for field, kind in KINDS.items():
+    for field, kind in FIELDS.items():
         if not isinstance(record.get(field), kind):
-            raise InvalidInput(f"{path}: {field} is missing, or is none")
+            raise InvalidInput(f"{path}: {field} is missing, or of another type")
     for claim in record["claims"]:
-        if not isinstance(claim, dict) or not set(claim) >= gallery.FIELDS:
+        if not isinstance(claim, dict) or not set(claim) >= CLAIM_FIELDS:
             raise InvalidInput(f"{path}: a claim is damaged")
     return record
 
 
 def page(out: Path) -> str:
     """The gallery of the studies that are there."""
-    shown, left_out = [], []
+    studies, left_out = studies_in(out)
+    return gallery.page(studies, left_out)
+
+
+def studies_in(out: Path) -> tuple[list[gallery.Study], list[str]]:
+    """The studies in a folder, and why others that are there cannot be shown."""
+    studies, left_out = [], []
     for name in (*STORY, *APART):
         if (out / f"{name}.json").is_file():
             try:
-                experiment, record = load(name), record_of(out, name)
-                words = words_of(experiment, *planned(out, experiment, KEPT))
+                studies.append(gallery.Study(name, load(name).message, record_of(out, name)))
             except InvalidInput as error:
                 left_out.append(str(error))
-                continue
-            command = shlex.join(["python", f"experiments/{name}.py", *words[1:]])
-            shown.append(gallery.Shown(name, experiment.message, command, record))
-    return gallery.page(shown, left_out)
+    return studies, left_out
 
 
 @functools.cache

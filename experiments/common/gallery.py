@@ -3,27 +3,25 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from common import papers
+from common.papers import Sentence
 
 HEADING = "# Gallery"
-Record = Mapping[str, Any]  # a study's provenance file
+Record = Mapping[str, Any]  # a study's provenance file, or one claim of it
 
 
-class Shown(NamedTuple):
-    """A study on the page. message: what its figure shows. command: that makes it again."""
+class Study(NamedTuple):
+    """A study on the page. message: what its figure shows. record: its provenance file."""
 
     name: str
     message: str
-    command: str
     record: Record
 
 
-def page(studies: Sequence[Shown], left_out: Sequence[str] = ()) -> str:
-    """The gallery in Markdown: the papers' claims, then each figure with claims and provenance.
+def page(studies: Sequence[Study], left_out: Sequence[str] = ()) -> str:
+    """The gallery in Markdown: the papers' sentences, then each figure with claims and provenance.
 
     left_out: what cannot be shown, and why.
     """
-    records = {study.name: study.record["claims"] for study in studies}
     parts = [
         HEADING,
         "Written by `python experiments/reproduce.py` from the tables beside it; "
@@ -33,26 +31,48 @@ def page(studies: Sequence[Shown], left_out: Sequence[str] = ()) -> str:
         "written about the tables of the repository; the verdicts are of the tables beside this "
         "page.",
         "## What the papers claim",
-        papers_table(records, brief=True),
+        papers_table(studies, brief=True),
         "On what that rests:",
-        papers_table(records),
+        papers_table(studies),
         *(_section(study) for study in studies),
         *(f"Not shown: {why}" for why in left_out),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def papers_table(records: papers.Records, brief: bool = False) -> str:
-    """The papers' claims, with what was found in one and two dimensions.
+def papers_table(studies: Sequence[Study], *, brief: bool = False) -> str:
+    """The papers' sentences, and what was found in one and two dimensions.
 
     brief: verdicts only, without the claims that they rest on; as in the project's README.
     """
     rows = ["| the papers | signals (1D) | pictures (2D) |", "| --- | --- | --- |"]
-    for stated in papers.PAPER:
-        sides = [papers.found(evidence, records) for evidence in (stated.signals, stated.pictures)]
-        cells = [side.verdict if brief else _cell(side) for side in sides]
-        rows.append(f"| {stated.statement} | {cells[0]} | {cells[1]} |")
+    for sentence in Sentence:
+        cells = []
+        for domain in ("1D", "2D"):
+            tested = [
+                (study.name, claim)
+                for study in studies
+                for claim in study.record["claims"]
+                if sentence in claim["sentences"] and claim["domain"] == domain
+            ]
+            lines = [verdict([claim for _, claim in tested])]
+            lines += [] if brief else [_evidence(*each) for each in tested]
+            cells.append("<br>".join(lines))
+        rows.append(f"| {sentence} | {cells[0]} | {cells[1]} |")
     return "\n".join(rows)
+
+
+def verdict(claims: Sequence[Record]) -> str:
+    """On a sentence of the papers that some claims test together."""
+    if not claims:
+        return "not studied"
+    verdicts = [claim["verdict"] for claim in claims]
+    held, total = verdicts.count("holds"), len(verdicts)
+    if held == total:
+        return "holds"
+    if verdicts.count("undecided") == total - held:
+        return "undecided"
+    return f"in part ({held} of {total})" if held else "**fails**"
 
 
 def claims_table(claims: Sequence[Record]) -> str:
@@ -62,18 +82,13 @@ def claims_table(claims: Sequence[Record]) -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for claim in claims:
-        value, (low, high) = claim["value"], claim["interval_95"]
-        over = next(f"{claim[what]} {what}" for what in claim if what not in FIELDS)
-        verdict = claim["verdict"] if claim["verdict"] == "holds" else f"**{claim['verdict']}**"
+        said = claim["verdict"] if claim["verdict"] == "holds" else f"**{claim['verdict']}**"
         rows.append(
-            f"| {_plain(claim['statement'])} | {_plain(claim['statistic'])} = {_number(value)} "
-            f"| [{_number(low)}, {_number(high)}] | {over} "
-            f"| {claim['side']} {claim['threshold']:g} | {verdict} |"
+            f"| {_plain(claim['statement'])} | {_plain(claim['statistic'])} = "
+            f"{_number(claim['value'])} | {_interval(claim)} | {claim['count']} {claim['over']} "
+            f"| {claim['side']} {claim['threshold']:g} | {said} |"
         )
     return "\n".join(rows)
-
-
-FIELDS = {"statement", "statistic", "value", "interval_95", "side", "threshold", "verdict"}
 
 
 def title(name: str) -> str:
@@ -81,36 +96,34 @@ def title(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
-def _section(study: Shown) -> str:
-    record = study.record
-    took = record["wall_time_seconds"]
-    packages = ", ".join(
-        f"{name} {record['versions'].get(name, 'unknown')}" for name in ("python", "jax")
-    )
+def _section(study: Study) -> str:
+    name, record = study.name, study.record
+    packages = ", ".join(f"{p} {record['versions'].get(p, 'unknown')}" for p in ("python", "jax"))
     commit = str(record.get("commit") or "no commit").replace(" (changed since)", ", changed since")
     note = "" if record["cells_from_earlier_runs"] == 0 else ", with cells of earlier runs"
     return "\n\n".join(
         [
-            f"## {title(study.name)}",
-            f"![{title(study.name)}]({study.name}.png)",
+            f"## {title(name)}",
+            f"![{title(name)}]({name}.png)",
             study.message,
             claims_table(record["claims"]) if record["claims"] else "It claims nothing.",
-            f"`{study.command}`: {took / 60:.1f} minutes on {record['device']}{note}; {packages}; "
-            f"{commit[:12]}{commit[40:]}. [Table]({study.name}.csv), [PDF]({study.name}.pdf), "
-            f"[provenance]({study.name}.json).",
+            f"`{record['command']}`: {record['wall_time_seconds'] / 60:.1f} minutes on "
+            f"{record['device']}{note}; {packages}; {commit[:12]}{commit[40:]}. "
+            f"[Table]({name}.csv), [PDF]({name}.pdf), [provenance]({name}.json).",
         ]
     )
 
 
-def _cell(side: papers.Result) -> str:
-    lines = [side.verdict]
-    for study, claim in side.claims:
-        low, high = claim["interval_95"]
-        lines.append(
-            f"[{title(study)}](#{study.replace('_', '-')}): {_plain(claim['statement'])}; "
-            f"{_number(claim['value'])} [{_number(low)}, {_number(high)}] {claim['verdict']}"
-        )
-    return "<br>".join(lines)
+def _evidence(study: str, claim: Record) -> str:
+    return (
+        f"[{title(study)}](#{study.replace('_', '-')}): {_plain(claim['statement'])}; "
+        f"{_number(claim['value'])} {_interval(claim)} {claim['verdict']}"
+    )
+
+
+def _interval(claim: Record) -> str:
+    low, high = claim["interval_95"]
+    return f"[{_number(low)}, {_number(high)}]"
 
 
 def _number(value: float | None) -> str:

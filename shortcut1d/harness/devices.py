@@ -50,7 +50,7 @@ def keep_programs() -> None:
     In the user's cache, one folder for each kind of CPU, for a program may use all that the CPU it
     was compiled on can do. `JAX_COMPILATION_CACHE_DIR` names another folder.
     """
-    if jax.config.jax_compilation_cache_dir is None:
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         folder = home / "shortcut1d" / f"programs-{_kind_of_cpu()}"
         jax.config.update("jax_compilation_cache_dir", str(folder))

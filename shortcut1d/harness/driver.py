@@ -8,6 +8,7 @@ import argparse
 import dataclasses
 import inspect
 import io
+import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -139,6 +140,12 @@ def run_and_save(
 ) -> None:
     """Run, save everything atomically, print the claims.
 
+    Args:
+        experiment: the study.
+        config: its settings.
+        out: folder of what is made.
+        chosen: the command line.
+
     Raises:
         InvalidInput: a folder that cannot be written to (before anything is trained), a full disk.
     """
@@ -146,7 +153,9 @@ def run_and_save(
     began = time.perf_counter()
     stamp = stamp_of_cells()
     # Before the run: the code may be edited meanwhile.
-    record = provenance(config, chosen.preset) | stamps(experiment)
+    command = ["python", f"experiments/{experiment.name}.py", *options.words(chosen, type(config))]
+    record = {"command": shlex.join(command)}
+    record |= provenance(config, chosen.preset) | stamps(experiment)
     cell_store = CellFolder(cells_folder(out) / stamp[:16], warn, read=not chosen.fresh)
     with CtrlC() as ctrl_c, Bar(experiment.name) as bar:
 

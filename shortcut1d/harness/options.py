@@ -105,37 +105,17 @@ def given(namespace: argparse.Namespace, config: type) -> dict[str, Any]:
     return {n: tuple(v) if isinstance(v, list) else v for n, v in chosen.items()}
 
 
-def arguments(config: Any, preset: Any) -> list[str]:
-    """What the command line says to make `config` of the preset.
-
-    Raises:
-        InvalidInput: a field was emptied, which no option does.
-    """
-    words = []
-    for field in dataclasses.fields(config):
-        value, option_name = getattr(config, field.name), field.name.replace("_", "-")
-        if value == getattr(preset, field.name):
-            continue
-        if value is None:
-            raise errors.refuse(field.name, value, "a value: no option takes one away")
+def words(namespace: argparse.Namespace, config: type) -> list[str]:
+    """The command line again: the preset, and the config fields that it sets."""
+    words = ["--preset", namespace.preset]
+    for name, value in given(namespace, config).items():
+        option_name = name.replace("_", "-")
         if isinstance(value, bool):
             words.append(f"--{option_name}" if value else f"--no-{option_name}")
         else:
             values = value if isinstance(value, tuple) else (value,)
             words += [f"--{option_name}", *map(str, values)]
     return words
-
-
-def restored(config: type, values: Mapping[str, Any]) -> Any:
-    """A config of the values that a provenance file has of it.
-
-    Raises:
-        InvalidInput: a field is not known, or its value is bad.
-    """
-    known = [field.name for field in dataclasses.fields(config)]
-    for name in values:
-        errors.choice("config", name, known)
-    return config(**values)  # whose `kinds.check` makes tuples of lists and paths of texts
 
 
 def _settings(hint: Any) -> dict[str, Any]:

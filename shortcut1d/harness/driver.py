@@ -154,7 +154,7 @@ def run_and_save(
     stamp = stamp_of_cells()
     # Before the run: the code may be edited meanwhile.
     command = ["python", f"experiments/{experiment.name}.py", *options.words(chosen, type(config))]
-    record = {"command": shlex.join(command)}
+    record: dict[str, Any] = {"command": shlex.join(command)}
     record |= provenance(config, chosen.preset) | stamps(experiment)
     cell_store = CellFolder(cells_folder(out) / stamp[:16], warn, read=not chosen.fresh)
     with CtrlC() as ctrl_c, Bar(experiment.name) as bar:

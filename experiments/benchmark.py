@@ -217,7 +217,7 @@ def _profile(config: Config, name: str, race: Race) -> pd.DataFrame:
     network, schedule = race.network, Schedule(config.steps, race.batch)
     cell = cells_of(race, 1)[0]
     key, families = cell.key(), (cell.content, cell.degradation)
-    state = loop.start(key, cell.content, cell.init_params, network, schedule)
+    state = loop.start(key, cell.content, cell.init_params, schedule.pace(), network, schedule)
     pair = draw_pair(key, *families, race.batch)
 
     def many(function: Callable[[Array], Array]) -> Callable[[], object]:

@@ -1,5 +1,7 @@
 import contextlib
+import ctypes
 import functools
+import gc
 import io
 import os
 import sys
@@ -24,35 +26,42 @@ import jax
 import reproduce
 from hypothesis import settings
 
-from shortcut1d.harness import driver
+from shortcut1d.harness import devices, driver
+from shortcut1d.training import grid
 
-os.environ["XLA_FLAGS"] = driver.without_deadlock(os.environ["XLA_FLAGS"], jax.__version__)
+os.environ["XLA_FLAGS"] = devices.without_deadlock(os.environ["XLA_FLAGS"], jax.__version__)
 
 # Compilation makes first examples slow; the same examples every time make a red run mean something.
 settings.register_profile("shortcut1d", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("shortcut1d")
 
-
-pytest.register_assert_rewrite("on_every_script")
-MAPS = Path("/proc/self/maps")
-MAX_MAPS = 20_000  # Linux gives a process 65,530
+MAX_MEMORY = 2**30  # bytes that a test process may hold before it forgets its programs
 LABORIOUS = ("complexity", "sweet_spot", "remedies")  # more computing in them than compiling
 
 
-def pytest_generate_tests(metafunc):
-    # By script, so that what the one test has compiled serves the next.
-    if metafunc.function.__module__ == "on_every_script":
-        metafunc.parametrize("name", metafunc.module.SCRIPTS, scope="module")
+def memory():
+    """Bytes that this process holds; 0 where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def forget_programs():
+    """Drop compiled programs, and give their memory back to the system."""
+    grid.over_cells.cache_clear()
+    jax.clear_caches()
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 @pytest.fixture(autouse=True)
-def few_programs():
-    """Forget compiled programs before there are too many: each takes memory maps, of which a
-    process that runs out dies (a study's smallest preset leaves some 12,000).
-    """
+def little_memory():
     yield
-    if MAPS.exists() and MAPS.read_bytes().count(b"\n") > MAX_MAPS:
-        jax.clear_caches()
+    if memory() > MAX_MEMORY:
+        forget_programs()
 
 
 @pytest.fixture
@@ -80,7 +89,7 @@ def optimised():
 @pytest.fixture(scope="session")
 def module():
     """A script as a module, by its name."""
-    return lambda name: sys.modules[type(reproduce.load(name).presets["quick"]).__module__]
+    return lambda name: sys.modules[reproduce.load(name).run.__module__]
 
 
 @pytest.fixture(scope="session")
@@ -112,8 +121,6 @@ def smoke(tmp_path_factory, command):
 
     @functools.cache
     def made(name):
-        # Here rather than between the tests of one script, which share its programs.
-        jax.clear_caches()
         folder = tmp_path_factory.mktemp(name)
         status, printed, complaints = command(name, "--preset", "smoke", "--out", folder)
         assert (status, complaints) == (0, "")

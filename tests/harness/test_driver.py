@@ -1,8 +1,11 @@
 """The driver, seen from the command line, on an experiment small enough to run in the process."""
 
 import contextlib
+import dataclasses
+import inspect
 import json
 import os
+import shlex
 import signal
 from dataclasses import dataclass
 
@@ -13,8 +16,8 @@ from matplotlib.figure import Figure
 
 from shortcut1d import errors, store
 from shortcut1d.analysis import Interval
-from shortcut1d.harness import driver, options
-from shortcut1d.harness.claims import Claim, claim_mean, claim_ratio
+from shortcut1d.harness import devices, driver, options, progress
+from shortcut1d.harness.claims import Claim, claim, ratio_of_means
 from shortcut1d.harness.driver import Experiment, Result, Sound
 from shortcut1d.training.grid import ProgressReport
 
@@ -48,18 +51,20 @@ def plot(table, arrays):
 
 
 def claims(table):
-    return [claim_mean("the slope is positive", "mean", table["value"].to_numpy(), "above", 0)]
+    return [claim("the slope is positive", "mean", table["value"].to_numpy())]
 
 
 TINY = Experiment(
-    "tiny",
-    "A tiny experiment.",
-    "It grows.",
-    {"smoke": Config(seeds=2), "quick": Config(), "full": Config(seeds=50)},
-    run,
-    plot,
-    claims,
-)
+    name="tiny",
+    message="It grows.",
+    presets={
+        "smoke": Config(seeds=2), "quick": Config(), "full": Config(seeds=50),
+        "kept": Config(seeds=4),
+    },
+    run=run,
+    plot=plot,
+    claims=claims,
+)  # fmt: skip
 
 
 def status_of(arguments, capsys):
@@ -156,13 +161,45 @@ def test_help_names_every_field_with_its_presets(capsys):
     assert status == 0
     for words in (
         "--seeds",
-        "how many (2 / 3 / 50)",
+        "how many (2 / 3 / 50 / 4)",
         "--no-fast",
         "100%",
         "--names",
         "--only-plot",
+        inspect.cleandoc(__doc__).splitlines()[0],
     ):
         assert words in " ".join(shown.out.split())
+
+
+def test_only_the_kept_figure_itself_goes_to_figures_and_all_else_to_results(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for arguments, folder in (
+        ([], "results"),
+        (["--preset", "smoke"], "results"),
+        (["--preset", "kept", "--seeds", "2"], "results"),
+        (["--preset", "kept"], "figures"),
+    ):
+        status, shown = status_of(arguments, capsys)
+        assert status == 0
+        assert f"{folder}{os.sep}tiny.png" in shown.out
+    assert {path.name for path in tmp_path.iterdir()} == {"results", "figures"}
+    kept = json.loads((tmp_path / "figures" / "tiny.json").read_text())
+    assert kept["config"]["seeds"] == 4
+    assert status_of(["--preset", "kept", "--only-plot"], capsys)[0] == 0
+
+
+def test_the_record_has_the_command_that_makes_it_again(tmp_path, capsys):
+    arguments = ["--names", "a b", "c", "--no-fast", "--seeds", "4"]
+    status_of([*arguments, "--out", str(tmp_path)], capsys)
+    command = json.loads((tmp_path / "tiny.json").read_text())["command"]
+    python, script, *words = shlex.split(command)
+    assert (python, script) == ("python", "experiments/tiny.py")
+    again = tmp_path / "again"
+    status_of([*words, "--out", str(again)], capsys)
+    assert (again / "tiny.csv").read_bytes() == (tmp_path / "tiny.csv").read_bytes()
+    assert json.loads((again / "tiny.json").read_text())["command"] == command
 
 
 def test_options_reach_the_config(capsys, tmp_path):
@@ -186,7 +223,7 @@ def test_an_interrupted_run_leaves_everything_as_it_was(tmp_path, capsys):
 
     status_of(["--out", str(tmp_path)], capsys)
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
-    stopped = Experiment("tiny", "", "", TINY.presets, interrupted, plot, claims)
+    stopped = dataclasses.replace(TINY, run=interrupted)
     assert driver.main(stopped, ["--out", str(tmp_path)]) == 130
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
@@ -199,7 +236,7 @@ def test_an_interrupt_that_python_loses_ends_the_run_at_its_next_report(tmp_path
         raise AssertionError("it went on")
 
     before = signal.getsignal(signal.SIGINT)
-    stopped = Experiment("tiny", "", "", TINY.presets, loses_it, plot, claims)
+    stopped = dataclasses.replace(TINY, run=loses_it)
     assert driver.main(stopped, ["--out", str(tmp_path)]) == 130
     assert signal.getsignal(signal.SIGINT) is before
 
@@ -247,21 +284,28 @@ def test_damaged_arrays_are_refused(tmp_path, data):
     ],
 )
 def test_a_claim_holds_only_if_its_whole_interval_does(low, high, side, verdict):
-    claim = Claim("it is so", "x", Interval(0.1, low, high, 5), side, 0.0)
-    assert claim.verdict == verdict
-    assert str(claim).startswith(verdict)
-    assert json.dumps(claim.record(), allow_nan=False)
+    made = Claim("it is so", "x", Interval(0.1, low, high, 5), side, 0.0)
+    assert made.verdict == verdict
+    assert str(made).startswith(verdict)
+    assert json.dumps(made.record(), allow_nan=False)
 
 
 def test_ratios_are_of_means_and_paired():
     pairs = np.array([[8.0, 2.0], [4.0, 1.0], [12.0, 3.0]])
-    claim = claim_ratio("four times", "a / b", pairs, "above", 3.9)
-    np.testing.assert_allclose(claim.interval[:3], 4)
-    assert claim.verdict == "holds"
+    made = claim("four times", "a / b", pairs, above=3.9, of=ratio_of_means)
+    np.testing.assert_allclose(made.interval[:3], 4)
+    assert (made.side, made.threshold, made.verdict) == ("above", 3.9, "holds")
+
+
+def test_a_claim_is_that_a_mean_lies_above_0_unless_it_says_otherwise():
+    made = claim("positive", "x", np.array([1.0, 1.1, 0.9]))
+    assert (made.side, made.threshold, made.verdict) == ("above", 0.0, "holds")
+    made = claim("small", "x", np.array([1.0, 1.1, 0.9]), below=0.5)
+    assert (made.side, made.threshold, made.verdict) == ("below", 0.5, "fails")
 
 
 def test_cells_of_earlier_runs_are_counted_over_all_sweeps_of_a_run(capsys):
-    with driver.Bar("tiny") as bar:
+    with progress.Bar("tiny") as bar:
         bar.report(ProgressReport(2, 4, 0, earlier=2))
         bar.report(ProgressReport(4, 4, 20))
         bar.report(ProgressReport(3, 3, 0, earlier=3))
@@ -273,7 +317,7 @@ def test_cells_of_earlier_runs_are_counted_over_all_sweeps_of_a_run(capsys):
 
 
 def test_progress_alone_is_not_taken_for_cells_of_an_earlier_run(capsys):
-    with driver.Bar("tiny") as bar:
+    with progress.Bar("tiny") as bar:
         for cells in range(3):
             bar.report(ProgressReport(cells, 2, 0))
     assert (bar.earlier, capsys.readouterr().err) == (0, "")
@@ -281,8 +325,8 @@ def test_progress_alone_is_not_taken_for_cells_of_an_earlier_run(capsys):
 
 def test_jax_0_11_gets_no_pool_that_its_fft_could_wait_in_and_no_other_is_changed():
     pool = "--xla_cpu_multi_thread_eigen"
-    assert driver.without_deadlock("", "0.11.2") == f"{pool}=false"
-    assert driver.without_deadlock("--other=1", "0.11.0") == f"--other=1 {pool}=false"
-    assert driver.without_deadlock(f"{pool}=true", "0.11.2") == f"{pool}=true"  # the user's word
+    assert devices.without_deadlock("", "0.11.2") == f"{pool}=false"
+    assert devices.without_deadlock("--other=1", "0.11.0") == f"--other=1 {pool}=false"
+    assert devices.without_deadlock(f"{pool}=true", "0.11.2") == f"{pool}=true"  # the user's word
     for version in ("0.10.2", "0.12.0.1", "0.110.0"):
-        assert driver.without_deadlock("--other=1", version) == "--other=1"
+        assert devices.without_deadlock("--other=1", version) == "--other=1"

@@ -3,6 +3,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from shortcut1d import errors
@@ -58,7 +59,7 @@ def test_the_loss_is_the_one_that_was_asked_for(loss, key):
     network = MLP(width=4, depth=1)
     schedule = Schedule(steps=1, batch=500, loss=loss)
     families = signals.note(), degradations.hum(level=-60)
-    state = loop.start(key, families[0], None, network, schedule)
+    state = loop.start(key, families[0], None, schedule.pace(), network, schedule.static())
     _, measured = loop.advance(state, *families, 1, network, schedule)
     pair = draw_pair(jax.random.key(3), *families, 2000)
     error = np.asarray(apply(network, state.params, pair[1]) - pair[0])
@@ -133,7 +134,7 @@ def test_a_diverged_cell_is_frozen_and_marked_and_the_others_go_on():
 def test_a_cell_that_diverges_midway_keeps_its_last_finite_weights(key):
     schedule = dataclasses.replace(SHORT, learning_rate=1e-3)
     families = signals.note(), degradations.hiss()
-    state = loop.start(key, families[0], None, CONV, schedule)
+    state = loop.start(key, families[0], None, schedule.pace(), CONV, schedule.static())
     state, _ = loop.advance(state, *families, 5, CONV, schedule)
     absurd = dataclasses.replace(families[1], level=np.float32(700))
     frozen, _ = loop.advance(state, families[0], absurd, 5, CONV, schedule)
@@ -143,6 +144,14 @@ def test_a_cell_that_diverges_midway_keeps_its_last_finite_weights(key):
     later, _ = loop.advance(frozen, *families, 5, CONV, schedule)
     assert bool(later.diverged)
     same(later.params, state.params)
+
+
+@pytest.mark.parametrize(("rate", "steps"), [(3e-3, 600), (0.1, 7), (1.0, 1)])
+def test_the_pace_of_a_schedule_is_optax_s_cosine_decay(rate, steps):
+    peak, angle = Schedule(steps=steps, learning_rate=rate).pace()
+    at = np.arange(steps + 1)
+    expected = [optax.cosine_decay_schedule(rate, steps)(n) for n in at]
+    np.testing.assert_allclose(peak * (1 + np.cos(angle * at)), expected, atol=1e-6 * rate)
 
 
 def test_progress_is_reported_up_to_the_end():
@@ -167,7 +176,7 @@ def test_training_and_test_draws_are_disjoint():
     cell = cells()[0]
     keys = jax.random.key_data(jnp.stack([cell.key("train"), cell.key("test")]))
     assert not np.array_equal(*keys)
-    state = loop.start(cell.key(), cell.content, None, CONV, SHORT)
+    state = loop.start(cell.key(), cell.content, None, SHORT.pace(), CONV, SHORT)
     steps = [jax.random.fold_in(state.key, step) for step in range(SHORT.steps)]
     seen = np.concatenate([draw_pair(k, cell.content, cell.degradation, 8)[1] for k in steps])
     fresh = np.asarray(draw_pair(cell.key("test"), cell.content, cell.degradation, 50)[1])
@@ -212,7 +221,7 @@ def test_history_is_the_mean_loss_of_each_part():
 def one_step(key, network=CONV, **options):
     families = signals.melody(), degradations.hiss()
     schedule = Schedule(steps=100, batch=8, **options)
-    state = loop.start(key, families[0], None, network, schedule)
+    state = loop.start(key, families[0], None, schedule.pace(), network, schedule.static())
     advance = jax.jit(loop.advance, static_argnums=(4, 5))
     return state, advance(state, *families, 1, network, schedule)[0]
 
@@ -239,7 +248,7 @@ def test_sharpness_aware_steps_follow_the_slope_at_the_worst_weights_nearby(key)
     length = np.sqrt(sum(np.sum(np.square(leaf)) for leaf in jax.tree.leaves(slope)))
     worst = jax.tree.map(lambda w, s: w + 0.3 * s / length, before.params, slope)
     # Adam's first moment after one step is a tenth of the slope that it was given.
-    moment = jax.tree.leaves(sharp.moments[0].mu)
+    moment = jax.tree.leaves(sharp.moments.mu)
     for got, wanted in zip(moment, jax.tree.leaves(slope_at(worst)), strict=True):
         np.testing.assert_allclose(10 * got, wanted, rtol=1e-3, atol=1e-5)
 
@@ -269,4 +278,5 @@ def test_weight_decay_is_refused_where_weights_say_what_a_network_is(key):
     network = Autoencoder(width=2, levels=2)
     for made in (network, Chain(CONV, network)):
         with pytest.raises(errors.InvalidInput, match=r"weight_decay: got 0\.1"):
-            loop.start(key, signals.melody(), None, made, Schedule(2, 2, weight_decay=0.1))
+            decaying = Schedule(2, 2, weight_decay=0.1)
+            loop.start(key, signals.melody(), None, decaying.pace(), made, decaying)

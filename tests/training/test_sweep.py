@@ -26,7 +26,7 @@ from shortcut1d.training.loop import Schedule
 from shortcut1d.training.sweep import Memory, Session, sweep
 
 SHORT = Schedule(steps=4, batch=4)
-EXAM = EvalConfig(samples=4, span=np.eye(128, 1, dtype=np.float32), probes=1)
+CONFIG = EvalConfig(samples=4, span=np.eye(128, 1, dtype=np.float32), probes=1)
 TINY = MLP(width=2, depth=2)
 
 
@@ -45,35 +45,35 @@ def runs(count, network=TINY):
 
 
 def swept(who, session=None, schedule=SHORT, **options):
-    return sweep(who, schedule, EXAM, session or Session(), **options)
+    return sweep(who, schedule, CONFIG, session or Session(), **options)
 
 
 @pytest.fixture(scope="module")
-def whole():
+def unbroken():
     return swept(runs(7)).table
 
 
-def test_the_table_has_a_row_for_every_network_and_test(whole):
-    assert len(whole) == 7 * 3
-    assert whole["rho"].notna().eq(whole["test"] == SEEN).all()
-    assert np.isfinite(whole["nmse"]).all()
+def test_the_table_has_a_row_for_every_network_and_test(unbroken):
+    assert len(unbroken) == 7 * 3
+    assert unbroken["rho"].notna().eq(unbroken["test"] == SEEN).all()
+    assert np.isfinite(unbroken["nmse"]).all()
 
 
 @pytest.mark.parametrize("chunk", [1, 4, 100])
-def test_no_cell_depends_on_the_size_of_its_chunk(whole, chunk):
-    pd.testing.assert_frame_equal(swept(runs(7), Session(chunk=chunk)).table, whole)
+def test_no_cell_depends_on_the_size_of_its_chunk(unbroken, chunk):
+    pd.testing.assert_frame_equal(swept(runs(7), Session(chunk=chunk)).table, unbroken)
 
 
-def test_no_cell_depends_on_its_place_or_its_neighbours(whole):
+def test_no_cell_depends_on_its_place_or_its_neighbours(unbroken):
     backwards = swept(runs(7)[::-1], Session(chunk=2)).table
     for number in range(7):
         here = backwards[backwards["seed"] == number].reset_index(drop=True)
-        there = whole[whole["seed"] == number].reset_index(drop=True)
+        there = unbroken[unbroken["seed"] == number].reset_index(drop=True)
         pd.testing.assert_frame_equal(here, there)
 
 
 class Leaky(Memory):
-    """An archive on which the process dies once so many chunks are kept."""
+    """A store on which the process dies once so many chunks are kept."""
 
     def __init__(self, chunks):
         super().__init__()
@@ -87,23 +87,23 @@ class Leaky(Memory):
 
 
 @pytest.mark.parametrize("chunks", [0, 1, 3])
-def test_what_was_finished_is_not_trained_again_and_the_rest_is(whole, chunks):
-    archive, reports = Leaky(chunks), []
+def test_what_was_finished_is_not_trained_again_and_the_rest_is(unbroken, chunks):
+    store, reports = Leaky(chunks), []
     with pytest.raises(KeyboardInterrupt):
-        swept(runs(7), Session(archive, chunk=2))
-    assert len(archive) == 2 * chunks
-    archive.chunks = -1
-    table = swept(runs(7), Session(archive, reports.append, chunk=3)).table
-    pd.testing.assert_frame_equal(table, whole)
+        swept(runs(7), Session(store, chunk=2))
+    assert len(store) == 2 * chunks
+    store.chunks = -1
+    table = swept(runs(7), Session(store, reports.append, chunk=3)).table
+    pd.testing.assert_frame_equal(table, unbroken)
     assert reports[0] == grid.ProgressReport(2 * chunks, 7, 0, earlier=2 * chunks)
     assert reports[-1] == grid.ProgressReport(7, 7, (7 - 2 * chunks) * SHORT.steps)
 
 
-def test_only_new_cells_are_trained_when_a_grid_grows(whole):
-    archive, reports = Memory(), []
-    swept(runs(5), Session(archive))
-    table = swept(runs(7), Session(archive, reports.append)).table
-    pd.testing.assert_frame_equal(table, whole)
+def test_only_new_cells_are_trained_when_a_grid_grows(unbroken):
+    store, reports = Memory(), []
+    swept(runs(5), Session(store))
+    table = swept(runs(7), Session(store, reports.append)).table
+    pd.testing.assert_frame_equal(table, unbroken)
     assert reports[-1].steps == 2 * SHORT.steps
 
 
@@ -117,12 +117,12 @@ def test_only_new_cells_are_trained_when_a_grid_grows(whole):
     ids=lambda change: next(iter(change)),
 )
 def test_a_cell_of_another_kind_is_not_taken_for_this_one(change):
-    archive, reports = Memory(), []
-    swept(runs(2), Session(archive))
-    session = Session(archive, reports.append, stamp=change.pop("stamp", ""))
+    store, reports = Memory(), []
+    swept(runs(2), Session(store))
+    session = Session(store, reports.append, stamp=change.pop("stamp", ""))
     swept(runs(2), session, **change)
-    assert reports[0].cells == 0
-    assert len(archive) == 4
+    assert reports[0].finished == 0
+    assert len(store) == 4
 
 
 def test_kept_weights_are_those_that_training_gives():
@@ -145,21 +145,21 @@ def test_several_networks_go_through_one_sweep_in_the_order_given():
     pd.testing.assert_frame_equal(table.iloc[[0, 1, 2]], alone.iloc[[0, 1, 2]])
 
 
-def test_a_diverged_cell_is_kept_as_diverged_and_the_others_go_on(whole):
+def test_a_diverged_cell_is_kept_as_diverged_and_the_others_go_on(unbroken):
     chosen = runs(7)
     absurd = dataclasses.replace(chosen[0].cell.degradation, level=np.float32(700))
     cell = dataclasses.replace(chosen[0].cell, degradation=absurd)
-    archive = Memory()
-    for _ in range(2):  # trained, then from the archive
-        table = swept([chosen[0]._replace(cell=cell), *chosen[1:]], Session(archive)).table
+    store = Memory()
+    for _ in range(2):  # trained, then from the store
+        table = swept([chosen[0]._replace(cell=cell), *chosen[1:]], Session(store)).table
         assert table["diverged"].tolist() == [True] * 3 + [False] * 18
         assert table["nmse"].isna().tolist() == [True] * 3 + [False] * 18
-        pd.testing.assert_frame_equal(table.iloc[3:], whole.iloc[3:])
+        pd.testing.assert_frame_equal(table.iloc[3:], unbroken.iloc[3:])
 
 
-def test_subjects_with_unequal_tests_are_refused():
+def test_runs_with_unequal_tests_are_refused():
     chosen = runs(2)
-    with pytest.raises(ValueError, match="tests: got \\[1, 3\\]"):
+    with pytest.raises(ValueError, match=r"tests: got \[\(1, 1\), \(3, 1\)\]"):
         swept([chosen[0]._replace(tests=chosen[0].tests[:1]), chosen[1]])
 
 
@@ -171,8 +171,62 @@ def test_one_compilation_of_each_program_serves_two_cells_and_two_hundred(caplog
             swept(runs(count), Session(chunk=2 if count == 2 else 20))
         return sum("Compiling jit(of_device)" in record.message for record in caplog.records)
 
-    # To start cells, to advance them, to draw tests, to give them, and for the novelty response.
+    # To start cells, to advance them, to draw tests, to measure, and for the novelty response.
     assert (compiled(2), compiled(200)) == (5, 5)
+
+
+def test_another_rate_or_length_or_other_checkpoints_compile_nothing(caplog):
+    swept(runs(2))
+    caplog.clear()
+    with jax.log_compiles():
+        for schedule in (
+            dataclasses.replace(SHORT, learning_rate=0.01),
+            dataclasses.replace(SHORT, steps=6),
+            dataclasses.replace(SHORT, checkpoints=(1, 3)),
+        ):
+            swept(runs(2), schedule=schedule)
+    assert not [r for r in caplog.records if "Compiling jit(of_device)" in r.message]
+
+
+def test_labels_of_a_run_are_columns_of_numbers():
+    labelled = [run._replace(labels={"top": 1 + n, "shapes": 2.5}) for n, run in enumerate(runs(3))]
+    table = swept(labelled).table
+    assert table["top"].tolist() == [1] * 3 + [2] * 3 + [3] * 3
+    assert list(table.columns[:6]) == [
+        "network", "content", "degradation", "top", "shapes", "seed",
+    ]  # fmt: skip
+    index = indices(table)
+    assert index[["top", "shapes"]].to_numpy().tolist() == [[1, 2.5], [2, 2.5], [3, 2.5]]
+    unlabelled = swept(runs(3)).table
+    pd.testing.assert_frame_equal(table.drop(columns=["top", "shapes"]), unlabelled)
+
+
+def test_an_array_has_a_named_axis_for_each_column_and_nan_where_nothing_is():
+    frame = pd.DataFrame({"seed": [1, 0, 0], "pool": [4, 16, 4], "nmse": [0.1, 0.2, 0.3]})
+    array = evaluation.array_of(frame, "nmse", "seed", "pool")
+    assert array.dims == ("seed", "pool")
+    assert array.sel(seed=0, pool=16).item() == 0.2
+    assert array["pool"].values.tolist() == [4, 16]
+    assert np.isnan(array.sel(seed=1, pool=16))
+
+
+def test_without_a_span_no_share_in_it_is_measured():
+    table = sweep(runs(1), SHORT, CONFIG._replace(span=None), Session()).table
+    assert not {"output_in_span", "input_in_span"} & set(table.columns)
+    with_span = swept(runs(1)).table
+    pd.testing.assert_frame_equal(table, with_span[table.columns])
+
+
+def test_weights_stay_on_the_devices_while_they_are_tested():
+    chosen = runs(3)
+    trained = next(grid.trajectory([run.cell for run in chosen], SHORT))
+    for leaf in jax.tree.leaves(trained.params):
+        assert isinstance(leaf, jax.Array)
+        assert len(leaf) % len(jax.local_devices()) == 0
+        assert grid._spread(leaf, 3) is leaf
+    measured = evaluation.evaluate(chosen, trained, CONFIG)
+    expected = swept(chosen).table["nmse"].to_numpy().reshape(3, 3)
+    np.testing.assert_array_equal(measured["nmse"], expected)
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 30, 4096])
@@ -186,9 +240,9 @@ def test_chunks_come_out_even_and_fit_the_device(count):
 
 def test_the_memory_of_tests_is_what_their_arrays_take():
     chosen = runs(3)
-    drawn = evaluation.draw(chosen, EXAM)
+    drawn = evaluation.draw(chosen, CONFIG)
     taken = drawn.clean.nbytes + drawn.degraded.nbytes + 2 * drawn.probed.nbytes
-    assert evaluation.bytes_of_tests(chosen[0], EXAM) == taken / 3
+    assert evaluation.bytes_of_tests(chosen[0], CONFIG) == taken / 3
 
 
 def test_the_footprint_grows_with_what_backpropagation_keeps():
@@ -200,14 +254,14 @@ def test_the_footprint_grows_with_what_backpropagation_keeps():
     assert 1.8 < footprint(ConvNet(width=16), 32, (256, 1)) / small < 2.2
 
 
-def test_a_network_tested_on_its_way_has_a_row_for_every_step_and_test(whole):
-    archive = Memory()
+def test_a_network_tested_on_its_way_has_a_row_for_every_step_and_test(unbroken):
+    store = Memory()
     schedule = dataclasses.replace(SHORT, checkpoints=(0, 1, 4))
-    for _ in range(2):  # trained, then from the archive
-        table = swept(runs(3), Session(archive), schedule).table
+    for _ in range(2):  # trained, then from the store
+        table = swept(runs(3), Session(store), schedule).table
         assert table["step"].tolist() == [s for _ in range(3) for s in (0, 1, 4) for _ in range(3)]
         ends = table[table["step"] == 4].drop(columns="step").reset_index(drop=True)
-        pd.testing.assert_frame_equal(ends, whole.iloc[:9])
+        pd.testing.assert_frame_equal(ends, unbroken.iloc[:9])
         assert not np.allclose(table[table["step"] == 0]["nmse"], ends["nmse"])
     index = indices(table)
     assert index["step"].tolist() == [0, 1, 4] * 3
@@ -215,7 +269,7 @@ def test_a_network_tested_on_its_way_has_a_row_for_every_step_and_test(whole):
     pd.testing.assert_frame_equal(last, indices(ends))
 
 
-def test_a_subject_may_bring_its_own_schedule(whole):
+def test_a_run_may_have_its_own_schedule(unbroken):
     short = dataclasses.replace(SHORT, checkpoints=(1,))
     chosen = runs(4)
     chosen[1] = chosen[1]._replace(schedule=short)
@@ -224,7 +278,7 @@ def test_a_subject_may_bring_its_own_schedule(whole):
     alone = swept(runs(2)[1:], schedule=short).table
     pd.testing.assert_frame_equal(table.iloc[3:6].reset_index(drop=True), alone)
     others = [*range(3), *range(6, 12)]
-    pd.testing.assert_frame_equal(table.iloc[others], whole.iloc[others])
+    pd.testing.assert_frame_equal(table.iloc[others], unbroken.iloc[others])
     assert reports[-1] == grid.ProgressReport(4, 4, 3 * SHORT.steps + 1)
 
 

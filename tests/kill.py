@@ -14,13 +14,14 @@ import tempfile
 import time
 from pathlib import Path
 
+SCRIPTS = Path(__file__).resolve().parent.parent / "experiments"
+sys.path.insert(0, str(SCRIPTS))
 import reproduce
 
-SCRIPTS = Path(__file__).resolve().parent.parent / "experiments"
 MOMENTS = (0.3, 0.6, 0.9)  # of the time of an unbroken run
 
 
-def begin(name, out):
+def started(name, out):
     """A script in a process of its own, its cells in chunks as small as two devices allow."""
     options = ("--preset", "smoke", "--chunk", "2", "--out", out)
     return subprocess.Popen(
@@ -33,19 +34,19 @@ def wrong_with(name, folder):
     """What differs between the unbroken run of a script and one that was killed, in words."""
     unbroken, killed = folder / "unbroken", folder / "killed"
     began = time.monotonic()
-    process = begin(name, unbroken)
+    process = started(name, unbroken)
     _, said = process.communicate()
     took = time.monotonic() - began
     if process.returncode:
         return f"unbroken, it ended with {process.returncode}: {said}"
     for moment in MOMENTS:
-        process = begin(name, killed)
+        process = started(name, killed)
         try:
             process.communicate(timeout=moment * took)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
-    process = begin(name, killed)
+    process = started(name, killed)
     _, said = process.communicate()
     if process.returncode:
         return f"killed and begun again, it ended with {process.returncode}: {said}"

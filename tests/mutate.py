@@ -2,8 +2,8 @@
 
 python tests/mutate.py [HOW_MANY [SEED]]
 
-Not a test: it takes a minute for each mutant on one core. Mutants are drawn, 60 with seed 0 unless
-told otherwise, from all that can be made of `shortcut1d/analysis`; each is tried in a copy of the
+Not a test: it takes a minute for each mutant on one core. Mutants are drawn (60, with seed 0,
+by default) from all that can be made of `shortcut1d/analysis`; each is tried in a copy of the
 repository, on the tests of its module. What no test noticed is printed as a line to look at: some
 change nothing.
 """
@@ -25,12 +25,15 @@ SWAPS = {
     ast.Lt: ast.GtE, ast.GtE: ast.Lt, ast.Gt: ast.LtE, ast.LtE: ast.Gt,
 }  # fmt: skip
 TESTS = {
-    "portrait": ["test_portrait"], "products": ["test_portrait"],
-    "complexity": ["test_complexity", "test_balance"], "balance": ["test_balance"],
-    "oracles": ["test_oracles", "test_analysis"], "codes": ["test_autoencoder"],
-    "intervals": ["test_analysis", "test_diagnosis"],
+    "portrait": ["analysis/test_portrait.py"], "products": ["analysis/test_portrait.py"],
+    "complexity": ["analysis/test_complexity.py", "analysis/test_balance.py"],
+    "balance": ["analysis/test_balance.py"],
+    "oracles": ["analysis/test_oracles.py", "analysis/test_measures.py"],
+    "intervals": ["analysis", "diagnosis"], "measures": ["analysis", "diagnosis"],
 }  # fmt: skip
-OTHERS = ["test_analysis", "test_oracles", "test_rain"]
+OTHERS = [
+    "analysis/test_measures.py", "analysis/test_oracles.py", "data/test_image_degradations.py",
+]  # fmt: skip
 
 
 def places(tree):
@@ -66,7 +69,7 @@ def mutated(source, number):
 
 
 def tests_of(file):
-    """The test modules that are to notice what is wrong with a module."""
+    """The tests that should notice a fault in a module."""
     return TESTS.get(file.stem, OTHERS)
 
 
@@ -77,7 +80,7 @@ def passes(file, source, cache):
             copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
             copy(ROOT / part, Path(folder) / part)
         (Path(folder) / file).write_text(source)
-        tests = [f"tests/{name}.py" for name in tests_of(file)]
+        tests = [f"tests/{name}" for name in tests_of(file)]
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-n0", "-p", "no:cacheprovider"]
         try:
             done = subprocess.run(

@@ -1,7 +1,7 @@
-"""The rules of the house: who may import whom, and a README that tells the truth."""
+"""The rules of the house: who may import whom, how large a room is, what a stamp depends on."""
 
 import ast
-import inspect
+import graphlib
 import os
 import re
 import subprocess
@@ -10,31 +10,34 @@ from pathlib import Path
 
 import pytest
 
-from shortcut1d import analysis
-from shortcut1d.analysis import complexity
 from shortcut1d.harness import provenance
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "shortcut1d"
-# Each module may import from those before it only.
-ORDER = [
-    "errors", "kinds", "timing", "store", "audio", "tunes", "synthesis", "pytrees", "family",
-    "content", "degradation", "combine", "pictures", "images", "rain", "layers", "unet",
-    "resnet", "attention", "codebook", "autoencoder", "networks", "models", "gradient",
-    "training", "grid", "analysis", "panel", "processes", "sweep", "claims", "plotting",
-    "archive", "options", "provenance", "testbed", "imagebed", "priorbed", "study", "paper",
-    "gallery", "reproduce", "diagnosis", "adapters",
-]  # fmt: skip
-ALONE = {"errors"}  # all that the analysis may know of the package
+# What each room (a folder, or a module beside the folders) may import.
+MAY_IMPORT = {
+    "errors": set(),
+    "store": {"errors"},
+    "data": {"errors", "store"},
+    "networks": {"errors", "store"},
+    "analysis": {"errors"},
+    "plotting": {"errors", "analysis"},
+    "diagnosis": {"errors", "analysis", "plotting"},
+    "training": {"errors", "store", "data", "networks", "analysis"},
+    "harness": {"errors", "store", "data", "networks", "analysis", "plotting", "training"},
+    "cli": {"errors", "store", "data", "analysis", "plotting", "diagnosis", "harness"},
+    "__main__": {"cli"},
+    "__init__": {"analysis", "diagnosis"},
+}
+MAX_MODULES, MAX_LINES = 14, 400
+MODULES = sorted(PACKAGE.rglob("*.py"))
+SCRIPTS = sorted((ROOT / "experiments").rglob("*.py"))
 
 
 def imports(path):
+    """Rooms of the package that a module imports, wherever in it."""
     for node in ast.walk(ast.parse(path.read_text())):
-        if (
-            isinstance(node, ast.ImportFrom)
-            and node.module
-            and node.module.startswith("shortcut1d")
-        ):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "shortcut1d":
             parts = node.module.split(".")[1:]
             yield from [parts[0]] if parts else [alias.name for alias in node.names]
         elif isinstance(node, ast.Import):
@@ -43,26 +46,33 @@ def imports(path):
             ]
 
 
-def place(path):
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-
-
-MODULES = sorted(
-    path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem[0] != "_"
-)
-
-
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_run_one_way(path):
-    own = place(path)
-    for other in set(imports(path)) - {own}:
-        assert ORDER.index(other) < ORDER.index(own)
-        if own == "analysis":
-            assert other in ALONE
+def test_imports_between_rooms_run_one_way(path):
+    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    assert set(imports(path)) - {room} <= MAY_IMPORT[room]
+
+
+def test_the_rooms_go_round_in_no_circle():
+    order = list(graphlib.TopologicalSorter(MAY_IMPORT).static_order())
+    assert order.index("analysis") < order.index("diagnosis") < order.index("cli")
+
+
+def test_a_room_and_a_module_can_be_taken_in():
+    for folder in {path.parent for path in MODULES}:
+        assert len(list(folder.glob("*.py"))) <= MAX_MODULES, folder
+    for path in (*MODULES, *SCRIPTS):
+        assert path.read_text().count("\n") <= MAX_LINES, path
+
+
+def test_the_package_knows_nothing_of_our_studies():
+    for path in MODULES:
+        text = path.read_text()
+        assert "../experiments" not in text, path
+        assert not re.search(r"^\s*(from|import) (common|reproduce)\b", text, re.MULTILINE), path
 
 
 def test_experiments_leave_files_clocks_and_options_to_the_driver():
-    for path in (ROOT / "experiments").glob("*.py"):
+    for path in [path for path in SCRIPTS if path.stem != "reproduce"]:
         text = path.read_text()
         for forbidden in ("argparse", "savefig", "open(", "import time", "pyplot", "to_csv"):
             assert forbidden not in text, f"{path.name}: {forbidden}"
@@ -70,7 +80,7 @@ def test_experiments_leave_files_clocks_and_options_to_the_driver():
 
 def test_importing_an_experiment_starts_no_back_end():
     # The driver gives JAX a device for each core, which it can do only before JAX has started.
-    scripts = [path.stem for path in (ROOT / "experiments").glob("*.py")]
+    scripts = [path.stem for path in SCRIPTS if path.parent.name == "experiments"]
     code = (
         f"import sys; sys.path.insert(0, 'experiments'); import {', '.join(scripts)}, jax;"
         "jax.config.update('jax_num_cpu_devices', 3); assert len(jax.local_devices()) == 3"
@@ -78,58 +88,6 @@ def test_importing_an_experiment_starts_no_back_end():
     environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
     environment |= {"JAX_PLATFORMS": "cpu"}
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, env=environment)
-
-
-PAGES = ("README.md", "CONTRIBUTING.md", "experiments/README.md", "shortcut1d/analysis/README.md")
-BLOCKS = [
-    block
-    for page in PAGES
-    for block in re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
-]
-
-
-TORCH = "import torch"
-
-
-@pytest.mark.parametrize(
-    "block", BLOCKS, ids=[f"torch{n}" if TORCH in block else n for n, block in enumerate(BLOCKS)]
-)
-@pytest.mark.filterwarnings("ignore:.*torch.jit.*:FutureWarning")
-def test_the_readme_s_python_runs_as_written(block, tmp_path, monkeypatch):
-    if TORCH in block:
-        pytest.importorskip("torch")
-    monkeypatch.chdir(tmp_path)
-    exec(compile(block, "README.md", "exec"), {})
-
-
-def test_the_page_of_measures_has_them_all():
-    page = (PACKAGE / "analysis" / "README.md").read_text()
-    public = [name for name in analysis.__all__ if inspect.isfunction(getattr(analysis, name))]
-    assert len(public) > 20
-    for name in public:
-        assert f"`{name}" in page, name
-    for name in complexity.MEASURES:
-        assert f"`{name.replace(' ', '_')}(" in page, name
-
-
-@pytest.mark.parametrize("page", [*PAGES, "figures/README.md"])
-def test_a_page_names_only_files_and_headings_that_exist(page):
-    text = (ROOT / page).read_text()
-    for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", text):
-        file = (ROOT / page).parent / target if target else ROOT / page
-        assert file.exists(), target
-        if anchor:
-            headings = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
-            assert anchor in {
-                re.sub(r"[^\w\- ]", "", h).lower().replace(" ", "-") for h in headings
-            }
-
-
-def test_the_code_of_a_cell_is_what_trains_and_tests_it_and_nothing_else():
-    files = {str(path.relative_to(PACKAGE)) for path in provenance.code_of(PACKAGE / "sweep.py")}
-    assert {"sweep.py", "training.py", "networks.py", "family.py", "analysis/novelty.py"} <= files
-    assert not {"study.py", "plotting.py", "analysis/__init__.py", "analysis/portrait.py"} & files
-    assert "synthesis.py" in {path.name for path in provenance.code_of(PACKAGE / "content.py")}
 
 
 def test_a_stamp_changes_with_code_and_not_with_words_about_it():

@@ -21,10 +21,10 @@ def use_all_cores() -> None:
 
     No effect on accelerators, nor once JAX has been used.
     """
-    # Small decompositions: the threads of a BLAS would wait on cores that are at work for XLA.
+    # A BLAS's threads would wait for cores that XLA keeps busy; its decompositions are small here.
     threadpoolctl.threadpool_limits(1, user_api="blas")
     os.environ["XLA_FLAGS"] = without_deadlock(os.environ.get("XLA_FLAGS", ""), jax.__version__)
-    # Where the process is confined to some cores, the others are of no use to it.
+    # A process may be confined to some of the cores.
     confined = getattr(os, "sched_getaffinity", None)
     cores = len(confined(0)) if confined else os.cpu_count() or 1
     with contextlib.suppress(RuntimeError):
@@ -32,11 +32,11 @@ def use_all_cores() -> None:
 
 
 def without_deadlock(flags: str, version: str) -> str:
-    """`XLA_FLAGS` under which a version of JAX does not wait for ever; to be set before it is used.
+    """`XLA_FLAGS` under which a version of JAX does not wait for ever; set before JAX is used.
 
-    An FFT of 0.11 on a CPU gives work to the threads of the pool that it runs on, and waits for it:
-    where as many run as there are threads, all wait (PyAutoLabs/PyAutoFit issue 1530 has it taken
-    apart). Without such a pool a device does its own work; 0.10.2 and 0.12.0 need no such thing.
+    An FFT of 0.11 on a CPU gives work to the thread pool that it runs on, and waits for it. Where
+    as many FFTs run as there are threads, all wait (analysed in PyAutoLabs/PyAutoFit issue 1530).
+    Without that pool a device does its own work. 0.10.2 and 0.12.0 do not need this.
     """
     option = "--xla_cpu_multi_thread_eigen"
     if not version.startswith("0.11.") or option in flags:

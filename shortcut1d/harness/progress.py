@@ -15,8 +15,8 @@ from shortcut1d.training.grid import ProgressReport
 class CtrlC:
     """Remembers that Ctrl-C was pressed.
 
-    Python loses the interrupt where it falls into a callback (of a garbage collector, of JAX); a
-    run then ends at its next report.
+    Python loses an interrupt that falls into a callback (of a garbage collector, of JAX). The run
+    then ends at its next report.
     """
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class Bar:
         """Show how far it is."""
         if self._began is None or done.earlier is not None:  # a run may have several sweeps
             self._began = time.perf_counter()
-            # What is there already says nothing about how fast the rest will go.
+            # Cells that were there already say nothing about how fast the rest will go.
             self._bar.reset(self._task, total=done.total, completed=done.earlier or 0)
             self.earlier += done.earlier or 0
             if done.earlier:
@@ -86,5 +86,5 @@ class Bar:
 
 
 def warn(line: str) -> None:
-    """Say something that does not stop the run."""
+    """Print a line that does not end the run."""
     print(line, file=sys.stderr)

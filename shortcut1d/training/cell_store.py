@@ -1,7 +1,7 @@
 """Finished cells on disk: a run that is killed goes on where it was.
 
 A folder of chunks. Each is one file, written atomically and named by the checksum of its bytes, so
-a file that was cut short or tampered with does not fit its name. There is no index to be lost.
+that a damaged file does not fit its name. There is no index to lose.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ class CellFolder:
         """Read what is there.
 
         Args:
-            folder: made when the first cells are finished.
+            folder: created when the first cells are finished.
             warn: told in a line about each file that is damaged or not a chunk; its cells are
                 then not in the archive.
             read: False to forget what is there.

@@ -1,4 +1,4 @@
-"""Many runs at once: cells, spread over the local devices, reported on as they go.
+"""Many runs at once: cells, spread over the local devices.
 
 On a CPU a device takes its cells one after the other (`lax.map`): small matrix products stay in
 cache, and a cell cannot depend on its neighbours. Elsewhere they run side by side (`vmap`), as many
@@ -204,7 +204,7 @@ def map_cells(
         count: cells.
         static: further arguments, hashable, the same for all cells.
         shared: arrays, the same for all cells.
-        max_parallel: at most so many side by side on a device, where cells run side by side.
+        max_parallel: cells that a device runs at once, where it runs several.
     """
     compiled = over_cells(function, *static, max_parallel=max_parallel)
     return _to_host(compiled(_spread(inputs, count), shared), count)

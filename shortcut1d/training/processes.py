@@ -1,7 +1,7 @@
-"""Several processes of one job: who does what, and how each gets what the others did.
+"""The processes of one job: which trains which cells, and how all get every result.
 
 Cells are independent, so each process trains its share on its own devices and nothing is exchanged
-until the end: a slow process holds nobody up, and the result does not depend on how many there are.
+until the end. The result does not depend on how many processes there are.
 """
 
 from collections.abc import Sequence
@@ -17,19 +17,19 @@ Item = TypeVar("Item")
 
 
 def share_of(items: Sequence[Item]) -> list[Item]:
-    """The part of `items` that falls to this process."""
+    """This process's share of `items`."""
     return list(items[jax.process_index() :: jax.process_count()])
 
 
 def agreed(flags: Sequence[bool]) -> list[bool]:
-    """`flags` as the first process has them: all must divide up the same work."""
+    """`flags` as the first process has them, since all must divide the same work."""
     if jax.process_count() == 1:
         return list(flags)
     return list(multihost_utils.broadcast_one_to_all(np.asarray(flags)))
 
 
 def gathered(records: Records) -> Records:
-    """The records of all processes, in each of them; they need not share a disk."""
+    """The records of all processes, in each process; they need not share a disk."""
     if jax.process_count() == 1:
         return records
     data = np.frombuffer(pack(records), np.uint8)

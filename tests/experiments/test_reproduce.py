@@ -1,6 +1,5 @@
 """All studies by one command, and whether what they left still stands."""
 
-import dataclasses
 import json
 import subprocess
 import sys
@@ -8,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import reproduce
-from common import gallery, papers
+from common import gallery
+from common.papers import Sentence
 
 from shortcut1d import store
-from shortcut1d.harness import options, provenance
 
 SCRIPT = Path(__file__).resolve().parent.parent.parent / "experiments" / "reproduce.py"
 QUICKEST = "diagnose_images"
@@ -43,7 +42,7 @@ def copy(finished, tmp_path):
 
 
 def checked(folder, capsys):
-    status = reproduce.main("", ["--check", "--out", str(folder)])
+    status = reproduce.main(["--check", "--out", str(folder)])
     return status, capsys.readouterr().out
 
 
@@ -58,15 +57,9 @@ def test_a_study_leaves_its_figure_and_the_page(finished):
 def test_what_is_there_is_not_run_again(finished, capsys):
     before = (finished / f"{QUICKEST}.json").stat().st_mtime_ns
     arguments = ["--preset", "smoke", "--only", QUICKEST, "--out", str(finished)]
-    assert reproduce.main("", arguments) == 0
+    assert reproduce.main(arguments) == 0
     assert "there, made by this code" in capsys.readouterr().out
     assert (finished / f"{QUICKEST}.json").stat().st_mtime_ns == before
-
-
-def test_the_settings_of_a_table_that_is_there_can_be_had_again(finished, capsys):
-    arguments = ["--preset", "kept", "--only", QUICKEST, "--out", str(finished)]
-    assert reproduce.main("", arguments) == 0
-    assert "there, made by this code" in capsys.readouterr().out
 
 
 def test_a_check_passes_on_what_was_just_made(finished, capsys):
@@ -151,14 +144,14 @@ def test_what_does_not_stand_is_run_or_drawn_again(copy, monkeypatch, spoil, aga
         return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(reproduce.subprocess, "run", noted)
-    reproduce.main("", ["--preset", "smoke", "--only", QUICKEST, "--out", str(copy)])
+    reproduce.main(["--preset", "smoke", "--only", QUICKEST, "--out", str(copy)])
     assert commands == ([f"{again} --out {copy}"] if again else [])
 
 
 def test_another_page_is_not_replaced(copy, capsys):
     (copy / "README.md").write_text("# My project")
-    assert reproduce.main("", ["--preset", "smoke", "--only", QUICKEST, "--out", str(copy)]) == 2
-    assert "whose README.md is no other page" in capsys.readouterr().err
+    assert reproduce.main(["--preset", "smoke", "--only", QUICKEST, "--out", str(copy)]) == 2
+    assert "README.md was not written by reproduce.py" in capsys.readouterr().err
     assert (copy / "README.md").read_text() == "# My project"
 
 
@@ -168,14 +161,13 @@ def test_another_page_is_not_replaced(copy, capsys):
         (["--only", "muzic_note"], "did you mean 'music_note'"),
         (["--check", "--only", "music_note"], "a folder with a table of music_note"),
         (["--check"], "a folder with a table of"),
-        (["--preset", "kept"], "music_note.json"),
         (["--presets", "quick"], "did you mean --preset"),
         (["--preset", "big"], "invalid choice"),
     ],
 )
 def test_a_slip_is_said_in_one_line(tmp_path, capsys, arguments, words):
     with pytest.raises(SystemExit) as leaving:
-        sys.exit(reproduce.main("", [*arguments, "--out", str(tmp_path)]))
+        sys.exit(reproduce.main([*arguments, "--out", str(tmp_path)]))
     assert leaving.value.code == 2
     assert words in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
@@ -190,7 +182,7 @@ def test_a_study_that_fails_is_named_and_the_others_are_run(tmp_path, monkeypatc
     reproduce.load.cache_clear()
     try:
         out = tmp_path / "out"
-        status = reproduce.main("", ["--only", "music_note", QUICKEST, "--out", str(out)])
+        status = reproduce.main(["--only", "music_note", QUICKEST, "--out", str(out)])
     finally:
         reproduce.load.cache_clear()
     said = capsys.readouterr()
@@ -199,56 +191,42 @@ def test_a_study_that_fails_is_named_and_the_others_are_run(tmp_path, monkeypatc
     assert "not finished: music_note" in said.err
 
 
-@pytest.mark.parametrize("name", [*reproduce.STORY, *reproduce.APART])
-def test_a_config_is_the_same_after_a_provenance_file_and_after_a_command_line(name, experiment):
-    presets = experiment(name).presets
-    parser = options.parser("", type(presets["quick"]), presets, Path())
-    for config in presets.values():
-        record = provenance.settings(config, "quick")
-        del record["preset"]
-        again = json.loads(json.dumps(record))
-        assert options.restored(type(config), again) == config
-        for began_with in presets.values():
-            given = options.given(
-                parser.parse_args(options.arguments(config, began_with)), type(config)
-            )
-            merged = {f: getattr(began_with, f) for f in again} | given
-            assert type(config)(**merged) == config
-
-
-def test_a_path_with_a_space_is_one_word(experiment):
-    preset = experiment("image_prior").presets["smoke"]
-    config = dataclasses.replace(preset)
-    object.__setattr__(config, "images", "my pictures")  # which need not be there
-    assert options.arguments(config, preset) == ["--images", "my pictures"]
-
-
 def test_every_study_is_in_the_story():
     scripts = {path.stem for path in SCRIPT.parent.glob("*.py")} - {"reproduce"}
     assert scripts == {*reproduce.STORY, *reproduce.APART}
 
 
-def claim(statement, verdict):
+def claim(statement, verdict, sentence=None, domain="1D"):
     return {
         "statement": statement, "statistic": "|x|", "value": 1.0, "interval_95": [0.5, None],
-        "seeds": 3, "side": "above", "threshold": 0, "verdict": verdict,
+        "count": 3, "over": "seeds", "side": "above", "threshold": 0, "verdict": verdict,
+        "sentences": [sentence] if sentence else [], "domain": domain,
     }  # fmt: skip
 
 
-def test_a_claim_of_the_papers_holds_in_part_where_some_of_ours_do():
-    held, failed = claim("a", "holds"), claim("b", "fails")
-    one_seed = claim("c", "undecided")
+def test_a_sentence_of_the_papers_holds_in_part_where_some_claims_do():
+    held, failed, one_seed = claim("a", "holds"), claim("b", "fails"), claim("c", "undecided")
+    assert gallery.verdict([held, held]) == "holds"
+    assert gallery.verdict([held, failed]) == "in part (1 of 2)"
+    assert gallery.verdict([failed]) == "**fails**"
+    assert gallery.verdict([one_seed]) == gallery.verdict([held, one_seed]) == "undecided"
+    assert gallery.verdict([]) == "not studied"
 
-    def verdict(*claims, missing=()):
-        return papers.Result([("study", one) for one in claims], list(missing)).verdict
 
-    assert verdict(held, held) == "holds"
-    assert verdict(held, failed) == verdict(held, failed) == "in part (1 of 2)"
-    assert verdict(failed) == "**fails**"
-    assert verdict(one_seed) == verdict(held, one_seed) == "undecided"
-    assert verdict() == "not studied"
-    assert verdict(missing=[papers.Evidence("x", ".")]) == "not run"
-    assert verdict(held, missing=[papers.Evidence("x", ".")]) == "not all run (1 of 1 hold)"
+def test_a_claim_stands_beside_the_sentence_that_it_names_in_its_domain():
+    claims = [
+        claim("one", "holds", Sentence.PRIOR), claim("two", "fails", Sentence.PRIOR, "2D"),
+        claim("three", "fails"),
+    ]  # fmt: skip
+    studies = [gallery.Study("my_study", "It grows.", {"claims": claims})]
+    rows = [row for row in gallery.papers_table(studies).splitlines() if Sentence.PRIOR in row]
+    assert rows == [
+        f"| {Sentence.PRIOR} | holds<br>[My study](#my-study): one; 1 [0.5, not known] holds "
+        "| **fails**<br>[My study](#my-study): two; 1 [0.5, not known] fails |"
+    ]
+    brief = gallery.papers_table(studies, brief=True)
+    assert f"| {Sentence.PRIOR} | holds | **fails** |" in brief
+    assert "three" not in gallery.papers_table(studies)
 
 
 def test_a_table_of_claims_says_what_is_not_known_and_keeps_its_cells():

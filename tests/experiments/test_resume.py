@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).resolve().parent.parent.parent / "experiments" / "phase_diagram.py"
 NETWORK = ("--networks", "mlp", "--seeds", "1", "--steps", "300")
 OPTIONS = ("--preset", "smoke", *NETWORK, "--chunk", "1")  # nine chunks
 
 
-def begin(out, *more):
+def started(out, *more):
     return subprocess.Popen(
         [sys.executable, SCRIPT, *OPTIONS, "--out", out, *more],
         stdout=subprocess.PIPE,
@@ -46,7 +47,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_unbroken_table(unbro
     moments = random.Random(0)
     finished = 0
     for wanted in (0, 1, 4):  # chunks that are to be there before it is killed
-        process = begin(tmp_path)
+        process = started(tmp_path)
         while process.poll() is None and len(chunks(tmp_path)) < wanted:
             time.sleep(0.002)
         time.sleep(moments.uniform(0, 3 if wanted == 0 else 0.2))
@@ -56,14 +57,14 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_unbroken_table(unbro
         finished = len(chunks(tmp_path))
     damaged = chunks(tmp_path)[0]
     damaged.write_bytes(damaged.read_bytes()[:-1])
-    complaints = end(begin(tmp_path))
+    complaints = end(started(tmp_path))
     assert f"{damaged}: damaged" in complaints
     assert f"{finished - 1} of 9 cells are finished from an earlier run" in complaints
     assert (tmp_path / "phase_diagram.csv").read_bytes() == unbroken
 
 
 def test_ctrl_c_ends_with_a_line_that_says_how_to_go_on(tmp_path):
-    process = begin(tmp_path, "--steps", "3000")  # or it is done before it hears the signal
+    process = started(tmp_path, "--steps", "3000")  # or it is done before it hears the signal
     while process.poll() is None and not chunks(tmp_path):
         time.sleep(0.002)
     process.send_signal(signal.SIGINT)
@@ -79,7 +80,7 @@ def test_two_processes_make_the_table_of_one_without_sharing_a_disk(unbroken, tm
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
     job = [
-        begin(tmp_path / str(number), "--distributed", address, str(number), "2")
+        started(tmp_path / str(number), "--distributed", address, str(number), "2")
         for number in range(2)
     ]
     for process in job:

@@ -276,7 +276,7 @@ def test_a_degradation_of_another_shape_is_refused_before_the_first_step():
 
 def test_weight_decay_is_refused_where_weights_say_what_a_network_is(key):
     network = Autoencoder(width=2, levels=2)
+    decaying = Schedule(2, 2, weight_decay=0.1)
     for made in (network, Chain(CONV, network)):
         with pytest.raises(errors.InvalidInput, match=r"weight_decay: got 0\.1"):
-            decaying = Schedule(2, 2, weight_decay=0.1)
             loop.start(key, signals.melody(), None, decaying.pace(), made, decaying)

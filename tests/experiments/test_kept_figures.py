@@ -1,20 +1,22 @@
 """The claims reproduce: trained anew, and as printed beside the figures that are kept."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 import pytest
 import reproduce
-from common import gallery, papers
-from common.signal_tasks import NO_SPAN
+from common import gallery
+from common.papers import Sentence
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from shortcut1d import store
+from shortcut1d import plotting, store
+from shortcut1d.harness import provenance
 from shortcut1d.training.evaluation import EvalConfig
 from shortcut1d.training.sweep import Session, sweep
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-KEPT = sorted(path.stem for path in (ROOT / "figures").glob("*.json"))
+FIGURES = ROOT / "figures"
+KEPT = sorted(path.stem for path in FIGURES.glob("*.json"))
 
 
 def test_the_music_note_s_claims_hold_at_half_the_training(experiment, optimised):
@@ -39,7 +41,7 @@ def test_widening_as_advised_beats_training_on_everything(module, optimised):
     advice = sweet_spot.advice_on(config, sweet_spot.pairs(0)[name])
     assert not advice.balanced
     runs = [who for seed in (0, 1) for who in sweet_spot.arms(config, name, advice, seed)]
-    eval_config = EvalConfig(config.samples, NO_SPAN)
+    eval_config = EvalConfig(config.samples)
     table = sweep(runs, config.schedule(), eval_config, Session()).table.assign(part="tried")
     everything, wider = (
         sweet_spot.error_of(table, name, arm) for arm in (sweet_spot.EVERYTHING, sweet_spot.WIDER)
@@ -49,41 +51,41 @@ def test_widening_as_advised_beats_training_on_everything(module, optimised):
 
 @pytest.mark.parametrize("name", KEPT)
 def test_the_kept_table_supports_the_claims_as_printed(name, experiment):
-    table, table_data = store.read_table(ROOT / "figures" / f"{name}.csv")
-    _, arrays_data = store.read_arrays(ROOT / "figures" / f"{name}.npz")
-    record = json.loads((ROOT / "figures" / f"{name}.json").read_text())
+    table, table_data = store.read_table(FIGURES / f"{name}.csv")
+    _, arrays_data = store.read_arrays(FIGURES / f"{name}.npz")
+    record = reproduce.record_of(FIGURES, name)
     assert record["table_sha256"] == store.checksum(table_data, arrays_data)
     assert [claim.record() for claim in experiment(name).claims(table)] == record["claims"]
 
 
+@pytest.mark.parametrize("name", KEPT)
+def test_the_kept_figure_is_drawn_from_its_table(name, experiment):
+    table, _ = store.read_table(FIGURES / f"{name}.csv")
+    arrays, _ = store.read_arrays(FIGURES / f"{name}.npz")
+    with plotting.style():
+        figure = experiment(name).plot(table, arrays)
+    FigureCanvasAgg(figure).draw()
+    width, height = figure.get_size_inches()
+    assert (width, height) == (plotting.TWO_COLUMNS, pytest.approx(height))
+    assert sum(len(part.get_axes()) for part in [figure, *figure.subfigs]) > 0
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_the_kept_figure_was_made_by_the_kept_preset(name, experiment):
+    preset = experiment(name).presets["kept"]
+    assert provenance.settings(preset, "kept") == reproduce.record_of(FIGURES, name)["config"]
+
+
 def test_the_gallery_is_the_page_of_the_kept_tables():
-    assert (ROOT / "figures" / "README.md").read_text() == reproduce.page(ROOT / "figures")
+    assert (FIGURES / "README.md").read_text() == reproduce.page(FIGURES)
 
 
 def test_the_readme_says_what_became_of_the_papers_claims():
-    assert gallery.papers_table(kept_claims(), brief=True) in (ROOT / "README.md").read_text()
+    studies, _ = reproduce.studies_in(FIGURES)
+    assert gallery.papers_table(studies, brief=True) in (ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize("stated", papers.PAPER, ids=lambda stated: stated.statement[:40])
-def test_the_evidence_on_a_claim_of_the_papers_is_there(stated):
-    for evidence in (*stated.signals, *stated.pictures):
-        assert not papers.found([evidence], kept_claims()).missing, evidence
-
-
-def test_every_claim_of_ours_tests_one_of_the_papers_or_is_said_to_test_none():
-    kept = kept_claims()
-    named = [
-        claim
-        for evidence in ([*s.signals, *s.pictures] for s in papers.PAPER)
-        for claim in papers.found(evidence, kept).claims
-    ]
-    ours = papers.found(papers.OURS, kept)
-    assert not ours.missing
-    for study, claims in kept.items():
-        for claim in claims:
-            assert ((study, claim) in named) != ((study, claim) in ours.claims), claim["statement"]
-
-
-def kept_claims():
-    figures = ROOT / "figures"
-    return {name: json.loads((figures / f"{name}.json").read_text())["claims"] for name in KEPT}
+def test_every_sentence_of_the_papers_is_tested_by_a_claim():
+    studies, _ = reproduce.studies_in(FIGURES)
+    tested = {s for study in studies for c in study.record["claims"] for s in c["sentences"]}
+    assert tested == set(Sentence)

@@ -23,8 +23,8 @@ class CellFolder:
 
         Args:
             folder: created when the first cells are finished.
-            warn: told in a line about each file that is damaged or not a chunk; its cells are
-                then not in the archive.
+            warn: called with a line about each file that is damaged or no chunk; its cells are
+                then missing.
             read: False to forget what is there.
 
         Raises:

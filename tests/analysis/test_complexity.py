@@ -295,7 +295,7 @@ def test_changing_sides_changes_the_sign_of_the_balance(one, other):
 
 
 @pytest.mark.parametrize(
-    ("asked", "meant"),
+    ("targets", "meant"),
     [("learnabilty", "learnability"), ("spectral-entropy", "spectral entropy")],
 )
 def test_an_unknown_measure_is_refused_with_a_suggestion(targets, meant):

@@ -152,7 +152,7 @@ def test_what_shines_through_is_black(tmp_path):
 
 
 def test_a_large_folder_is_cut_short_and_said_to_be(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "MOST_PHOTOGRAPHS", 3)
+    monkeypatch.setattr(images, "MAX_PHOTOGRAPHS", 3)
     for number in range(5):
         Image.fromarray(SHADES.astype(np.uint8)).save(tmp_path / f"{number}.png")
     said = []

@@ -259,7 +259,7 @@ def test_cells_with_and_without_weights_are_not_trained_together(key):
     noise = composition.nothing(32, 1)
     weights = networks.init(SMALL, key, (32,), 1)
     cells = [Cell(MELODIES, noise, SMALL, 0, begin) for begin in (None, weights)]
-    with pytest.raises(InvalidInput, match="begin: got '1 of 2 cells'"):
+    with pytest.raises(InvalidInput, match="init_params: got '1 of 2 cells'"):
         grid.train(cells, Schedule(1, 2))
 
 

@@ -1,6 +1,6 @@
 """A claim is a statistic over seeds, its interval and a threshold stated beforehand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ class Claim(NamedTuple):
     interval: its value and 95% interval.
     side, threshold: it should lie "above" or "below" this.
     over: what the interval is over.
-    sentence: what a paper says that this tests, in its words; None for nothing.
+    sentences: what papers say that this tests, in their words.
     domain: "1D" for signals, "2D" for pictures.
     """
 
@@ -29,7 +29,7 @@ class Claim(NamedTuple):
     side: Literal["above", "below"]
     threshold: float
     over: str = "seeds"
-    sentence: str | None = None
+    sentences: tuple[str, ...] = ()
     domain: Literal["1D", "2D"] = "1D"
 
     @property
@@ -62,7 +62,7 @@ class Claim(NamedTuple):
             "side": self.side,
             "threshold": self.threshold,
             "verdict": self.verdict,
-            "sentence": self.sentence,
+            "sentences": list(self.sentences),
             "domain": self.domain,
         }
 
@@ -76,7 +76,7 @@ def claim(
     below: float | None = None,
     of: Callable[[np.ndarray], np.ndarray] = mean_over_seeds,
     over: str = "seeds",
-    sentence: str | None = None,
+    sentence: str | Sequence[str] = (),
     domain: Literal["1D", "2D"] = "1D",
 ) -> Claim:
     """That a statistic over seeds lies on one side of a threshold; above 0 if none is given.
@@ -89,13 +89,14 @@ def claim(
         below: the threshold, where it should lie below.
         of: the statistic, `(seeds, *columns, resamples)` to `(resamples,)`; see `bootstrap`.
         over: what the rows are.
-        sentence: what a paper says that this tests.
+        sentence: what a paper says that this tests; several where it tests several.
         domain: "1D" for signals, "2D" for pictures.
     """
     interval = bootstrap(np.asarray(values), of)
     side: Literal["above", "below"] = "above" if below is None else "below"
     threshold = (above or 0.0) if below is None else below
-    return Claim(statement, statistic, interval, side, threshold, over, sentence, domain)
+    sentences = (sentence,) if isinstance(sentence, str) else tuple(sentence)
+    return Claim(statement, statistic, interval, side, threshold, over, sentences, domain)
 
 
 def ratio_of_means(

@@ -10,7 +10,7 @@ import difflib
 import inspect
 import math
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +153,44 @@ def non_empty(field: str, value: object, wanted: str) -> tuple[Any, ...]:
     if isinstance(value, list | tuple) and value:
         return tuple(value)
     raise refuse(field, value, wanted)
+
+
+def distinct(field: str, values: Sequence[Any], known: Iterable[str] | None = None) -> None:
+    """Refuse `values` if there are none, one is named twice, or one is not among the `known`.
+
+    Raises:
+        InvalidInput: any of these.
+    """
+    if not values or len(set(values)) < len(values):
+        raise refuse(field, values, "at least one, each named once")
+    if known is not None:
+        for value in values:
+            choice(field, value, known)
+
+
+def rising(
+    field: str,
+    values: Sequence[Any],
+    wanted: str = "at least one, in rising order",
+    *,
+    low: int = 1,
+    high: int | None = None,
+) -> None:
+    """Refuse `values` unless each is above the one before it.
+
+    Args:
+        field: the name by which the user gave them.
+        values: numbers.
+        wanted: what the message asks for.
+        low: the fewest that there may be.
+        high: the most; None for any number.
+
+    Raises:
+        InvalidInput: out of order, one of them twice, too few or too many.
+    """
+    enough = low <= len(values) <= (len(values) if high is None else high)
+    if not enough or list(values) != sorted(set(values)):
+        raise refuse(field, values, wanted)
 
 
 def numbers(field: str, value: object, *, axes: int = 1) -> np.ndarray:

@@ -55,8 +55,7 @@ class Schedule:
         errors.choice("loss", self.loss, LOSSES)
         for step in self.checkpoints:
             errors.integer("checkpoints", step, low=0, high=self.steps)
-        if list(self.checkpoints) != sorted(set(self.checkpoints)):
-            raise errors.refuse("checkpoints", self.checkpoints, "steps in rising order")
+        errors.rising("checkpoints", self.checkpoints, "steps in rising order", low=0)
         errors.number("weight_decay", self.weight_decay, low=0, high=MAX_RATE)
         errors.number("sharpness", self.sharpness, low=0, high=MAX_RATE)
 

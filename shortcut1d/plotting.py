@@ -118,6 +118,21 @@ def bar(axes: Axes, x: Interval, y: float, color: str, marker: str) -> None:
     axes.plot(x.estimate, y, marker, color=color, markersize=5, markeredgewidth=0, zorder=3)
 
 
+def name_rows(axes: Axes, names: Sequence[str], colors: Sequence[str] = (), **details: Any) -> None:
+    """Rows from the top down, named on the left.
+
+    Args:
+        axes: where row 0, 1, ... were drawn at heights 0, 1, ...
+        names: one a row.
+        colors: of the names, one a row; none for black.
+        details: of the names, such as their font size.
+    """
+    axes.set_yticks(range(len(names)), names, **details)
+    for label, color in zip(axes.get_yticklabels(), colors, strict=False):
+        label.set_color(color)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+
+
 def curve(
     axes: Axes,
     x: Sequence[float] | Float[np.ndarray, " points"],
@@ -143,8 +158,8 @@ def curve(
 def heat_map(
     axes: Axes,
     values: Float[np.ndarray, "rows columns"],
-    across: Sequence[float],
-    up: Sequence[float],
+    across: Sequence[float] | np.ndarray,
+    up: Sequence[float] | np.ndarray,
     colors: str,
     limits: tuple[float, float],
 ) -> Any:

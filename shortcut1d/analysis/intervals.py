@@ -1,10 +1,11 @@
 """How sure: bootstrap intervals over seeds."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
 from scipy.stats import norm, t
 
 from shortcut1d import errors
@@ -17,13 +18,16 @@ COUNTS = 2**22  # of them held at once
 class Interval(NamedTuple):
     """A statistic and its interval; NaN bounds where one seed is all there is.
 
-    estimate, low, high: in the statistic's unit. seeds: how many it rests on.
+    Each part is a number, or an array of them where it is an interval of each of many columns.
+
+    estimate, low, high: in the statistic's unit.
+    seeds: how many it rests on.
     """
 
-    estimate: float
-    low: float
-    high: float
-    seeds: int
+    estimate: Any
+    low: Any
+    high: Any
+    seeds: Any
 
     def __str__(self) -> str:
         return f"{self.estimate:.3g} [{self.low:.3g}, {self.high:.3g}]"
@@ -35,7 +39,7 @@ def mean_over_seeds(values: Float[np.ndarray, "seeds *rest"]) -> Float[np.ndarra
 
 
 def bootstrap(
-    values: Float[np.ndarray, "seeds *columns"],
+    values: ArrayLike,
     statistic: Callable[[np.ndarray], np.ndarray] = mean_over_seeds,
     confidence: float = 0.95,
 ) -> Interval:
@@ -49,8 +53,8 @@ def bootstrap(
     pass 75%.
 
     Args:
-        values: one row a seed; further columns stay together, so that what shares a seed is
-            compared in pairs.
+        values: `(seeds, *columns)`; columns stay together, so that what shares a seed is compared
+            in pairs.
         statistic: `(seeds, *columns, resamples)` to `(resamples,)`.
         confidence: between 0 and 1.
 
@@ -78,8 +82,11 @@ def bootstrap(
     return Interval(estimate, float(low), float(high), count)
 
 
-def bootstrap_each(values: Float[np.ndarray, "seeds *rest"]) -> Interval:
+def bootstrap_each(values: ArrayLike) -> Interval:
     """`bootstrap` of each of many columns, as one `Interval` of arrays: for a curve or a map.
+
+    Args:
+        values: `(seeds, *rest)`.
 
     Returns:
         an interval whose parts have the shape `*rest`.

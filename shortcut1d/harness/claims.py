@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 from scipy.stats import spearmanr
 
 from shortcut1d.analysis import Interval, bootstrap
@@ -70,7 +71,7 @@ class Claim(NamedTuple):
 def claim(
     statement: str,
     statistic: str,
-    values: Float[np.ndarray, "seeds *columns"],
+    values: ArrayLike,
     *,
     above: float | None = None,
     below: float | None = None,
@@ -84,7 +85,7 @@ def claim(
     Args:
         statement: in words.
         statistic: what is computed.
-        values: one row a seed; columns stay together, so that what shares a seed is paired.
+        values: `(seeds, *columns)`; columns stay together, so that what shares a seed is paired.
         above: the threshold, where the statistic should lie above it.
         below: the threshold, where it should lie below.
         of: the statistic, `(seeds, *columns, resamples)` to `(resamples,)`; see `bootstrap`.
@@ -92,7 +93,7 @@ def claim(
         sentence: what a paper says that this tests; several where it tests several.
         domain: "1D" for signals, "2D" for pictures.
     """
-    interval = bootstrap(np.asarray(values), of)
+    interval = bootstrap(values, of)
     side: Literal["above", "below"] = "above" if below is None else "below"
     threshold = (above or 0.0) if below is None else below
     sentences = (sentence,) if isinstance(sentence, str) else tuple(sentence)
@@ -106,10 +107,13 @@ def ratio_of_means(
     return np.mean(pairs[:, 0], axis=0) / np.mean(pairs[:, 1], axis=0)
 
 
-def rank_correlation(
-    axis: Float[np.ndarray, " points"] | list[float], values: Float[np.ndarray, "seeds points"]
-) -> Float[np.ndarray, " seeds"]:
-    """Spearman's, of each row with the axis; NaN where a value is NaN, or all are equal."""
+def rank_correlation(axis: ArrayLike, values: ArrayLike) -> Float[np.ndarray, " seeds"]:
+    """Spearman's, of each row with the axis; NaN where a value is NaN, or all are equal.
+
+    Args:
+        axis: `(points,)`.
+        values: `(seeds, points)`.
+    """
     return np.array(
         [
             np.nan if np.isnan(row).any() or np.ptp(row) == 0 else spearmanr(axis, row).statistic

@@ -1,9 +1,9 @@
 """Complexity before training: can samples alone say which component a network will fit?
 
-Six measures of how hard a family is, the same for content and noise, and the paper's rule that a
-network fits the simpler of the two. Judged on the phase diagram, whose cells this script shares:
-does the balance between the complexities tell the sign of the index, and its rank? The control
-knows the content only, and not what it is under.
+Six measures say how complex a family is, content or noise. The papers' rule says that a network
+fits the simpler of the two. Does the balance between the two complexities tell the sign of the
+index, and its rank? This is judged on the cells of the phase diagram, which this script shares.
+The control knows the complexity of the content alone.
 """
 
 import sys
@@ -14,7 +14,8 @@ from typing import Any
 import jax
 import numpy as np
 import pandas as pd
-from common.signal_tasks import MAPS, MapConfig, complexity_in_name, train_map
+from common.papers import Sentence
+from common.signal_tasks import MAPS, MapConfig, train_map
 from matplotlib.figure import Figure
 from scipy.stats import rankdata, spearmanr
 
@@ -22,10 +23,10 @@ from shortcut1d import errors, plotting
 from shortcut1d.analysis import bootstrap, bootstrap_each
 from shortcut1d.analysis.complexity import DEFAULT, MEASURES
 from shortcut1d.data import degradations, signals
-from shortcut1d.harness.claims import Claim, claim_mean
+from shortcut1d.harness.claims import Claim, claim
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option
-from shortcut1d.training import evaluation
+from shortcut1d.training.evaluation import array_of, indices
 from shortcut1d.training.sweep import Session
 
 CONTROL = "content alone"
@@ -45,31 +46,26 @@ class Config(MapConfig):
 
 def run(config: Config, session: Session) -> Result:
     """The index of every cell, beside the complexities of its content and of its noise."""
-    index = evaluation.indices(train_map(config, session))
-    drawn = {
-        f"{name}({value:g})": np.asarray(family.sample(jax.random.key(0), config.draws))
-        for name, families in (
-            ("band", {f: signals.band(f) for f in config.frequencies}),
-            (
-                "clicks",
-                {k: degradations.clicks(k, level=config.level) for k in config.shapes},
-            ),
-        )
-        for value, family in families.items()
-    }
+    index = indices(train_map(config, session))
+
+    def draws(family: Any) -> np.ndarray:
+        return np.asarray(family.sample(jax.random.key(0), config.draws))
+
+    contents = {f: draws(signals.band(f)) for f in config.frequencies}
+    noises = {k: draws(degradations.clicks(k, level=config.level)) for k in config.shapes}
     tables = []
     for measure, of_samples in MEASURES.items():
-        complexity = {name: of_samples(samples) for name, samples in drawn.items()}
+        of_content = index["frequency"].map({f: of_samples(x) for f, x in contents.items()})
+        of_noise = index["shapes"].map({k: of_samples(x) for k, x in noises.items()})
         part = index.assign(
             measure=measure,
-            content_complexity=index["content"].map(complexity),
-            degradation_complexity=index["degradation"].map(complexity),
+            content_complexity=of_content,
+            degradation_complexity=of_noise,
+            balance=np.log2(of_noise / of_content),
         )
-        ratio = part["degradation_complexity"] / part["content_complexity"]
-        tables.append(part.assign(balance=np.log2(ratio)))
+        tables.append(part)
         if measure == DEFAULT:
-            alone = part.assign(measure=CONTROL, balance=-np.log2(part["content_complexity"]))
-            tables.append(alone)
+            tables.append(part.assign(measure=CONTROL, balance=-np.log2(of_content)))
     return Result(pd.concat(tables, ignore_index=True))
 
 
@@ -87,9 +83,8 @@ def held_out_accuracy(cells: pd.DataFrame) -> float:
 
     For each cell, the threshold that does best on the cells of other contents *and* other noises.
     """
-    frequency = cells["content"].map(complexity_in_name).to_numpy()
-    shapes = cells["degradation"].map(complexity_in_name).to_numpy()
-    balance, positive = cells["balance"].to_numpy(), cells["phi"].to_numpy() > 0
+    frequency, shapes, balance = cells[["frequency", "shapes", "balance"]].to_numpy().T
+    positive = cells["phi"].to_numpy() > 0
     told = []
     for row in range(len(cells)):
         others = (frequency != frequency[row]) & (shapes != shapes[row])
@@ -153,78 +148,82 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     if judged.empty:
         judged = table
     made = []
-    for network in dict.fromkeys(table["network"]):
-        for statement, name, statistic, threshold in (
-            ("the simpler component is the one that is fitted", RULE, "share of cells", 0.9),
-            ("the balance tells which component is fitted", AREA, "area under the ROC curve", 0.9),
-            ("the balance tells how far", WITH_PHI, "rank correlation", 0.8),
-        ):
-            made.append(
-                claim_mean(
-                    f"{network}: {statement}, by {best}",
-                    statistic,
-                    score(judged, network, best, name),
-                    "above",
-                    threshold,
-                )
-            )
-        gain = score(judged, network, best, AREA) - score(judged, network, CONTROL, AREA)
-        made.append(
-            claim_mean(
+    for network in table["network"].unique():
+        by_rule, area, with_phi = (
+            score(judged, network, best, name) for name in (RULE, AREA, WITH_PHI)
+        )
+        made += [
+            claim(
+                f"{network}: the simpler component is the one that is fitted, by {best}",
+                "share of cells",
+                by_rule,
+                above=0.9,
+                sentence=Sentence.SHORTCUT,
+            ),
+            claim(
+                f"{network}: the balance tells which component is fitted, by {best}",
+                "area under the ROC curve",
+                area,
+                above=0.9,
+            ),
+            claim(
+                f"{network}: the balance tells how far, by {best}",
+                "rank correlation",
+                with_phi,
+                above=0.8,
+            ),
+            claim(
                 f"{network}: the noise's complexity adds to what the content's tells",
                 "area under the ROC curve, less that of the content alone",
-                gain,
-                "above",
-                0.0,
-            )
-        )
+                area - score(judged, network, CONTROL, AREA),
+            ),
+        ]
     return made
 
 
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     """All measures, scored; and the index against the balance of the default one."""
-    names = list(dict.fromkeys(table["network"]))
-    with plotting.style():
-        figure = Figure(figsize=(plotting.TWO_COLUMNS, 4.4), layout="constrained")
-        above, below = _halves(figure)
-        panels = above.subplots(1, len(SCORES), sharey=True)
-        for axes, name in zip(panels, SCORES, strict=True):
-            chance = 0.0 if name in (WITH_PHI, WITH_RHO) else 0.5
-            axes.axvline(chance, color=plotting.PALE, linewidth=0.8, zorder=0)
-            for shift, network in enumerate(names):
-                for row, measure in enumerate(ROWS):
-                    found = bootstrap(score(table, network, measure, name))
-                    color, marker = STYLE[network]
-                    plotting.bar(axes, found, row + 0.3 * shift, color, marker)
-            axes.set_title(name, fontsize=6.5)
-            axes.set_xlim(0.4 if chance else -0.1, 1.03)
-        panels[0].set_yticks(np.arange(len(ROWS)) + 0.15, ROWS)
-        panels[0].set_ylim(len(ROWS) - 0.5, -0.4)
-        scatter = below.subplots(1, len(names), sharey=True, squeeze=False)[0]
-        for axes, network in zip(scatter, names, strict=True):
-            drawn = _draw_balance(axes, table, network)
-        scatter[0].set_ylabel("index $\\varphi$\n(mean of seeds, 95%)")
-        bar = below.colorbar(drawn, ax=list(scatter), aspect=14)
-        bar.set_label("content frequency\n(cycles per window)")
-        return figure
+    names = table["network"].unique()
+    figure = plotting.new_figure(4.4)
+    parts = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 1.15])
+    above, below = parts.flat
+    panels = above.subplots(1, len(SCORES), sharey=True)
+    for axes, name in zip(panels, SCORES, strict=True):
+        chance = 0.0 if name in (WITH_PHI, WITH_RHO) else 0.5
+        axes.axvline(chance, color=plotting.PALE, linewidth=0.8, zorder=0)
+        for shift, network in enumerate(names):
+            for row, measure in enumerate(ROWS):
+                found = bootstrap(score(table, network, measure, name))
+                plotting.bar(axes, found, row + 0.3 * shift, *STYLE[network])
+        axes.set_title(name, fontsize=6.5)
+        axes.set_xlim(0.4 if chance else -0.1, 1.03)
+    panels[0].set_yticks(np.arange(len(ROWS)) + 0.15, ROWS)
+    panels[0].set_ylim(len(ROWS) - 0.5, -0.4)
+    scatter = below.subplots(1, len(names), sharey=True, squeeze=False)[0]
+    for axes, network in zip(scatter, names, strict=True):
+        cells = table[(table["network"] == network) & (table["measure"] == DEFAULT)]
+        drawn = _draw_balance(axes, cells)
+        axes.set_title(network, loc="left", color=STYLE[network][0])
+    scatter[0].set_ylabel("index $\\varphi$\n(mean of seeds, 95%)")
+    bar = below.colorbar(drawn, ax=list(scatter), aspect=14)
+    bar.set_label("content frequency\n(cycles per window)")
+    return figure
 
 
-def _halves(figure: Figure) -> Any:
-    return figure.subfigures(2, 1, height_ratios=[1, 1.15])
-
-
-def _draw_balance(axes: Any, table: pd.DataFrame, network: str) -> Any:
-    cells = table[(table["network"] == network) & (table["measure"] == DEFAULT)]
-    groups = cells.groupby(["content", "degradation"], sort=False)
-    balance = groups["balance"].first().to_numpy()
-    of = [complexity_in_name(name) for name, _ in groups.groups]
-    each = bootstrap_each(part.to_numpy() for _, part in groups["phi"])
+def _draw_balance(axes: Any, cells: pd.DataFrame) -> Any:
+    """The index of each cell, against the balance."""
+    phi, balances = (
+        array_of(cells, column, "seed", "frequency", "shapes").stack(cell=("frequency", "shapes"))
+        for column in ("phi", "balance")
+    )
+    balance, each = balances[0], bootstrap_each(phi)
     axes.vlines(balance, each.low, each.high, color=plotting.PALE, linewidth=0.8, zorder=1)
-    drawn = axes.scatter(balance, each.estimate, c=of, cmap="viridis", norm="log", s=14, zorder=2)
+    drawn = axes.scatter(
+        balance, each.estimate, c=balance["frequency"], cmap="viridis", norm="log", s=14, zorder=2
+    )
     axes.axhline(0, color=plotting.INK, linewidth=0.5)
     axes.axvline(0, color=plotting.INK, linewidth=0.5)
     axes.set_xlabel(f"balance: noise over content,\n{DEFAULT} (doublings)")
-    axes.set_title(network, loc="left", color=STYLE[network][0])
     return drawn
 
 
@@ -232,7 +231,6 @@ STYLE = {"conv": (plotting.BLUE, "o"), "mlp": (plotting.ORANGE, "s")}
 
 experiment = Experiment(
     name="complexity",
-    summary=__doc__,
     message=(
         "A network fits the simpler component: for the conv net the index changes sign where "
         "noise and content have the same intrinsic dimension, and nothing was fitted to make "
@@ -242,6 +240,7 @@ experiment = Experiment(
         "smoke": Config(**MAPS["smoke"], draws=64),
         "quick": Config(**MAPS["quick"]),
         "full": Config(**MAPS["full"], draws=4096),
+        "kept": Config(**MAPS["kept"]),  # 34 s on 2 cores, with the phase diagram's cells
     },
     run=run,
     plot=plot,

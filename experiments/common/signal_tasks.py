@@ -1,9 +1,9 @@
 """What several studies share: the options of training, and two kinds of grid.
 
-In every cell of the map (the phase diagram) a network is trained on content up to one frequency
-under clicks of so many shapes, and then given what it has not seen: melodies and a tune, other
-clicks, and hiss. In every cell of the other grid it is trained on a pool of so many melodies under
-such clicks, and then given new melodies, other clicks, and both.
+In each cell of the map (the phase diagram), a network is trained on content up to one frequency
+under clicks of so many shapes. It is tested on unseen melodies and a tune, other clicks, and hiss.
+In each cell of the other grid, it is trained on a pool of so many melodies under such clicks. It is
+tested on new melodies, other clicks, and both.
 """
 
 import dataclasses
@@ -40,7 +40,7 @@ from shortcut1d.training.sweep import Session, sweep
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How networks are trained and tested; experiments add what is theirs."""
+    """How networks are trained and tested; each study adds its own options."""
 
     seeds: int = option(5, "networks of each kind, each with its own weights, data and clicks")
     width: int = option(16, "channels of the convolutional nets")
@@ -58,20 +58,20 @@ class TrainConfig:
         self.schedule()
 
     def schedule(self, **others: Any) -> Schedule:
-        """How every network is trained, and `others` of the fields of a `Schedule`."""
+        """How every network is trained; `others` are fields of `Schedule` that differ."""
         usual = Schedule(self.steps, self.batch, self.learning_rate, self.loss)
         return dataclasses.replace(usual, **others)
 
 
 def check_bands(frequencies: Iterable[float]) -> None:
-    """Refuse content frequencies that no band can have."""
+    """Refuse content frequencies that a band cannot have."""
     with errors.reported_as("frequencies"):
         for frequency in frequencies:
             signals.band(frequency)
 
 
 def check_clicks(shapes: Iterable[int], level: float = 0.0) -> None:
-    """Refuse numbers of shapes that no clicks can have, and levels."""
+    """Refuse numbers of shapes, and a level in dB, that clicks cannot have."""
     degradations.clicks(level=level)
     with errors.reported_as("shapes"):
         for count in shapes:
@@ -86,7 +86,7 @@ NETWORKS: dict[str, Callable[["MapConfig"], Network]] = {
 
 @dataclass(frozen=True)
 class MapConfig(TrainConfig):
-    """Which cells a map has, and how they are trained."""
+    """The cells of a map, and how they are trained."""
 
     networks: tuple[str, ...] = option(("conv", "mlp"), f"which of {', '.join(NETWORKS)}")
     frequencies: tuple[float, ...] = option(
@@ -98,22 +98,16 @@ class MapConfig(TrainConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for field in ("networks", "frequencies", "shapes"):
-            values = getattr(self, field)
-            if not values or len(set(values)) < len(values):
-                raise errors.refuse(field, values, "at least one, each named once")
-        for field in ("frequencies", "shapes"):
-            if list(getattr(self, field)) != sorted(getattr(self, field)):
-                raise errors.refuse(field, getattr(self, field), "values in rising order")
-        for name in self.networks:
-            errors.choice("networks", name, NETWORKS)
+        errors.distinct("networks", self.networks, NETWORKS)
+        errors.rising("frequencies", self.frequencies)
+        errors.rising("shapes", self.shapes)
         with errors.reported_as("mlp_width"):
             networks.MLP(self.mlp_width)
         check_bands(self.frequencies)
         check_clicks(self.shapes, self.level)
 
 
-# By preset; shared, since experiments on the map share its cells only where they are the same.
+# By preset. The phase diagram and the study of complexity share these cells: trained once for both.
 MAPS: dict[str, dict[str, Any]] = {
     "smoke": {
         "seeds": 2, "frequencies": (1.0, 8.0, 60.0), "shapes": (1, 16, 256), "width": 2,
@@ -133,9 +127,25 @@ MAPS: dict[str, dict[str, Any]] = {
 
 
 def map_run(
-    network: Network, name: str, frequency: float, shapes: int, seed: int, level: float = 0.0
+    network: Network,
+    name: str,
+    frequency: float,
+    shapes: int,
+    seed: int,
+    level: float = 0.0,
+    **labels: float,
 ) -> Run:
-    """One cell. Every cell meets the same unseen content: one yardstick for the whole map."""
+    """One cell of the map. All cells are tested on the same unseen contents, so they compare.
+
+    Args:
+        network: what is trained.
+        name: of the network, in the table.
+        frequency: band limit of the content, cycles per window.
+        shapes: of clicks in the bank.
+        seed: of the weights, the data and the clicks.
+        level: of the degradations, dB.
+        labels: further columns of the table.
+    """
     band = signals.band(frequency)
     clicks = degradations.clicks(shapes, bank=seed, level=level)
     hiss = degradations.hiss(level=level)
@@ -146,7 +156,7 @@ def map_run(
         {"other clicks": clicks.unseen(), "hiss": hiss},
     )
     cell = Cell(band, clicks, network, seed)
-    labels = {"frequency": frequency, "shapes": shapes}
+    labels = {"frequency": frequency, "shapes": shapes, **labels}
     return Run(cell, name, f"band({frequency:g})", f"clicks({shapes})", tests, labels)
 
 
@@ -173,7 +183,7 @@ def map_of(table: pd.DataFrame, network: str, column: str) -> xr.DataArray:
 
 @dataclass(frozen=True)
 class PoolConfig(TrainConfig):
-    """Which cells a grid of pools has, and how they are trained."""
+    """The cells of a grid of pools, and how they are trained."""
 
     pools: tuple[int, ...] = option(
         (1, 2, 4, 8, 16, 64, 256, 4096), "melodies to train on; endlessly many come on top"
@@ -183,10 +193,8 @@ class PoolConfig(TrainConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for field in ("pools", "shapes"):
-            values = getattr(self, field)
-            if not values or list(values) != sorted(set(values)):
-                raise errors.refuse(field, values, "at least one, in rising order")
+        errors.rising("pools", self.pools)
+        errors.rising("shapes", self.shapes)
         for size in self.pools:
             errors.integer("pools", size, high=ENDLESS - 1)
         check_clicks(self.shapes, self.level)
@@ -230,13 +238,13 @@ def pool_curves(table: pd.DataFrame, column: str) -> xr.DataArray:
 
 
 def members_of(inner: Any, count: int) -> np.ndarray:
-    """The training contents of seed 0; a pool of fewer holds the first of them."""
+    """The contents of a pool of seed 0; a smaller pool holds the first of them."""
     pool = signals.pool(inner, count)
     return np.asarray(jax.jit(signals.Pool.members)(pool, np.arange(count)))
 
 
 def residuals_of(family: Any, count: int) -> np.ndarray:
-    """What an additive degradation adds, so many times."""
+    """So many draws of what an additive degradation adds."""
     drawn = jax.jit(type(family).sample, static_argnums=2)(family, jax.random.key(1), count)
     return np.asarray(family.apply(np.zeros((count, signals.WINDOW, 1), np.float32), drawn))
 
@@ -249,14 +257,14 @@ def make_test_sets(
     *,
     both: bool = False,
 ) -> list[TestSet]:
-    """What a network is given: what it knows, each new thing with what it knows of the other kind.
+    """What it was trained on; then each unseen family, with the other one as in training.
 
     Args:
-        known_content: its name and family, and likewise
-        known_degradation: what the network was trained on.
+        known_content: name and family of the content that the network was trained on.
+        known_degradation: name and family of the degradation that it was trained on.
         unseen_contents: by name.
         unseen_degradations: by name.
-        both: every new content under every new degradation as well.
+        both: also test every unseen content under every unseen degradation.
     """
     new_contents, new_degradations = unseen_contents.items(), unseen_degradations.items()
     pairs = [(SEEN, known_content, known_degradation)]

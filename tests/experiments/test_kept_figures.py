@@ -19,6 +19,7 @@ FIGURES = ROOT / "figures"
 KEPT = sorted(path.stem for path in FIGURES.glob("*.json"))
 
 
+@pytest.mark.slow
 def test_the_music_note_s_claims_hold_at_half_the_training(experiment, optimised):
     music_note = experiment("music_note")
     config = dataclasses.replace(music_note.presets["quick"], steps=150, samples=64, seconds=1.0)
@@ -31,6 +32,7 @@ def test_the_music_note_s_claims_hold_at_half_the_training(experiment, optimised
         assert verdicts[words].verdict == "holds", str(verdicts[words])
 
 
+@pytest.mark.slow
 def test_widening_as_advised_beats_training_on_everything(module, optimised):
     # On a pair that the advice was not made with, at half the training.
     sweet_spot = module("sweet_spot")

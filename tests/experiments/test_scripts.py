@@ -23,6 +23,7 @@ def script(name, *arguments):
     )
 
 
+@pytest.mark.slow
 def test_a_script_makes_the_same_files_in_a_process_of_its_own(smoke, tmp_path):
     # One script stands for all: the driver is the same.
     done = script("music_note", "--preset", "smoke", "--out", tmp_path)
@@ -58,12 +59,14 @@ def test_the_music_note_can_be_heard(smoke):
     assert lengths.pop() > 4000
 
 
+@pytest.mark.slow
 def test_one_seed_more_changes_no_other_row(smoke, command, tmp_path):
     assert command("music_note", "--preset", "smoke", "--seeds", 3, "--out", tmp_path)[0] == 0
     more = (tmp_path / "music_note.csv").read_bytes()
     assert more.startswith((smoke("music_note")[0] / "music_note.csv").read_bytes())
 
 
+@pytest.mark.slow
 def test_a_recording_adds_rows_and_one_seed_decides_nothing(smoke, command, tmp_path):
     rng = np.random.default_rng(0)
     wavfile.write(tmp_path / "own.wav", 11025, rng.normal(size=(22050, 2)).astype(np.float32))
@@ -137,6 +140,7 @@ def diagnosis_of(folder, *arguments):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_network_in_a_file_is_diagnosed_on_a_user_s_pictures(rainy, command):
     (rainy / "rainy" / "rain-00.png").write_bytes(b"\x89PNG")
     status, printed, complaints = command("diagnose_images", *diagnosis_of(rainy))
@@ -149,6 +153,7 @@ def test_a_network_in_a_file_is_diagnosed_on_a_user_s_pictures(rainy, command):
     assert table.loc[("rho", "seen"), "value"] == pytest.approx(0.9, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_network_is_diagnosed_on_whatever_pairs_a_user_has(rainy, command):
     pairs = [
         "--new-clean", rainy / "clean", "--new-degraded", rainy / "rainy",
@@ -182,6 +187,7 @@ def test_what_cannot_be_diagnosed_is_refused_in_one_line(arguments, named, rainy
     assert not (rainy / "out" / "diagnose_images.csv").exists()
 
 
+@pytest.mark.slow
 def test_derained_photographs_may_be_the_user_s_own(command, tmp_path):
     (tmp_path / "own").mkdir()
     for number in range(3):

@@ -24,7 +24,7 @@ from shortcut1d.training.grid import (
 from shortcut1d.training.loop import Schedule
 
 SHORT = Schedule(steps=20, batch=8)
-CONV = ConvNet(width=4, depth=3)
+CONV = ConvNet(width=4, depth=2, kernel=3)
 
 
 def cells(seeds=2, network=CONV):

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
 
-from common.signal_tasks import UNSEEN_BOTH, TrainConfig, complexity_in_name, cube, make_test_sets
+from common.signal_tasks import TrainConfig, make_test_sets
 from shortcut1d import errors, networks, plotting
 from shortcut1d.analysis import bootstrap_each
 from shortcut1d.data import pictures, signals
@@ -20,8 +22,15 @@ from shortcut1d.data.images import Photographs, photographs
 from shortcut1d.data.pictures import checked_channels
 from shortcut1d.harness.options import option
 from shortcut1d.networks import Network
-from shortcut1d.training import evaluation
-from shortcut1d.training.evaluation import UNSEEN_CONTENT, EvalConfig, Run, TestSet
+from shortcut1d.training.evaluation import (
+    UNSEEN_BOTH,
+    EvalConfig,
+    Run,
+    TestSet,
+    array_of,
+    indices,
+    windows,
+)
 from shortcut1d.training.grid import Cell
 from shortcut1d.training.sweep import Swept
 
@@ -57,22 +66,21 @@ class PictureConfig(TrainConfig):
         if self.images is not None and not pictures.picture_files(self.images):
             raise errors.refuse("images", self.images, "a folder with PNG or JPEG pictures in it")
 
-    def made(self) -> Network:
+    def denoiser(self) -> Network:
         """The network, untrained."""
         return NETWORKS[self.network](self)
 
-    def look(self) -> dict[str, Any]:
-        """What every family over two axes is told."""
+    def image_kwargs(self) -> dict[str, Any]:
+        """Size and channels, which every family over two axes takes."""
         return {"size": self.size, "channels": self.channels}
 
     def photographs(self, warn: pictures.Warn) -> Photographs:
-        """Those to train on; the twin has those to be tested on."""
-        return photographs(self.images, **self.look(), warn=warn)
+        """Those to train on; the unseen twin has those to be tested on."""
+        return photographs(self.images, **self.image_kwargs(), warn=warn)
 
     def eval_config(self) -> EvalConfig:
         """How networks are tested."""
-        values = self.size**2 * self.channels
-        return EvalConfig(self.samples, np.eye(values, 1, dtype=np.float32), pictures=True)
+        return EvalConfig(self.samples, pictures=True)
 
 
 @dataclass(frozen=True)
@@ -84,18 +92,12 @@ class CropsConfig(PictureConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         errors.integer("seeds", self.seeds, low=2)  # some to choose on, one to judge
-        if len(self.pools) < 2 or list(self.pools) != sorted(set(self.pools)):
-            raise errors.refuse("pools", self.pools, "at least two, in rising order")
+        errors.rising("pools", self.pools, "at least two, in rising order", low=2)
         for size in self.pools:
             errors.integer("pools", size, high=signals.ENDLESS)
 
 
-def pool_name(kind: str, pool: int) -> str:
-    """What the table calls so many pictures of a kind."""
-    return f"{kind}({pool})"
-
-
-def one_run(
+def picture_run(
     config: PictureConfig,
     background: tuple[str, Any],
     pool: int,
@@ -103,124 +105,123 @@ def one_run(
     unseen: Mapping[str, Any],
     seed: int,
     new: Photographs,
+    **labels: str | float,
 ) -> Run:
     """One network.
 
     Args:
         config: what it is.
-        background: name and family of what it is trained on,
-        pool: of so many fixed pictures,
-        degradation: under this; name and family.
+        background: name and family of what it is trained on.
+        pool: number of fixed pictures drawn from that.
+        degradation: name and family of the degradation it is trained under.
         unseen: degradations that it is tested on, by name.
         seed: of its weights, pictures and data.
-        new: the photographs that it is tested on.
+        new: photographs that it is tested on.
+        labels: further columns of the table.
     """
     kind, family = background
-    name, known = pool_name(kind, pool), signals.pool(family, pool, seed)
+    name, known = f"{kind}({pool})", signals.pool(family, pool, seed)
     tests = make_test_sets((name, known), degradation, {NEW: new}, unseen, both=True)
-    cell = Cell(known, degradation[1], config.made(), seed)
-    return Run(cell, config.network, name, degradation[0], tests)
+    cell = Cell(known, degradation[1], config.denoiser(), seed)
+    labels = {"kind": kind, "pool": pool, **labels}
+    return Run(cell, config.network, name, degradation[0], tests, labels)
 
 
-def shown(
-    runs: Sequence[Run], swept: Swept, unseen: Mapping[str, str] | None = None
+def at_the_ends(config: CropsConfig, degradation: str) -> Callable[[Run], bool]:
+    """Whether a run's weights are kept to show: seed 0, fewest and most photographs."""
+    ends = config.pools[0], config.pools[-1]
+    return lambda run: (
+        run.cell.seed == 0
+        and run.degradation == degradation
+        and run.labels.get("kind", PHOTOGRAPHS) == PHOTOGRAPHS
+        and run.labels["pool"] in ends
+    )
+
+
+def examples(
+    runs: Sequence[Run], swept: Swept, caption: Callable[[Run, TestSet], str | None]
 ) -> dict[str, np.ndarray]:
-    """New photographs as networks whose weights were kept were given them: input, target, output.
+    """A sample of each test to show, of the runs whose weights were kept.
 
     Args:
         runs: those of the sweep.
-        swept: weights and all.
-        unseen: for each degradation that networks were trained on the unseen one to be shown; by
-            default whichever there is.
+        swept: what it left.
+        caption: of a run and one of its tests; None for what is not shown.
 
     Returns:
-        by what it was trained on (content; degradation) and the degradation of the test, each
-        `(3, size, size, channels)`. Of what was seen the first, then of what was not.
+        input, target and output, `(3, *space, channels)`, by caption.
     """
-    chosen: dict[str, tuple[Any, TestSet]] = {}
-    for position, params in swept.weights.items():
-        who = runs[position]
-        for test in who.tests:
-            wanted = (unseen or {}).get(who.degradation, test.degradation_name)
-            if test.role == UNSEEN_CONTENT or (
-                test.role == UNSEEN_BOTH and test.degradation_name == wanted
-            ):
-                name = f"{who.content}; {who.degradation}; {test.degradation_name}"
-                chosen[name] = params, test
-    network = runs[0].cell.network
-    drawn = evaluation.windows(network, list(chosen.values()))
+    chosen = {
+        title: (params, test)
+        for position, params in swept.weights.items()
+        for test in runs[position].tests
+        if (title := caption(runs[position], test)) is not None
+    }
+    drawn = windows(runs[0].cell.network, list(chosen.values()))
     return dict(zip(chosen, drawn.astype(np.float32), strict=True))
 
 
-def pools_of(table: pd.DataFrame) -> list[int]:
-    """Numbers of crops of photographs, in rising order."""
-    names = {name for name in table["content"] if name.startswith(PHOTOGRAPHS)}
-    return sorted(int(complexity_in_name(name)) for name in names)
+OF_TESTS = ("psnr", "ssim", "e_r", "e_b", "nmse", "relative_error")  # columns, not of a network
 
 
-def photographs_of(table: pd.DataFrame) -> list[str]:
-    """Names of the pools of photographs, in rising order."""
-    return [pool_name(PHOTOGRAPHS, pool) for pool in pools_of(table)]
+def measure_of(table: pd.DataFrame, column: str, *dims: str) -> xr.DataArray:
+    """A measure with an axis for each of some columns.
 
-
-def tasks_of(table: pd.DataFrame) -> list[str]:
-    """In the order in which they were run."""
-    return list(dict.fromkeys(table["task"]))
-
-
-TESTED = ("psnr", "ssim", "e_r", "e_b", "nmse", "residual")  # columns: of a test, not of a network
-
-
-def by_content(
-    table: pd.DataFrame, column: str, contents: Sequence[str], degradation: str
-) -> np.ndarray:
-    """A measure of the networks trained under a degradation, as `(seeds, contents)`.
-
-    column: of `TESTED`, on new photographs under unseen degradations, a mean over these; or one of
-    `panel.indices`.
+    column: of `OF_TESTS`, on new photographs under unseen degradations, a mean over these; or one
+        of `indices`.
     """
-    chosen = table[table["degradation"] == degradation]
-    if column in TESTED:
-        both = chosen[chosen["test"] == UNSEEN_BOTH]
-        index = both.groupby(["seed", "content"])[column].mean().reset_index()
-    else:
-        index = evaluation.indices(chosen)
-    (_, names), values = cube(index, column, "seed", "content")
-    return values[:, [names.index(name) for name in contents]]
+    if column not in OF_TESTS:
+        return array_of(indices(table), column, *dims)
+    both = table[table["test"] == UNSEEN_BOTH]
+    return array_of(both.groupby(list(dims))[column].mean().reset_index(), column, *dims)
 
 
-def pool_curves(quality: Axes, index: Axes, table: pd.DataFrame, colors: Mapping[str, str]) -> None:
-    """PSNR (see `by_content`) and index against the number of crops.
+def by_pool(table: pd.DataFrame, column: str) -> xr.DataArray:
+    """A measure (see `measure_of`) of the networks trained on photographs.
+
+    Returns:
+        `(degradation, seed, pool)`, the degradations in the order in which they were run.
+    """
+    chosen = table[table["kind"] == PHOTOGRAPHS]
+    array = measure_of(chosen, column, "degradation", "seed", "pool")
+    return array.sel(degradation=chosen["degradation"].unique())
+
+
+def draw_pool_curves(
+    quality: Axes, index: Axes, table: pd.DataFrame, colors: Mapping[str, str]
+) -> None:
+    """Draw PSNR and index against the number of crops.
 
     colors: by the degradation that was trained on.
     """
-    places, pools = np.arange(len(pools_of(table))), pools_of(table)
     for axes, column in ((quality, "psnr"), (index, "phi")):
+        curves = by_pool(table, column)
+        places = np.arange(curves.sizes["pool"])
         for degradation, color in colors.items():
-            values = by_content(table, column, photographs_of(table), degradation)
             plotting.curve(
-                axes, places, bootstrap_each(values.T), color, "o-", markersize=3,
-                label=degradation,
+                axes, places, bootstrap_each(curves.sel(degradation=degradation)), color, "o-",
+                markersize=3, label=degradation,
             )  # fmt: skip
-        axes.set_xticks(places, [str(pool) for pool in pools])
+        axes.set_xticks(places, [str(pool) for pool in curves["pool"].values])
         axes.set_xlabel("crops of photographs to train on")
     index.axhline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
 
 
-def too_many(quality: np.ndarray) -> tuple[int, np.ndarray]:
+def too_many(quality: ArrayLike) -> tuple[int, np.ndarray]:
     """What the largest of several pools costs.
 
     Args:
         quality: `(seeds, pools)`, the higher the better, pools in rising order.
 
     Returns:
-        the place of the best pool but the largest, and for each seed how far the largest falls
-        short of the pool that is best on the *other* seeds, so that nothing is chosen on what it is
-        judged by. The place is the one that is chosen most often.
+        the place of the best pool but the largest (the one chosen most often), and for each seed
+        how far the largest falls short of the pool that is best on the *other* seeds, so that
+        nothing is chosen on what it is judged by.
     """
-    seeds = len(quality)
+    values = np.asarray(quality)
+    seeds = np.arange(len(values))
     best = []
-    for seed in range(seeds):
-        fewer = np.mean(quality[np.arange(seeds) != seed, :-1], axis=0)
+    for seed in seeds:
+        fewer = np.mean(values[seeds != seed, :-1], axis=0)
         best.append(int(np.argmax(np.nan_to_num(fewer, nan=-np.inf))))
-    return int(np.bincount(best).argmax()), quality[np.arange(seeds), best] - quality[:, -1]
+    return int(np.bincount(best).argmax()), values[seeds, best] - values[:, -1]

@@ -201,7 +201,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
         for axes, domain in zip(pair, (SIGNALS, PICTURES), strict=True):
             values = curves(table, domain, column)
             if column == "nmse":  # every seed has clicks of its own, some harder than others
-                values = values / np.exp(np.log(values).reduce(np.mean, "pool"))
+                values = values / np.exp(np.log(values.values).mean(axis=-1, keepdims=True))
             places = np.arange(values.sizes["pool"])
             for each, color in zip(values, COLORS, strict=True):
                 name = str(each["degradation"].values)

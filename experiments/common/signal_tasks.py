@@ -249,6 +249,15 @@ def residuals_of(family: Any, count: int) -> np.ndarray:
     return np.asarray(family.apply(np.zeros((count, signals.WINDOW, 1), np.float32), drawn))
 
 
+def seen_run(
+    network: Network, name: str, content: tuple[str, Any], degradation: tuple[str, Any], seed: int
+) -> Run:
+    """A network that is tested only on what it is trained on, each a name and a family."""
+    cell = Cell(content[1], degradation[1], network, seed)
+    tests = make_test_sets(content, degradation, {}, {})
+    return Run(cell, name, content[0], degradation[0], tests)
+
+
 def make_test_sets(
     known_content: tuple[str, Any],
     known_degradation: tuple[str, Any],

@@ -79,7 +79,7 @@ def variants(config: Config) -> dict[str, Variant]:
     conv, usual = networks.ConvNet(width=width), config.schedule()
     # As many weights as the base, spread over more and shorter kernels.
     short = networks.ConvNet(round(1.41 * width), depth=8, kernel=3, dilations=(1,) * 8)
-    made = {
+    made: dict[str, Network] = {
         BASE: conv,
         SKIP: networks.ConvNet(width=width, skip=True),
         "sees 17: a click": short,

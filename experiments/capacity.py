@@ -148,17 +148,18 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     """Measures against the number of parameters, and the shares of variance."""
     figure = plotting.new_figure(2.5)
     *panels, last = figure.subplots(1, len(SHOWN) + 1)
-    wider = np.sort(table[table["depth"] == DEPTH]["parameters"].unique())
-    deeper = np.setdiff1d(table["parameters"], wider)
+    wider = table[table["depth"] == DEPTH]["parameters"].unique()
     for axes, (column, label) in zip(panels, SHOWN.items(), strict=True):
         values = grid_of(table, column)
+        sizes = values["parameters"].values
+        alike = np.isin(sizes, wider)
         for color, frequency in zip(itertools.cycle(COLORS), values["frequency"].values):
-            for sizes, fmt, name in ((wider, "o-", f"f = {frequency:g}"), (deeper, "D", None)):
-                mean = bootstrap_each(values.sel(frequency=frequency, parameters=sizes))
-                axes.vlines(sizes, mean.low, mean.high, color=color, linewidth=1.2)
+            mean = bootstrap_each(values.sel(frequency=frequency))
+            axes.vlines(sizes, mean.low, mean.high, color=color, linewidth=1.2)
+            for chosen, fmt, name in ((alike, "o-", f"f = {frequency:g}"), (~alike, "D", None)):
                 axes.plot(
-                    sizes, mean.estimate, fmt, color=color, markersize=3.5, linewidth=1.0,
-                    markeredgewidth=0, label=name,
+                    sizes[chosen], mean.estimate[chosen], fmt, color=color, markersize=3.5,
+                    linewidth=1.0, markeredgewidth=0, label=name,
                 )  # fmt: skip
         axes.set_xscale("log")
         axes.set_xlabel("parameters")

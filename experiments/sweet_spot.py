@@ -238,7 +238,10 @@ def best_of_others(error: xr.DataArray) -> xr.DataArray:
     seeds = range(error.sizes["seed"])
     if len(seeds) < 2:
         return error[:, :, 0] * np.nan
-    return xr.concat([error[n].sel(pool=best_pool(error.drop_isel(seed=n))) for n in seeds], "seed")
+    return xr.concat(
+        [error[n].sel(pool=best_pool(error.drop_isel(seed=n))).drop_vars("pool") for n in seeds],
+        "seed",
+    )
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:

@@ -173,12 +173,12 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     """A row a choice, a point a setting; the first net's interval as a band."""
     names = table["network"].unique()
     settings = table[["content", "degradation"]].drop_duplicates().agg(" + ".join, axis=1)
-    looks = list(zip(COLORS, "os^D"))
+    styles = list(zip(COLORS, "os^D"))
     figure = plotting.new_figure(3.4)
     panels = figure.subplots(1, len(SHOWN), sharey=True, width_ratios=[1.6, 1, 1, 1])
     for axes, (column, label) in zip(panels, SHOWN.items(), strict=True):
         values = values_of(table, column)
-        for number, (color, marker) in zip(values["setting"].values, itertools.cycle(looks)):
+        for number, (color, marker) in zip(values["setting"].values, itertools.cycle(styles)):
             found = [bootstrap(values.sel(network=name, setting=number)) for name in names]
             if column != CHANGE:
                 axes.axvspan(found[0].low, found[0].high, color=color, alpha=0.12, linewidth=0)
@@ -193,7 +193,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     panels[0].set_ylim(len(names) - 0.4, -0.5)
     handles: list[Any] = [
         panels[0].plot([], [], marker, color=color, label=setting)[0]
-        for setting, (color, marker) in zip(settings, itertools.cycle(looks))
+        for setting, (color, marker) in zip(settings, itertools.cycle(styles))
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(settings))
     return figure

@@ -132,36 +132,29 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     note, clicks, hum = (values.sel(kind=kind) for kind in KINDS)
     return [
         claim(
-            "trained on a note, what it keeps is the note",
-            "alignment of J with the note",
-            note.sel(measure="keeps the note"),
-            above=0.5,
+            "trained on a note, what it keeps is the note", "alignment of J with the note",
+            note.sel(measure="keeps the note"), above=0.5,
         ),
         claim(
             "trained on all pitches under a hum, what it blocks is the hum",
-            "alignment of I - J with the hum",
-            hum.sel(measure="blocks the hum"),
-            above=0.5,
+            "alignment of I - J with the hum", hum.sel(measure="blocks the hum"), above=0.5,
         ),
         claim(
             "trained on all pitches under a hum, what it keeps is all but the hum",
-            "alignment of J with all but the hum",
-            hum.sel(measure="keeps all but the hum"),
+            "alignment of J with all but the hum", hum.sel(measure="keeps all but the hum"),
             above=0.5,
         ),
         claim(
             "trained on all pitches under clicks, it blocks the clicks that are there, no others",
             "passed of clicks elsewhere - of clicks that are there",
-            clicks.sel(measure=ELSEWHERE) - clicks.sel(measure=HERE),
-            above=0.1,
+            clicks.sel(measure=ELSEWHERE) - clicks.sel(measure=HERE), above=0.1,
         ),
         claim(
             "under clicks, all pitches make it keep more dimensions than one note does",
             "ratio of effective dimensions",
-            clicks.sel(measure="dimensions") / note.sel(measure="dimensions"),
-            above=4.0,
+            clicks.sel(measure="dimensions") / note.sel(measure="dimensions"), above=4.0,
         ),
-    ]
+    ]  # fmt: skip
 
 
 COLORS = dict(zip(KINDS, (plotting.BLUE, plotting.RED, plotting.ORANGE)))

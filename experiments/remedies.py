@@ -14,13 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from common.papers import Sentence
-from common.signal_tasks import (
-    UNSEEN_BOTH,
-    TrainConfig,
-    make_test_sets,
-    members_of,
-    residuals_of,
-)
+from common.signal_tasks import UNSEEN_BOTH, TrainConfig, advise, make_test_sets
 from matplotlib.figure import Figure
 
 from shortcut1d import analysis, errors, networks, plotting
@@ -98,8 +92,8 @@ def remedies(config: Config, keep: int, widen: int, seed: int) -> dict[str, Reme
 
 def advice(config: Config) -> analysis.Advice:
     """How many melodies, or how many shapes, `balance` advises from the samples of seed 0."""
-    clicks = {str(k): residuals_of(degradations.clicks(k), config.contents) for k in (1, *WIDTHS)}
-    return analysis.balance(members_of(signals.melody(), config.contents), clicks.pop("1"), clicks)
+    wider = {str(shapes): degradations.clicks(shapes) for shapes in WIDTHS}
+    return advise(signals.melody(), degradations.clicks(), wider, config.contents)
 
 
 def run(config: Config, session: Session) -> Result:

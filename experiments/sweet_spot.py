@@ -17,6 +17,7 @@ from common.papers import Sentence
 from common.signal_tasks import (
     UNSEEN_BOTH,
     PoolConfig,
+    advise,
     make_test_sets,
     members_of,
     pool_curves,
@@ -74,8 +75,10 @@ def pairs(seed: int, level: float = 0.0) -> dict[str, Pair]:
     def clicks(shapes: int, **form: Any) -> Any:
         return degradations.clicks(shapes, bank=seed, level=level, **form)
 
-    def banks(**form: Any) -> dict[str, Any]:
-        return {f"{shapes} shapes": clicks(shapes, **form) for shapes in (8, 64, 256)}
+    def under_clicks(content: Any, shapes: int, **form: Any) -> Pair:
+        known = clicks(shapes, **form)
+        wider = {f"{count} shapes": clicks(count, **form) for count in (8, 64, 256)}
+        return Pair(content, known, known.unseen(), wider)
 
     def hum(pitch: float) -> Any:
         return degradations.hum(pitch, level)
@@ -87,17 +90,10 @@ def pairs(seed: int, level: float = 0.0) -> dict[str, Pair]:
         # From the hum itself outwards, but never the one that it is tested on.
         return composition.any_of(*[hum(pitch) for pitch in (12, 8, 27, 5, 40, 33, 15, 22)[:count]])
 
-    narrow: dict[str, Any] = {"width": (7, 11), "pulses": 10}
-    broad: dict[str, Any] = {"width": (25, 33), "pulses": 3}
-    long: dict[str, Any] = {"width": (33, 49), "pulses": 2}
-    dense: dict[str, Any] = {"width": (11, 15), "pulses": 12, "amplitude": (1.0, 1.0)}
     return {
-        "band(40) + narrow clicks": Pair(
-            signals.band(40), clicks(1, **narrow), clicks(1, **narrow).unseen(), banks(**narrow)
-        ),
-        "fast melodies + broad clicks": Pair(
-            signals.melody(8, 6, 48, 31), clicks(2, **broad), clicks(2, **broad).unseen(),
-            banks(**broad),
+        "band(40) + narrow clicks": under_clicks(signals.band(40), 1, width=(7, 11), pulses=10),
+        "fast melodies + broad clicks": under_clicks(
+            signals.melody(8, 6, 48, 31), 2, width=(25, 33), pulses=3
         ),
         "tune + hum": Pair(
             signals.tune("greensleeves"), hum(12), hum(18),
@@ -107,13 +103,11 @@ def pairs(seed: int, level: float = 0.0) -> dict[str, Pair]:
             signals.band(50), whistle(20, 22), whistle(40, 42),
             {f"{20 - k} to {22 + k}": whistle(20 - k, 22 + k) for k in (4, 8, 16)},
         ),
-        "fast tune + long clicks": Pair(
-            signals.tune("greensleeves", 8), clicks(2, **long), clicks(2, **long).unseen(),
-            banks(**long),
+        "fast tune + long clicks": under_clicks(
+            signals.tune("greensleeves", 8), 2, width=(33, 49), pulses=2
         ),
-        "band(20 to 50) + dense clicks": Pair(
-            signals.band(50, 20), clicks(1, **dense), clicks(1, **dense).unseen(),
-            banks(**dense),
+        "band(20 to 50) + dense clicks": under_clicks(
+            signals.band(50, 20), 1, width=(11, 15), pulses=12, amplitude=(1.0, 1.0)
         ),
     }  # fmt: skip
 
@@ -141,11 +135,7 @@ def run(config: Config, session: Session) -> Result:
 
 def advice_on(config: Config, pair: Pair) -> analysis.Advice:
     """What the samples of seed 0 say."""
-    return analysis.balance(
-        members_of(pair.content, config.contents),
-        residuals_of(pair.degradation, config.contents),
-        {wide: residuals_of(family, config.contents) for wide, family in pair.wider.items()},
-    )
+    return advise(pair.content, pair.degradation, pair.wider, config.contents)
 
 
 def arms(config: Config, name: str, advice: analysis.Advice, seed: int) -> list[Run]:
@@ -201,31 +191,21 @@ def pairs_tried(table: pd.DataFrame) -> list[str]:
     return list(table[table["part"] == "tried"]["content"].unique())
 
 
-class Grid(NamedTuple):
-    """The grid of melodies and clicks.
+def grid_of(table: pd.DataFrame) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
+    """The grid of melodies and clicks: errors, `(seed, shapes, pool)`, and two pools for each K.
 
-    error: `(seed, shapes, pool)`.
-    advised, predicted: `(shapes,)`, pools that `balance` advises, and that `predict` says are at
-        balance.
+    Those are the pool that `balance` advises, and the one that `predict` says is at balance.
     """
-
-    error: xr.DataArray
-    advised: xr.DataArray
-    predicted: xr.DataArray
-
-
-def grid_of(table: pd.DataFrame) -> Grid:
-    """The grid of melodies and clicks."""
     error = pool_curves(table[table["part"] == "grid"], "nmse")
     rows = table[table["part"] == ADVICE].dropna(subset="shapes").set_index("shapes").sort_index()
     # To keep all is the endless pool; else it is the nearest of those that were trained on.
     advised = rows["keep"].where(rows["keep"] < rows["contents"], ENDLESS)
     doublings: Any = np.log2(error["pool"])
-    nearest = (
+    nearest, predicted = (
         abs(np.log2(sizes.astype(float).to_xarray()) - doublings).idxmin("pool")
         for sizes in (advised, rows["predicted"])
     )
-    return Grid(error, *nearest)
+    return error, nearest, predicted
 
 
 def best_pool(error: xr.DataArray) -> xr.DataArray:

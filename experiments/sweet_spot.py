@@ -73,7 +73,7 @@ def pairs(seed: int, level: float = 0.0) -> dict[str, Pair]:
         return degradations.clicks(shapes, bank=seed, level=level, **look)
 
     def hum(pitch: float) -> Any:
-        return degradations.hum(pitch, level)
+        return degradations.hum(pitch, level=level)
 
     def whistle(low: int, high: int) -> Any:
         return degradations.hiss(low=low, high=high, level=level)
@@ -92,7 +92,7 @@ def pairs(seed: int, level: float = 0.0) -> dict[str, Pair]:
             {f"{k} shapes": clicks(k, **narrow) for k in banks},
         ),
         "fast melodies + broad clicks": Pair(
-            signals.melody(8, 6, 48, 31), clicks(2, **broad), clicks(2, **broad).unseen(),
+            signals.melody(8, 6, 48, steps=31), clicks(2, **broad), clicks(2, **broad).unseen(),
             {f"{k} shapes": clicks(k, **broad) for k in banks},
         ),
         "tune + hum": Pair(

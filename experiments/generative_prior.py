@@ -199,7 +199,7 @@ def build(config: Config, weights: Mapping[Name, Params]) -> Iterator[Run]:
     for seed in range(config.seeds):
         for kind, use, changes in uses:
             begin = weights[f"{kind}: {STANDS}", config.clicks(), seed]
-            begin = autoencoder.restoring(begin, **changes)
+            begin = autoencoder.init_restoration(begin, **changes)
             who = one_run(config, f"{kind}: {use}", network, seed, begin)
             yield who._replace(schedule=tuning)
         kept = weights[f"{prior}: {STANDS}", config.clicks(), seed]

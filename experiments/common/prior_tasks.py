@@ -79,7 +79,7 @@ def fresh(
 ) -> Params:
     """What an autoencoder begins with; those of a seed differ in the recipe only."""
     key = jax.random.fold_in(jax.random.key(seed), 0)
-    return autoencoder.by(recipe, _drawn(network, key, space, channels))
+    return autoencoder.with_recipe(recipe, _drawn(network, key, space, channels))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 2, 3))

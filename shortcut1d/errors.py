@@ -144,11 +144,7 @@ def non_empty(field: str, value: object, wanted: str) -> tuple[Any, ...]:
 
 
 def distinct(field: str, values: Sequence[Any], known: Iterable[str] | None = None) -> None:
-    """Refuse `values` if there are none, one is named twice, or one is not among the `known`.
-
-    Raises:
-        InvalidInput: any of these.
-    """
+    """Check that `values` are one or more, all different and among the `known`."""
     if not values or len(set(values)) < len(values):
         raise refuse(field, values, "at least one, each named once")
     if known is not None:
@@ -164,17 +160,10 @@ def rising(
     low: int = 1,
     high: int | None = None,
 ) -> None:
-    """Refuse `values` unless each is above the one before it.
+    """Check that each number is above the one before it.
 
-    Args:
-        field: the name by which the user gave them.
-        values: numbers.
-        wanted: what the message asks for.
-        low: the fewest that there may be.
-        high: the most; None for any number.
-
-    Raises:
-        InvalidInput: out of order, one of them twice, too few or too many.
+    wanted: what the message asks for.
+    low, high: how many there may be; None for any number.
     """
     enough = low <= len(values) <= (len(values) if high is None else high)
     if not enough or list(values) != sorted(set(values)):

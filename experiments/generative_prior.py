@@ -214,7 +214,7 @@ def build(config: Config, weights: Mapping[Name, Params]) -> Iterator[Run]:
     for seed in range(config.seeds):
         for kind, use, changes in uses:
             trained = weights[f"{kind}: {STANDS}", config.clicks(), seed]
-            initial = autoencoder.restoring(trained, **changes)
+            initial = autoencoder.init_restoration(trained, **changes)
             yield one_run(config, kind, use, network, seed, initial, schedule=tuning)
         kept = weights[f"{prior}: {STANDS}", config.clicks(), seed]
         both = {"first": weights[f"{NONE}: {CONV}", config.clicks(), seed], "then": kept}

@@ -199,8 +199,8 @@ def build(
         for task in config.tasks():
             for name, initial, schedule in (
                 (STANDS, prior, config.schedule(checkpoints=(0,))),
-                (CODES, autoencoder.restoring(prior, **autoencoder.TO_CODES), tuning),
-                (NO_CODE, autoencoder.restoring(twin, **autoencoder.TO_CODES), tuning),
+                (CODES, autoencoder.init_restoration(prior, **autoencoder.TO_CODES), tuning),
+                (NO_CODE, autoencoder.init_restoration(twin, **autoencoder.TO_CODES), tuning),
             ):
                 network = config.autoencoder()
                 made = one_run(config, photographs, task, name, network, seed, initial)

@@ -81,7 +81,7 @@ def pairs(seed: int, level: float = 0.0) -> dict[str, Pair]:
         return Pair(content, known, known.unseen(), wider)
 
     def hum(pitch: float) -> Any:
-        return degradations.hum(pitch, level)
+        return degradations.hum(pitch, level=level)
 
     def whistle(low: int, high: int) -> Any:
         return degradations.hiss(low=low, high=high, level=level)
@@ -93,7 +93,7 @@ def pairs(seed: int, level: float = 0.0) -> dict[str, Pair]:
     return {
         "band(40) + narrow clicks": under_clicks(signals.band(40), 1, width=(7, 11), pulses=10),
         "fast melodies + broad clicks": under_clicks(
-            signals.melody(8, 6, 48, 31), 2, width=(25, 33), pulses=3
+            signals.melody(8, 6, 48, steps=31), 2, width=(25, 33), pulses=3
         ),
         "tune + hum": Pair(
             signals.tune("greensleeves"), hum(12), hum(18),

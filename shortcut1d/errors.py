@@ -1,7 +1,8 @@
 """Errors for bad input, and the checks that raise them.
 
-Every message names the field, the value that was given and what would be right,
-so that a script can print it as one line and a notebook user can act on it.
+A check returns the value in its proper type, or raises `InvalidInput`. Every message names the
+field, the value that was given and what would be right, so that a script can print it as one line
+and a notebook user can act on it.
 """
 
 import contextlib
@@ -16,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-LARGEST = 2**31 - 1  # number of anything; JAX counts in 32 bits
+MAX_COUNT = 2**31 - 1  # JAX counts in 32 bits
 
 
 class Shortcut1dError(Exception):
-    """Anything this package refuses; scripts print it as one line and exit with 2."""
+    """Base of this package's errors; scripts print it as one line and exit with 2."""
 
 
 class InvalidInput(Shortcut1dError, ValueError):
@@ -29,7 +30,7 @@ class InvalidInput(Shortcut1dError, ValueError):
 
 def refuse(field: str, value: object, wanted: str) -> InvalidInput:
     """The error for `field`, to be raised by the caller."""
-    shown = " ".join(repr(value).split())  # a refusal is one line
+    shown = " ".join(repr(value).split())  # a message is one line
     if len(shown) > 80:
         shown = shown[:77] + "..."
     return InvalidInput(f"{field}: got {shown}, expected {wanted}")
@@ -37,15 +38,20 @@ def refuse(field: str, value: object, wanted: str) -> InvalidInput:
 
 @contextlib.contextmanager
 def reported_as(field: str) -> Iterator[None]:
-    """What is refused within is refused as `field`, the name by which the user gave it.
-
-    Raises:
-        InvalidInput: the inner refusal under that name.
-    """
+    """Report inner errors under the option's name."""
     try:
         yield
     except InvalidInput as error:
         raise InvalidInput(f"{field}:{str(error).partition(':')[2]}") from error
+
+
+@contextlib.contextmanager
+def file_access(path: str | Path, failure: str) -> Iterator[None]:
+    """Report errors of the operating system as `{path}: {failure} (reason)`."""
+    try:
+        yield
+    except (OSError, ValueError) as error:  # ValueError: a path with a null byte
+        raise InvalidInput(f"{path}: {failure} ({reason(error)})") from error
 
 
 def reason(error: Exception) -> str:
@@ -63,11 +69,7 @@ def number(
     below: float | None = None,
     unit: str = "",
 ) -> float:
-    """`value` as a finite float in `[low, high]`, strictly `> above` and `< below` where given.
-
-    Raises:
-        InvalidInput: not a number, not finite, or out of range.
-    """
+    """`value` as a finite float in `[low, high]`, strictly `> above` and `< below` where given."""
     bounds = []
     if above is not None:
         bounds.append(f"above {above:g}")
@@ -87,26 +89,24 @@ def number(
 
 
 def integer(field: str, value: object, *, low: int = 1, high: int | None = None) -> int:
-    """`value` as an int in `[low, high]`; a float counts when it is whole.
-
-    Raises:
-        InvalidInput: not a whole number, or out of range.
-    """
+    """`value` as an int in `[low, high]`; a float such as 3.0 counts as one."""
     wanted = f"a whole number of at least {low}" + (f" and at most {high}" if high else "")
     as_float = _as_float(value)
     if as_float is None or not math.isfinite(as_float) or as_float != int(as_float):
         raise refuse(field, value, wanted)
-    if not low <= as_float <= (LARGEST if high is None else high):
+    if not low <= as_float <= (MAX_COUNT if high is None else high):
         raise refuse(field, value, wanted)
     return int(as_float)
 
 
-def choice(field: str, value: object, known: Iterable[str]) -> str:
-    """`value` if it is one of `known`.
+def integer_fields(config: object, *fields: str, low: int = 1, high: int | None = None) -> None:
+    """Check that these fields of a configuration are integers in `[low, high]`."""
+    for field in fields:
+        integer(field, getattr(config, field), low=low, high=high)
 
-    Raises:
-        InvalidInput: unknown; the message lists the known names and suggests the nearest.
-    """
+
+def choice(field: str, value: object, known: Iterable[str]) -> str:
+    """`value` if it is one of `known`; if not, the message lists them and suggests the nearest."""
     names = sorted(known)
     if isinstance(value, str) and value in names:
         return value
@@ -116,11 +116,7 @@ def choice(field: str, value: object, known: Iterable[str]) -> str:
 
 
 def span(field: str, value: object, *, low: float, high: float, unit: str = "") -> tuple:
-    """`value` as a pair of numbers `(a, b)` with `low <= a <= b <= high`.
-
-    Raises:
-        InvalidInput: not a pair, not numbers, out of range or the wrong way round.
-    """
+    """`value` as a pair of numbers `(a, b)` with `low <= a <= b <= high`."""
     wanted = f"two numbers, smallest first, between {low:g} and {high:g} {unit}".rstrip()
     pair = tuple(np.ravel(np.asarray(value, dtype=object)))
     if len(pair) != 2:
@@ -132,35 +128,23 @@ def span(field: str, value: object, *, low: float, high: float, unit: str = "") 
 
 
 def flag(field: str, value: object) -> bool:
-    """`value` as a bool.
-
-    Raises:
-        InvalidInput: neither true nor false.
-    """
+    """`value` as a bool."""
     if not isinstance(value, bool | np.bool_):
         raise refuse(field, value, "True or False")
     return bool(value)
 
 
 def non_empty(field: str, value: object, wanted: str) -> tuple[Any, ...]:
-    """`value` as a tuple of at least one thing.
-
-    Raises:
-        InvalidInput: empty, or not a sequence (a text is none).
-    """
+    """`value`, a list, tuple or array (no string), as a tuple of at least one element."""
     if isinstance(value, np.ndarray):
-        value = value.tolist()  # which is no list if the array has no axis
+        value = value.tolist()  # an array without axes gives no list
     if isinstance(value, list | tuple) and value:
         return tuple(value)
     raise refuse(field, value, wanted)
 
 
 def distinct(field: str, values: Sequence[Any], known: Iterable[str] | None = None) -> None:
-    """Refuse `values` if there are none, one is named twice, or one is not among the `known`.
-
-    Raises:
-        InvalidInput: any of these.
-    """
+    """Check that `values` are one or more, all different and among the `known`."""
     if not values or len(set(values)) < len(values):
         raise refuse(field, values, "at least one, each named once")
     if known is not None:
@@ -176,17 +160,10 @@ def rising(
     low: int = 1,
     high: int | None = None,
 ) -> None:
-    """Refuse `values` unless each is above the one before it.
+    """Check that each number is above the one before it.
 
-    Args:
-        field: the name by which the user gave them.
-        values: numbers.
-        wanted: what the message asks for.
-        low: the fewest that there may be.
-        high: the most; None for any number.
-
-    Raises:
-        InvalidInput: out of order, one of them twice, too few or too many.
+    wanted: what the message asks for.
+    low, high: how many there may be; None for any number.
     """
     enough = low <= len(values) <= (len(values) if high is None else high)
     if not enough or list(values) != sorted(set(values)):
@@ -194,15 +171,11 @@ def rising(
 
 
 def numbers(field: str, value: object, *, axes: int = 1) -> np.ndarray:
-    """`value` as an array of floats with at least so many axes.
-
-    Raises:
-        InvalidInput: not numbers, or too few axes.
-    """
+    """`value` as an array of floats with at least `axes` axes."""
     wanted = "an array of numbers" + (f" with at least {axes} axes" if axes > 1 else "")
     try:
         found = np.asarray(value)
-    except Exception as error:  # whatever a foreign object raises when it is asked for numbers
+    except Exception as error:  # a foreign object may raise anything when it is converted
         raise refuse(field, type(value).__name__, wanted) from error
     if found.dtype.kind not in "fiub":
         raise refuse(field, f"{type(value).__name__} of {found.dtype}", wanted)
@@ -212,11 +185,7 @@ def numbers(field: str, value: object, *, axes: int = 1) -> np.ndarray:
 
 
 def path(field: str, value: object) -> Path:
-    """`value` as a path, which need not be there.
-
-    Raises:
-        InvalidInput: neither a text nor a path.
-    """
+    """`value`, a string or a path, as a path; the file need not exist."""
     if isinstance(value, str | Path):
         return Path(value)
     raise refuse(field, value, "a path")
@@ -233,13 +202,9 @@ def _as_float(value: object) -> float | None:
 
 
 def call_by_name(
-    kind: str, makers: Mapping[str, Callable[..., Any]], name: str, parameters: Mapping[str, Any]
+    kind: str, makers: Mapping[str, Callable[..., Any]], name: str, /, **parameters: Any
 ) -> Any:
-    """`makers[name](**parameters)`, with unknown names and parameters refused in one line.
-
-    Raises:
-        InvalidInput: the name or a parameter is unknown, or a parameter has a bad value.
-    """
+    """`makers[name](**parameters)`, after a check of the name and the parameters' names."""
     maker = makers[choice(kind, name, makers)]
     known = inspect.signature(maker).parameters
     for parameter in parameters:
@@ -251,12 +216,10 @@ def call_by_name(
 
 
 def check_types(config: Any) -> None:
-    """Refuse fields that are not of the kind that is declared.
+    """Check that the fields of a dataclass have their declared types; names the first that has not.
 
-    For `__post_init__`, before what the values may be is checked. Lists become tuples, texts paths.
-
-    Raises:
-        InvalidInput: names the first such field.
+    Call it first in `__post_init__`. Lists become tuples, and strings become paths, where those
+    are declared.
     """
     hints = typing.get_type_hints(type(config))
     for field in dataclasses.fields(config):
@@ -264,15 +227,13 @@ def check_types(config: Any) -> None:
         value = getattr(config, field.name)
         if value is None and optional:
             continue
-        if kind is tuple:
-            value = _sequence(field.name, value, element)
-        else:
-            value = _one(field.name, value, kind)
+        check = _sequence if kind is tuple else _one
+        value = check(field.name, value, element if kind is tuple else kind)
         object.__setattr__(config, field.name, value)
 
 
 def unwrap_hint(hint: Any) -> tuple[bool, Any, Any]:
-    """Whether it may be None, what it is otherwise, and what it is a tuple of (else None)."""
+    """Whether None is allowed, the type otherwise, and a tuple's element type (else None)."""
     options = typing.get_args(hint) if typing.get_origin(hint) is not tuple else ()
     optional = type(None) in options
     kind = next((part for part in options if part is not type(None)), hint)
@@ -282,12 +243,12 @@ def unwrap_hint(hint: Any) -> tuple[bool, Any, Any]:
 
 
 def _sequence(name: str, value: Any, element: Any) -> tuple[Any, ...]:
-    words = "a sequence of " + ("texts" if element is str else "numbers")
+    wanted = "a sequence of " + ("strings" if element is str else "numbers")
     if not isinstance(value, list | tuple):
-        raise refuse(name, value, words)
+        raise refuse(name, value, wanted)
     for part in value:
         if element is str and not isinstance(part, str):
-            raise refuse(name, value, words)
+            raise refuse(name, value, wanted)
         _one(name, part, element)
     return tuple(value)
 
@@ -298,7 +259,7 @@ def _one(name: str, value: Any, kind: Any) -> Any:
     if kind is bool:
         flag(name, value)
     elif kind is str and not isinstance(value, str):
-        raise refuse(name, value, "a text")
+        raise refuse(name, value, "a string")
     elif kind in (int, float):
         number(name, value)
     elif dataclasses.is_dataclass(kind) and not isinstance(value, typing.cast(type, kind)):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from shortcut1d import networks
 from shortcut1d.analysis import oracles
 from shortcut1d.data import degradations, signals
-from shortcut1d.errors import InvalidInput, choice, number, span, whole
+from shortcut1d.errors import InvalidInput, choice, integer, number, span
 from shortcut1d.training.grid import train
 from shortcut1d.training.loop import Schedule
 
@@ -57,9 +57,9 @@ BAD_FAMILIES = [
     (networks.MLP, {"depth": 0}, "depth"),
     (networks.WithDropout, {"inner": networks.ConvNet(depth=1)}, "inner"),
     (Schedule, {"steps": 0}, "steps"),
-    (Schedule, {"steps": 10, "stops": (3, 11)}, "stops"),
-    (Schedule, {"stops": (5, 3)}, "stops"),
-    (Schedule, {"stops": (2.5,)}, "stops"),
+    (Schedule, {"steps": 10, "checkpoints": (3, 11)}, "checkpoints"),
+    (Schedule, {"checkpoints": (5, 3)}, "checkpoints"),
+    (Schedule, {"checkpoints": (2.5,)}, "checkpoints"),
     (Schedule, {"weight_decay": -1}, "weight_decay"),
     (Schedule, {"sharpness": float("nan")}, "sharpness"),
     (Schedule, {"batch": 0}, "batch"),
@@ -78,11 +78,11 @@ def test_bad_parameters_are_refused_by_name(maker, arguments, named):
 
 
 @pytest.mark.parametrize("value", NOT_NUMBERS, ids=repr)
-def test_what_is_not_a_finite_number_is_refused(value):
+def test_anything_but_a_finite_number_is_refused(value):
     with pytest.raises(InvalidInput, match="pitch: got"):
         number("pitch", value)
     with pytest.raises(InvalidInput, match="notes: got"):
-        whole("notes", value)
+        integer("notes", value)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False, width=32))
@@ -93,16 +93,16 @@ def test_number_keeps_what_lies_in_range(value):
 
 
 @given(st.integers(1, 10**9))
-def test_whole_takes_floats_that_are_whole(value):
-    assert whole("n", float(value)) == value
+def test_integer_takes_floats_with_an_integer_value(value):
+    assert integer("n", float(value)) == value
     with pytest.raises(InvalidInput):
-        whole("n", value + 0.5)
+        integer("n", value + 0.5)
 
 
 def test_an_unknown_name_lists_the_known_and_suggests_the_nearest():
     with pytest.raises(InvalidInput, match=r"one of chord, note \(did you mean 'note'\?\)"):
         choice("content", "noet", {"note": 1, "chord": 2})
-    for registry in (content, degradation, networks):
+    for registry in (signals, degradations, networks):
         with pytest.raises(InvalidInput, match="one of"):
             registry.make("nothing of the kind")
 

@@ -80,7 +80,7 @@ def init_autoencoder(
 ) -> Params:
     """Initial weights; those of one seed differ in the recipe only."""
     key = jax.random.fold_in(jax.random.key(seed), 0)
-    return autoencoder.by(recipe, _drawn(network, key, space, channels))
+    return autoencoder.with_recipe(recipe, _drawn(network, key, space, channels))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 2, 3))

@@ -1,4 +1,4 @@
-"""Sound files in and out."""
+"""Sound files: reading and writing WAV."""
 
 import io
 import warnings
@@ -10,7 +10,7 @@ from jaxtyping import Float
 from scipy.io import wavfile
 from scipy.signal import resample_poly
 
-from shortcut1d import errors
+from shortcut1d import errors, store
 
 
 def read_wav(path: str | Path, rate: int) -> Float[np.ndarray, " samples"]:
@@ -22,13 +22,10 @@ def read_wav(path: str | Path, rate: int) -> Float[np.ndarray, " samples"]:
         InvalidInput: missing, not a WAV file, cut short, empty, not finite, or silent.
     """
     rate, path = errors.integer("rate", rate), errors.path("path", path)
-    try:
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise errors.InvalidInput(f"{path}: cannot be read ({errors.reason(error)})") from error
+    data = store.read_bytes(path)
     try:
         with warnings.catch_warnings():
-            # A file cut short only warns, and the rest of it would pass for the whole.
+            # scipy only warns of a file that is cut short, and returns what is left of it.
             warnings.simplefilter("error", wavfile.WavFileWarning)
             warnings.filterwarnings("ignore", message="Chunk .* not understood")
             own_rate, raw = wavfile.read(io.BytesIO(data))
@@ -46,13 +43,13 @@ def read_wav(path: str | Path, rate: int) -> Float[np.ndarray, " samples"]:
     if np.ptp(samples) == 0:
         raise errors.refuse(str(path), "silence", "a recording with sound in it")
     if own_rate != rate:
-        shared = gcd(own_rate, rate)
-        samples = resample_poly(samples, rate // shared, own_rate // shared)
+        divisor = gcd(own_rate, rate)
+        samples = resample_poly(samples, rate // divisor, own_rate // divisor)
     return samples
 
 
 def wav_bytes(signal: Float[np.ndarray, " samples"], rate: int, full_scale: float) -> bytes:
-    """A 16-bit mono WAV file; `full_scale` is the amplitude that becomes the loudest sample."""
+    """A 16-bit mono WAV file; an amplitude of `full_scale` becomes the loudest sample."""
     scaled = np.clip(np.asarray(signal, np.float64) / full_scale, -1, 1)
     file = io.BytesIO()
     wavfile.write(file, rate, np.round(32767 * scaled).astype(np.int16))
@@ -60,13 +57,13 @@ def wav_bytes(signal: Float[np.ndarray, " samples"], rate: int, full_scale: floa
 
 
 def _check_length(path: str | Path, data: bytes) -> None:
-    """Refuse a file whose sound is shorter than its header says; scipy reads it in silence."""
+    """Refuse a file whose sound is shorter than its header says; scipy does not mind."""
     position = 12
     while position + 8 <= len(data):
         size = int.from_bytes(data[position + 4 : position + 8], "little")
-        there = len(data) - position - 8
-        if data[position : position + 4] == b"data" and size > there:
-            raise errors.refuse(str(path), f"{there} bytes of sound", f"{size}, as its header says")
+        found = len(data) - position - 8
+        if data[position : position + 4] == b"data" and size > found:
+            raise errors.refuse(str(path), f"{found} bytes of sound", f"{size}, as its header says")
         position += 8 + size + size % 2
 
 

@@ -1,6 +1,6 @@
-"""Degradations made of others: one after the other, or one out of several for every sample; none.
+"""Degradations made of others: in turn, or one of several for each sample; and none at all.
 
-What they draw is what their parts draw, side by side along the channel axis; all parts must draw
+Their draws are the draws of their parts, side by side along the channel axis; all parts must draw
 arrays of one shape.
 """
 
@@ -9,24 +9,24 @@ from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from shortcut1d import errors
-from shortcut1d.data.family import Additive, Degradation, index_below
+from shortcut1d.data.family import Additive, Batch, Degradation, index_below
 from shortcut1d.data.pytrees import pytree, static
 
 
 @pytree
 class Nothing(Additive):
-    """No degradation: what an autoencoder is trained under.
+    """No degradation, for training an autoencoder.
 
-    shape: of a sample, `(*space, channels)`; static.
+    shape: shape of a sample, `(*space, channels)`; static.
     """
 
     shape: tuple[int, ...] = static()
 
-    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n *space channels"]:
-        """`n` layers of zeros."""
+    def sample(self, key: PRNGKeyArray, n: int) -> Batch:
+        """`n` residuals of zeros."""
         return jnp.zeros((n, *self.shape))
 
     def unseen(self) -> Self:
@@ -34,65 +34,61 @@ class Nothing(Additive):
         return self
 
 
-@pytree
-class InTurn:
-    """Several degradations, each applied to what the one before it left."""
+class _Parts:
+    """Draws and twins of degradations that are made of parts."""
 
     parts: tuple[Any, ...]
 
-    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n *space channels"]:
+    def sample(self, key: PRNGKeyArray, n: int) -> Batch:
         """`n` realisations of every part."""
-        return _side_by_side(self.parts, key, n)
+        keys = jax.random.split(key, len(self.parts))
+        return jnp.concatenate([part.sample(k, n) for part, k in zip(self.parts, keys)], axis=-1)
 
-    def apply(
-        self,
-        content: Float[Array, "n *space channels"],
-        realisation: Float[Array, "n *space more"],
-    ) -> Float[Array, "n *space channels"]:
-        """The last part of ... of the first part of the content."""
+    def unseen(self) -> Self:
+        """Every part replaced by its held-out twin."""
+        parts = tuple(part.unseen() for part in self.parts)
+        return dataclasses.replace(self, parts=parts)  # type: ignore[type-var]
+
+
+@pytree
+class InTurn(_Parts):
+    """Several degradations, each applied to the output of the one before it."""
+
+    parts: tuple[Any, ...]
+
+    def apply(self, content: Batch, realisation: Batch) -> Batch:
+        """Apply the parts in order."""
         for part, own in zip(self.parts, jnp.split(realisation, len(self.parts), axis=-1)):
             content = part.apply(content, own)
         return content
 
-    def unseen(self) -> Self:
-        """Every part replaced by its held-out twin."""
-        return dataclasses.replace(self, parts=tuple(part.unseen() for part in self.parts))
-
 
 @pytree
-class AnyOf:
-    """One of several degradations, for every sample another, all equally likely."""
+class AnyOf(_Parts):
+    """One of several degradations, drawn anew for each sample, all equally likely."""
 
     parts: tuple[Any, ...]
 
-    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n *space channels"]:
-        """`n` realisations of every part; and which of them counts, as a last channel."""
+    def sample(self, key: PRNGKeyArray, n: int) -> Batch:
+        """`n` realisations of every part; the last channel holds the number of the chosen part."""
         which_key, key = jax.random.split(key)
-        drawn = _side_by_side(self.parts, key, n)
-        share = jax.random.uniform(which_key, (n,))
-        which = index_below(jnp.int32(len(self.parts)), share).astype(drawn.dtype)
+        drawn = super().sample(key, n)
+        uniforms = jax.random.uniform(which_key, (n,))
+        which = index_below(jnp.int32(len(self.parts)), uniforms).astype(drawn.dtype)
         which = which.reshape(n, *[1] * (drawn.ndim - 1))
         return jnp.concatenate([drawn, jnp.broadcast_to(which, (*drawn.shape[:-1], 1))], axis=-1)
 
-    def apply(
-        self,
-        content: Float[Array, "n *space channels"],
-        realisation: Float[Array, "n *space more"],
-    ) -> Float[Array, "n *space channels"]:
-        """The chosen part's, for each sample."""
+    def apply(self, content: Batch, realisation: Batch) -> Batch:
+        """Apply the chosen part to each sample."""
         drawn, which = realisation[..., :-1], realisation[..., -1:]
         degraded = content
         for number, own in enumerate(jnp.split(drawn, len(self.parts), axis=-1)):
             degraded = jnp.where(which == number, self.parts[number].apply(content, own), degraded)
         return degraded
 
-    def unseen(self) -> Self:
-        """Every part replaced by its held-out twin."""
-        return dataclasses.replace(self, parts=tuple(part.unseen() for part in self.parts))
-
 
 def nothing(*shape: int) -> Nothing:
-    """No degradation, of samples of a shape `(*space, channels)`."""
+    """No degradation, for samples of shape `(*space, channels)`."""
     return Nothing(tuple(errors.integer("shape", axis) for axis in shape))
 
 
@@ -102,7 +98,7 @@ def in_turn(*parts: Degradation) -> InTurn:
 
 
 def any_of(*parts: Degradation) -> AnyOf:
-    """For every sample one of `parts`, such as `any_of(clicks(), hum())`."""
+    """For each sample one of `parts`, such as `any_of(clicks(), hum())`."""
     return AnyOf(_checked(parts))
 
 
@@ -117,10 +113,3 @@ def _checked(parts: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(set(shapes)) > 1:
         raise errors.refuse("parts", shapes, "parts that draw arrays of one shape")
     return parts
-
-
-def _side_by_side(
-    parts: tuple[Any, ...], key: PRNGKeyArray, n: int
-) -> Float[Array, "n *space channels"]:
-    keys = jax.random.split(key, len(parts))
-    return jnp.concatenate([part.sample(k, n) for part, k in zip(parts, keys)], axis=-1)

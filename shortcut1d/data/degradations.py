@@ -1,11 +1,12 @@
-"""Degradation families: what a denoiser should take away.
+"""Degradation families, which a denoiser should take away.
 
 Each lower-case function checks its arguments and makes a family. `sample` draws the random part,
-`(n, length, 1)`: a layer for `clicks`, `hiss` and `hum` (at `level` dB against content of unit
+`(n, length, 1)`: a residual for `clicks`, `hiss` and `hum` (at `level` dB against content of unit
 RMS), a mask for `dropout`, a kernel for `blur`; `apply` puts it on a content.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -15,12 +16,20 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
 
 from shortcut1d import errors
-from shortcut1d.data.family import Additive, index_below, traced, unit_rms
+from shortcut1d.data.family import (
+    Additive,
+    Convolution,
+    between,
+    draw,
+    index_below,
+    traced,
+    unit_rms,
+)
 from shortcut1d.data.pytrees import pytree, static
 from shortcut1d.data.signals import WINDOW, Chord, a_fifth_away, integer_pitch, pitch_below_nyquist
 
 TAPS = 17  # samples a click shape is defined on
-DRAWN_AHEAD = 256  # a bank of up to so many shapes is drawn as a whole
+DRAWN_AHEAD = 256  # a bank of up to this many shapes is drawn as a whole
 OTHER_BANK = np.uint32(0x5EED0000)  # seen and unseen banks differ in these bits
 
 
@@ -28,12 +37,16 @@ OTHER_BANK = np.uint32(0x5EED0000)  # seen and unseen banks differ in these bits
 class Clicks(Additive):
     """Short pulses at random places, each one of `shapes` fixed random shapes (rain streaks in 1D).
 
-    shapes: size of the bank, K; traced. bank: which bank; traced.
+    shapes: size of the bank, K; traced.
+    bank: number of the bank; traced.
     width: range of widths, samples, drawn per pulse; traced `(2,)`.
     amplitude: range of amplitudes, drawn per pulse before the window is scaled; traced `(2,)`.
-    level: RMS of the layer, dB; traced. pulses: a window; static. length: static.
-    reach: samples that the widest pulse may cover; static. drawn_ahead: shapes drawn once a call
-    (and, inside a training loop, once a loop); 0 to draw each pulse's own, for large banks; static.
+    level: RMS of the residual, dB; traced.
+    pulses: pulses a window; static.
+    length: samples per window; static.
+    reach: samples that the widest pulse may cover; static.
+    drawn_ahead: shapes drawn once a call (inside a training loop, once a loop); 0 to draw the
+        shape of each pulse, for large banks; static.
     """
 
     shapes: Int[Array, "..."]
@@ -54,7 +67,7 @@ class Clicks(Additive):
         return taps / jnp.linalg.norm(taps)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n length 1"]:
-        """`n` layers, each of RMS `level`."""
+        """`n` residuals, each of RMS `level`."""
         uniforms = jnp.split(jax.random.uniform(key, (n, 4 * self.pulses)), 4, axis=1)
         onset = index_below(jnp.int32(self.length), uniforms[1])
         pulses = self._pulses(
@@ -64,20 +77,20 @@ class Clicks(Additive):
         )
 
         @jax.vmap
-        def put(line: Array, pulse: Array, start: Array) -> Array:
-            there = jax.lax.dynamic_slice(line, (start,), (self.reach,))
-            return jax.lax.dynamic_update_slice(line, there + pulse, (start,))
+        def add_pulse(line: Array, pulse: Array, start: Array) -> Array:
+            before = jax.lax.dynamic_slice(line, (start,), (self.reach,))
+            return jax.lax.dynamic_update_slice(line, before + pulse, (start,))
 
-        # One pulse after the other, so that no two additions meet and every device gives the same.
+        # One pulse after the other: in this order every device rounds the sum alike.
         line, _ = jax.lax.scan(
-            lambda line, one: (put(line, *one), None),
+            lambda line, one: (add_pulse(line, *one), None),
             jnp.zeros((n, self.length + self.reach)),
             (pulses.swapaxes(0, 1), onset.swapaxes(0, 1)),
             unroll=min(self.pulses, 8),
         )
         beyond = line[:, self.length :]
-        layer = line[:, : self.length].at[:, : self.reach].add(beyond)  # the window is periodic
-        return _gain(self.level) * unit_rms(layer[..., None])
+        residual = line[:, : self.length].at[:, : self.reach].add(beyond)  # a periodic window
+        return _gain(self.level) * unit_rms(residual[..., None])
 
     def _pulses(
         self,
@@ -85,7 +98,7 @@ class Clicks(Additive):
         width: Float[Array, "n pulses"],
         amplitude: Float[Array, "n pulses"],
     ) -> Float[Array, "n pulses reach"]:
-        """Shapes of the bank stretched to `width` and scaled, from their first sample on."""
+        """Shapes of the bank, stretched to `width` and scaled to `amplitude`."""
         if self.drawn_ahead:
             bank = jax.vmap(self.shape)(jnp.arange(self.drawn_ahead))
         else:
@@ -93,10 +106,10 @@ class Clicks(Additive):
             index = jnp.arange(index.size).reshape(index.shape)
         flat = jnp.pad(bank, ((0, 0), (0, 1))).ravel()
         position = jnp.arange(self.reach) * (TAPS - 1) / jnp.maximum(width[..., None] - 1, 1)
-        whole = jnp.minimum(position.astype(jnp.int32), TAPS - 1)
-        part = position - whole
-        at = index[..., None] * (TAPS + 1) + whole
-        value = flat[at] * (1 - part) + flat[at + 1] * part
+        below = jnp.minimum(position.astype(jnp.int32), TAPS - 1)
+        weight = position - below
+        at = index[..., None] * (TAPS + 1) + below
+        value = flat[at] * (1 - weight) + flat[at + 1] * weight
         return amplitude[..., None] * jnp.where(position <= TAPS - 1, value, 0.0)
 
     def unseen(self) -> Self:
@@ -108,8 +121,10 @@ class Clicks(Additive):
 class Hiss(Additive):
     """Gaussian noise with power proportional to `frequency ** -color` between low and high.
 
-    color: 0 white, 1 pink, 2 brown; traced. low, high: band limits, cycles per window; traced.
-    level: RMS, dB, on average over draws; traced. length: static.
+    color: 0 white, 1 pink, 2 brown; traced.
+    low, high: band limits, cycles per window; traced.
+    level: RMS, dB, on average over draws; traced.
+    length: samples per window; static.
     """
 
     color: Float[Array, "..."]
@@ -119,15 +134,15 @@ class Hiss(Additive):
     length: int = static(WINDOW)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n length 1"]:
-        """`n` layers."""
+        """`n` residuals."""
         frequency = jnp.minimum(jnp.arange(self.length), self.length - jnp.arange(self.length))
         inside = (frequency >= self.low) & (frequency <= self.high)
         power = jnp.where(inside, jnp.maximum(frequency, 1.0) ** -self.color, 0.0)
         power = power / jnp.mean(power)
         white = jax.random.normal(key, (n, self.length))
         half = jnp.sqrt(power[: self.length // 2 + 1])
-        layer = jnp.fft.irfft(jnp.fft.rfft(white) * half, self.length)
-        return _gain(self.level) * layer[..., None]
+        residual = jnp.fft.irfft(jnp.fft.rfft(white) * half, self.length)
+        return _gain(self.level) * residual[..., None]
 
     def unseen(self) -> Self:
         """Hiss of another colour: pink for white, white for pink."""
@@ -138,7 +153,9 @@ class Hiss(Additive):
 class Hum(Additive):
     """A fixed tone of random phase.
 
-    pitch: whole cycles per window; traced. level: RMS, dB; traced. length: static.
+    pitch: whole cycles per window; traced.
+    level: RMS, dB; traced.
+    length: samples per window; static.
     """
 
     pitch: Float[Array, "..."]
@@ -146,7 +163,7 @@ class Hum(Additive):
     length: int = static(WINDOW)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n length 1"]:
-        """`n` layers, phases drawn anew for each."""
+        """`n` residuals, each with a phase of its own."""
         return _gain(self.level) * Chord(self.pitch[..., None], self.length).sample(key, n)
 
     def unseen(self) -> Self:
@@ -158,8 +175,9 @@ class Hum(Additive):
 class Dropout:
     """Segments set to zero: `y = m c`.
 
-    width: range of segment widths, samples; traced `(2,)`. segments: a window; static.
-    length: static.
+    width: range of segment widths, samples; traced `(2,)`.
+    segments: segments a window; static.
+    length: samples per window; static.
     """
 
     width: Float[Array, "..."]
@@ -182,18 +200,19 @@ class Dropout:
         return content * realisation
 
     def unseen(self) -> Self:
-        """Longer segments: widths from the top of the range to half as much again."""
+        """Longer segments: widths from the top of the range to 1.5 times it."""
         longest = self.width[..., 1]
         width = jnp.stack([longest + 1, 1.5 * longest + 1], axis=-1)
         return dataclasses.replace(self, width=width)
 
 
 @pytree
-class Blur:
+class Blur(Convolution):
     """Circular convolution with a random smoothing kernel of mass 1: `y = k * c`.
 
     width: range of the kernel's standard deviation, samples; traced `(2,)`.
-    motion: 0 for Gaussian kernels, 1 for boxes (motion); traced. length: static.
+    motion: 0 for Gaussian kernels, 1 for boxes (motion); traced.
+    length: samples per window; static.
     """
 
     width: Float[Array, "..."]
@@ -211,20 +230,10 @@ class Blur:
         kernel = jnp.where(self.motion > 0, box, gaussian)
         return (kernel / jnp.sum(kernel, axis=1, keepdims=True))[..., None]
 
-    def apply(
-        self, content: Float[Array, "n length 1"], realisation: Float[Array, "n length 1"]
-    ) -> Float[Array, "n length 1"]:
-        """`kernel * content`, circular."""
-        spectrum = jnp.fft.rfft(content, axis=1) * jnp.fft.rfft(realisation, axis=1)
-        return jnp.fft.irfft(spectrum, content.shape[1], axis=1)
-
-    def unseen(self) -> Self:
-        """Motion for Gaussian kernels, Gaussian for motion, of the same widths."""
-        return dataclasses.replace(self, motion=1.0 - self.motion)
-
 
 def clicks(
     shapes: int = 1,
+    *,
     bank: int = 0,
     pulses: int = 6,
     width: tuple[float, float] = (TAPS, TAPS),
@@ -239,19 +248,20 @@ def clicks(
     # In steps, so that a grid over widths compiles few programs.
     reach = next((r for r in (TAPS, 32, 64, 128, 256) if r >= max(widths)), length)
     return Clicks(
-        traced(shapes, np.int32),
-        traced(errors.integer("bank", bank, low=0, high=int(OTHER_BANK) - 1), np.uint32),
-        traced(widths),
-        traced(errors.span("amplitude", amplitude, low=1e-6, high=1e6)),
-        _level(level),
-        errors.integer("pulses", pulses, high=10_000),
-        length,
-        min(reach, length),
-        DRAWN_AHEAD if shapes <= DRAWN_AHEAD else 0,
+        shapes=traced(shapes, np.int32),
+        bank=traced(errors.integer("bank", bank, low=0, high=int(OTHER_BANK) - 1), np.uint32),
+        width=traced(widths),
+        amplitude=traced(errors.span("amplitude", amplitude, low=1e-6, high=1e6)),
+        level=_level(level),
+        pulses=errors.integer("pulses", pulses, high=10_000),
+        length=length,
+        reach=min(reach, length),
+        drawn_ahead=DRAWN_AHEAD if shapes <= DRAWN_AHEAD else 0,
     )
 
 
 def hiss(
+    *,
     color: float = 0.0,
     low: float = 0.0,
     high: float | None = None,
@@ -263,29 +273,27 @@ def hiss(
     color = errors.number("color", color, low=-4, high=4)
     top = length / 2 if high is None else pitch_below_nyquist("high", high, length)
     low = errors.number("low", low, low=0, high=int(top), unit="cycles per window")
-    if int(top) < low or (np.ceil(low) > top):
-        raise errors.refuse("low", low, f"a band that holds a whole frequency up to {top:g}")
     return Hiss(traced(color), traced(low), traced(top), _level(level), length)
 
 
-def hum(pitch: float = 20.0, level: float = 0.0, length: int = WINDOW) -> Hum:
+def hum(pitch: float = 20.0, *, level: float = 0.0, length: int = WINDOW) -> Hum:
     """A fixed tone at `pitch` whole cycles per window, at `level` dB."""
     length = errors.integer("length", length)
     return Hum(traced(integer_pitch("pitch", pitch, length)), _level(level), length)
 
 
 def dropout(
-    segments: int = 3, width: tuple[float, float] = (8.0, 16.0), length: int = WINDOW
+    segments: int = 3, *, width: tuple[float, float] = (8.0, 16.0), length: int = WINDOW
 ) -> Dropout:
-    """`segments` stretches of `width` samples lost in every window."""
+    """`segments` segments of `width` samples set to zero in every window."""
     length = errors.integer("length", length)
-    # Half as much again is the unseen twin's width, and it must leave something to hear.
+    # The unseen twin's segments are 1.5 times as wide, and must leave some of the window.
     checked = errors.span("width", width, low=1, high=length / 2, unit="samples")
     return Dropout(traced(checked), errors.integer("segments", segments, high=10_000), length)
 
 
 def blur(
-    width: tuple[float, float] = (1.0, 3.0), motion: bool = False, length: int = WINDOW
+    width: tuple[float, float] = (1.0, 3.0), *, motion: bool = False, length: int = WINDOW
 ) -> Blur:
     """Gaussian (or motion) blur, kernels of `width` samples standard deviation."""
     length = errors.integer("length", length)
@@ -294,9 +302,8 @@ def blur(
 
 
 def over_length(family: Any, key: PRNGKeyArray, length: int) -> Float[Array, "1 length 1"]:
-    """A realisation of `family` for a signal of any length: windows drawn one after the other."""
-    sample = jax.jit(type(family).sample, static_argnums=2)
-    windows = sample(family, key, -(-length // family.length))
+    """A realisation of `family` for a signal of any length: windows joined end to end."""
+    windows = draw(family, key, -(-length // family.length))
     return windows.reshape(1, -1, 1)[:, :length]
 
 
@@ -305,13 +312,8 @@ DEGRADATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-def make(name: str, **parameters: Any) -> Any:
-    """The degradation family called `name`.
-
-    Raises:
-        InvalidInput: unknown name (the nearest known one is suggested), unknown or bad parameter.
-    """
-    return errors.call_by_name("degradation", DEGRADATIONS, name, parameters)
+make = functools.partial(errors.call_by_name, "degradation", DEGRADATIONS)
+"""`make("clicks", shapes=8)`: the degradation family called by name, its arguments checked."""
 
 
 def _level(level: float) -> Any:
@@ -320,8 +322,3 @@ def _level(level: float) -> Any:
 
 def _gain(level: Float[Array, ""]) -> Float[Array, ""]:
     return 10.0 ** (level / 20.0)
-
-
-def between(bounds: Float[Array, "2"], share: Float[Array, "*draws"]) -> Float[Array, "*draws"]:
-    """Uniform shares in [0, 1) as values between two bounds, which may be traced."""
-    return bounds[..., 0] + (bounds[..., 1] - bounds[..., 0]) * share

@@ -2,15 +2,14 @@
 
 A family is a frozen pytree (made by `pytrees.pytree`, which says why not by flax). Its complexity
 (a pitch, a number of click shapes) is a traced leaf, so that one compiled program serves a whole
-grid; the shape of what it draws is static.
-Sizes are `(n, *space, channels)`; frequencies are in cycles per window.
+grid; the shape of its draws is static. Frequencies are in cycles per window.
 """
 
 import dataclasses
 import functools
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -19,64 +18,72 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from shortcut1d.data.pytrees import pytree
 
+Batch: TypeAlias = Float[Array, "n *space channels"]
+
 
 @runtime_checkable
 class Content(Protocol):
-    """A distribution over clean signals, what a denoiser should keep."""
+    """A distribution over clean signals, which a denoiser should keep."""
 
-    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n *space channels"]:
+    def sample(self, key: PRNGKeyArray, n: int) -> Batch:
         """`n` independent draws."""
-        ...
 
     def unseen(self) -> "Content":
         """The held-out twin: the same kind of content, none of the same signals."""
-        ...
 
 
 @runtime_checkable
 class Degradation(Protocol):
-    """A distribution over corruptions, what a denoiser should take away.
+    """A distribution over corruptions, which a denoiser should take away.
 
-    Drawing is apart from applying: `sample` draws what is random (a layer, a mask, a kernel)
+    Drawing is apart from applying: `sample` draws what is random (a residual, a mask, a kernel)
     and `apply` puts it on a content, so the same rain can fall on two pictures.
     """
 
-    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n *space channels"]:
+    def sample(self, key: PRNGKeyArray, n: int) -> Batch:
         """`n` independent realisations."""
-        ...
 
-    def apply(
-        self,
-        content: Float[Array, "n *space channels"],
-        realisation: Float[Array, "n *space channels"],
-    ) -> Float[Array, "n *space channels"]:
+    def apply(self, content: Batch, realisation: Batch) -> Batch:
         """The degraded signal `y = D(c)`."""
-        ...
 
     def unseen(self) -> "Degradation":
         """The held-out twin: the same kind of degradation from a part nobody trained on."""
-        ...
 
 
 class Additive:
-    """Degradations whose realisation is the layer itself: `y = c + d`."""
+    """Degradations whose realisation is the residual `d = y - c` itself: `y = c + d`."""
 
-    def apply(
-        self,
-        content: Float[Array, "n *space channels"],
-        realisation: Float[Array, "n *space channels"],
-    ) -> Float[Array, "n *space channels"]:
-        """`content + layer`."""
+    def apply(self, content: Batch, realisation: Batch) -> Batch:
+        """`content + residual`."""
         return content + realisation
 
 
-Family = TypeVar("Family")
+class Convolution:
+    """Degradations whose realisation is a kernel, centred on the first sample: `y = k * c`."""
+
+    motion: Any
+
+    def apply(self, content: Batch, realisation: Batch) -> Batch:
+        """`kernel * content`, circular."""
+        axes = tuple(range(1, content.ndim - 1))
+        spectrum = jnp.fft.rfftn(content, axes=axes) * jnp.fft.rfftn(realisation, axes=axes)
+        return jnp.fft.irfftn(spectrum, content.shape[1:-1], axes)
+
+    def unseen(self) -> Self:
+        """Motion for Gaussian kernels, Gaussian for motion, of the same widths."""
+        return dataclasses.replace(self, motion=1.0 - self.motion)  # type: ignore[type-var]
+
+
+@functools.partial(jax.jit, static_argnames="n")
+def draw(family: Content | Degradation, key: PRNGKeyArray, n: int) -> Batch:
+    """`family.sample(key, n)`, compiled: operation by operation it takes ten times as long."""
+    return family.sample(key, n)
 
 
 @functools.partial(jax.jit, static_argnames="n")
 def draw_pair(
     key: PRNGKeyArray, content: Content, degradation: Degradation, n: int
-) -> tuple[Float[Array, "n *space channels"], Float[Array, "n *space channels"]]:
+) -> tuple[Batch, Batch]:
     """`n` pairs (clean, degraded), content and degradation drawn independently."""
     content_key, degradation_key = jax.random.split(key)
     clean = content.sample(content_key, n)
@@ -85,39 +92,35 @@ def draw_pair(
 
 @pytree
 class OneOf:
-    """One family out of several of different kinds, chosen by a traced index.
+    """One of several families of different kinds, chosen by a traced index; made by `stack`.
 
-    It lets cells with different kinds of family share one compiled program. Made by `stack`.
-    Where realisations differ in their channels, the narrower ones are filled up with zeros.
+    So cells with different kinds of family share one compiled program. Where realisations differ
+    in their channels, the narrower ones are padded with zeros.
+
+    options: the families.
+    which: index of the chosen one; traced.
     """
 
     options: tuple[Any, ...]
     which: Int[Array, "..."]
 
-    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n *space channels"]:
+    def sample(self, key: PRNGKeyArray, n: int) -> Batch:
         """`n` draws from the chosen family, the same that it would give on its own."""
-        most = max(self._channels(key, n))
+        channels = self._channels(key, n)
 
-        def branch(option: Any) -> Any:
-            def draw(key: PRNGKeyArray) -> Array:
-                drawn = option.sample(key, n)
-                missing = most - drawn.shape[-1]
-                return jnp.pad(drawn, [*[(0, 0)] * (drawn.ndim - 1), (0, missing)])
+        def padded(option: Any, own: int, key: PRNGKeyArray) -> Batch:
+            drawn = option.sample(key, n)
+            return jnp.pad(drawn, [*[(0, 0)] * (drawn.ndim - 1), (0, max(channels) - own)])
 
-            return draw
-
-        return jax.lax.switch(self.which, [branch(option) for option in self.options], key)
+        branches = [functools.partial(padded, *each) for each in zip(self.options, channels)]
+        return jax.lax.switch(self.which, branches, key)
 
     def _channels(self, key: PRNGKeyArray, n: int) -> list[int]:
-        """Of each option's draws."""
+        """Channels of each option's draws."""
         draws = [jax.eval_shape(lambda k, o=o: o.sample(k, n), key) for o in self.options]
         return [drawn.shape[-1] for drawn in draws]
 
-    def apply(
-        self,
-        content: Float[Array, "n *space channels"],
-        realisation: Float[Array, "n *space channels"],
-    ) -> Float[Array, "n *space channels"]:
+    def apply(self, content: Batch, realisation: Batch) -> Batch:
         """The chosen degradation, applied."""
         channels = self._channels(jax.random.key(0), len(content))
         branches = [
@@ -134,8 +137,8 @@ class OneOf:
 def stack(families: Sequence[Any]) -> Any:
     """Families as one pytree with a leading axis, ready for `vmap` or `lax.map` over them.
 
-    Families of one kind are stacked leaf by leaf. Where there are several kinds, each becomes
-    an option of a `OneOf`, and an index says which of them the cell uses.
+    Families of one kind are stacked leaf by leaf. Of several kinds, each becomes an option of a
+    `OneOf`, and an index says which of them a cell uses.
     """
     kinds: dict[Any, list[int]] = {}
     for position, member in enumerate(families):
@@ -143,14 +146,14 @@ def stack(families: Sequence[Any]) -> Any:
     options, which = [], np.zeros(len(families), np.int32)
     for index, positions in enumerate(kinds.values()):
         which[positions] = index
-        # A cell that uses another option still needs values here; any valid ones do.
+        # A cell that uses another option still needs valid values here; it ignores them.
         rows = [families[i if i in set(positions) else positions[0]] for i in range(len(families))]
         options.append(jax.tree.map(_stack_leaves, *rows))
     return options[0] if len(options) == 1 else OneOf(tuple(options), traced(which, np.int32))
 
 
 def fingerprint(*things: Any) -> int:
-    """A 32-bit number that says what `things` are: types, fields and their values.
+    """A 32-bit hash of `things`: their types, field names and values.
 
     Random keys are folded with it, so that a cell's draws depend on what the cell is and
     on nothing else. Equal things give equal numbers in any process on any machine.
@@ -159,7 +162,7 @@ def fingerprint(*things: Any) -> int:
 
 
 def identity(*things: Any) -> str:
-    """What `things` are in 64 hexadecimal digits: a `fingerprint` never shared by chance."""
+    """The hash of `things` in 64 hexadecimal digits: a `fingerprint` never shared by chance."""
     return _hashed(things).hex()
 
 
@@ -192,21 +195,26 @@ def _describe(thing: Any) -> Iterator[bytes]:
 
 
 def traced(value: Any, kind: type = np.float32) -> Any:
-    """A family's leaf. NumPy, not JAX: to make a family must not start a JAX back end."""
+    """`value` as a family's leaf; in NumPy, so that making a family starts no JAX back end."""
     return np.asarray(value, kind)
 
 
-def index_below(count: Int[Array, ""], share: Float[Array, "..."]) -> Int[Array, "..."]:
-    """Uniform shares in [0, 1) as indices below `count`, which may be traced.
+def index_below(count: Int[Array, ""], uniforms: Float[Array, "..."]) -> Int[Array, "..."]:
+    """Uniform numbers in [0, 1) as indices below `count`, which may be traced.
 
-    One draw of shares serves several purposes: `jax.random.randint` costs two draws a call, and
+    One draw of uniforms serves several purposes: `jax.random.randint` costs two draws a call, and
     each draw in a program adds seconds to its compilation. Even up to a count of about 2**20.
     """
-    return jnp.minimum((share * count).astype(jnp.int32), count - 1)
+    return jnp.minimum((uniforms * count).astype(jnp.int32), count - 1)
 
 
-def unit_rms(signal: Float[Array, "n *space channels"]) -> Float[Array, "n *space channels"]:
-    """Each sample scaled to a root mean square of 1; silence stays silent."""
+def between(bounds: Float[Array, "2"], uniforms: Float[Array, "*draws"]) -> Float[Array, "*draws"]:
+    """Uniform numbers in [0, 1) as values between two bounds, which may be traced."""
+    return bounds[..., 0] + (bounds[..., 1] - bounds[..., 0]) * uniforms
+
+
+def unit_rms(signal: Batch) -> Batch:
+    """Each sample scaled to a root mean square of 1; a silent one stays silent."""
     axes = tuple(range(1, signal.ndim))
     power = jnp.mean(signal**2, axis=axes, keepdims=True)
     return signal * jax.lax.rsqrt(jnp.where(power > 0, power, 1.0))
@@ -214,7 +222,7 @@ def unit_rms(signal: Float[Array, "n *space channels"]) -> Float[Array, "n *spac
 
 def _stack_leaves(*leaves: Any) -> np.ndarray:
     if all(leaf is leaves[0] for leaf in leaves):
-        # One recording in a thousand cells is a view of one array, not a thousand copies.
+        # A recording in a thousand cells is a view of one array, not a thousand copies.
         return np.broadcast_to(leaves[0], (len(leaves), *np.shape(leaves[0])))
     return np.stack([np.asarray(leaf) for leaf in leaves])
 

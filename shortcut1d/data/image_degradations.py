@@ -2,10 +2,11 @@
 
 Each lower-case function checks its arguments and makes a family; `sample` draws the random part,
 `(n, size, size, channels)`, and `apply` puts it on pictures with values in [0, 1]. Ranges are
-traced, so a grid can vary them. Rain is additive and left to exceed 1, so that its layer is known.
+traced, so a grid can vary them. Rain is additive and may exceed 1, so that its layer is known.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
@@ -14,9 +15,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from shortcut1d import errors
-from shortcut1d.data.degradations import between
-from shortcut1d.data.family import Additive, traced
-from shortcut1d.data.images import SIZE, checked_size
+from shortcut1d.data.family import Additive, Convolution, between, traced
+from shortcut1d.data.images import SIZE, Pictures, checked_size
 from shortcut1d.data.pictures import checked_channels
 from shortcut1d.data.pytrees import pytree, static
 
@@ -24,8 +24,12 @@ FULL = 256  # pixels of the crops that the papers' ranges are given for
 
 
 class Range(NamedTuple):
-    """Of rain, for crops of 256 pixels: share of pixels where a streak begins, width of a streak
-    (of the kernel that blurs it) and its length in pixels, its angle from the vertical in degrees.
+    """A range of rain, for crops of 256 pixels.
+
+    amount: share of pixels where a streak begins.
+    width: width of the kernel that blurs a streak, pixels.
+    length: length of a streak, pixels.
+    angle: angle from the vertical, degrees.
     """
 
     amount: tuple[float, float]
@@ -47,11 +51,14 @@ RANGES = {
 class Rain(Additive):
     """Streaks of one direction: random seeds smeared along a blurred line, clipped, weighted.
 
-    Lengths are those of a crop of 256 pixels: in a smaller picture streaks are shorter, and as many
-    more begin in a pixel, so that they cover as much of it. Grey: the same in every channel.
+    Lengths are those of a crop of 256 pixels. In a smaller picture streaks are shorter, and begin
+    at more of the pixels in the same proportion, so that they cover the same share. Rain is grey:
+    the same in every channel. Values are drawn uniformly from their ranges, once a picture.
 
-    amount, width, length, angle: see `Range`; weight: of the layer; all traced `(2,)`, drawn
-    evenly, once a picture. size, channels: static.
+    amount, width, length, angle: see `Range`; traced `(2,)`.
+    weight: range of the rain layer's weight; traced `(2,)`.
+    size: pixels along each side; static.
+    channels: channels of a picture; static.
     """
 
     amount: Float[Array, "..."]
@@ -62,35 +69,30 @@ class Rain(Additive):
     size: int = static(SIZE)
     channels: int = static(1)
 
-    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n size size channels"]:
-        """`n` layers, values from 0 to the largest weight; streaks leave on one side and come in
-        on the other.
-        """
+    def sample(self, key: PRNGKeyArray, n: int) -> Pictures:
+        """`n` rain layers, from 0 to the largest weight; a streak wraps around the picture."""
         scale = self.size / FULL
         uniforms = jax.random.uniform(key, (n, 5 + self.size**2))
         ranges = (self.amount, self.width, self.length, self.angle, self.weight)
         amount, width, length, angle, weight = (
-            between(bounds, share)[:, None, None]
-            for bounds, share in zip(ranges, uniforms[:, :5].T, strict=True)
+            between(bounds, column)[:, None, None]
+            for bounds, column in zip(ranges, uniforms[:, :5].T, strict=True)
         )
         chance = uniforms[:, 5:].reshape(n, self.size, self.size)
         share = jnp.minimum(amount / scale, 1.0)
-        # A brightness each, so that they differ.
+        # Each seed has a brightness of its own.
         seeds = jnp.where(chance < share, 0.5 + 0.5 * chance / share, 0.0)
-        # OpenCV's Gaussian of a kernel so wide, as the papers blur their lines; what is wider is
-        # fainter.
+        # The papers blur their lines with OpenCV's Gaussian kernel of this width; wider is fainter.
         spread = 0.35 + 0.15 * width
         kernel = line(self.size, scale * length, spread, jnp.deg2rad(angle))
         kernel = kernel / (spread * (2 * jnp.pi) ** 0.5)
         spectrum = jnp.fft.rfft2(seeds) * jnp.fft.rfft2(kernel)
         streaks = jnp.fft.irfft2(spectrum, (self.size, self.size))
-        layer = weight * jnp.clip(streaks, 0.0, 1.0)
-        return jnp.broadcast_to(layer[..., None], (*layer.shape, self.channels))
+        rain_layer = weight * jnp.clip(streaks, 0.0, 1.0)
+        return jnp.broadcast_to(rain_layer[..., None], (*rain_layer.shape, self.channels))
 
     def unseen(self) -> Self:
-        """Streaks wider, longer and more slanted than any of the range, as many of them; to the
-        right.
-        """
+        """As many streaks, wider, longer and more slanted (to the right) than any of the range."""
         width, length = (
             jnp.stack([1.1 * top, 1.5 * top], axis=-1)
             for top in (self.width[..., 1], self.length[..., 1])
@@ -102,10 +104,12 @@ class Rain(Additive):
 
 @pytree
 class SensorNoise:
-    """Noise of a sensor, of one of several kinds, of standard deviation `sigma` at mid-grey.
+    """Sensor noise of one of several kinds, of standard deviation `sigma` at mid-grey.
 
-    sigma: range, drawn once a picture; traced `(2,)`. kind: weight of each of `KINDS`, 0 or 1;
-    traced `(5,)`. size, channels: static.
+    sigma: range, drawn from once a picture; traced `(2,)`.
+    kind: weight of each of `KINDS`, 0 or 1; traced `(5,)`.
+    size: pixels along each side; static.
+    channels: channels of a picture; static.
     """
 
     sigma: Float[Array, "..."]
@@ -114,58 +118,49 @@ class SensorNoise:
     channels: int = static(1)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n size size more"]:
-        """`n` draws: white noise for every channel, uniform shares for every channel, and sigma."""
-        white_key, share_key, sigma_key = jax.random.split(key, 3)
+        """`n` draws: white noise and uniform numbers for every channel, then sigma."""
+        white_key, uniform_key, sigma_key = jax.random.split(key, 3)
         space = (self.size, self.size)
         white = jax.random.normal(white_key, (n, *space, self.channels))
-        share = jax.random.uniform(share_key, (n, *space, self.channels))
+        uniforms = jax.random.uniform(uniform_key, (n, *space, self.channels))
         sigma = between(self.sigma, jax.random.uniform(sigma_key, (n, 1)))[..., None, None]
-        return jnp.concatenate([white, share, jnp.broadcast_to(sigma, (n, *space, 1))], axis=-1)
+        return jnp.concatenate([white, uniforms, jnp.broadcast_to(sigma, (n, *space, 1))], axis=-1)
 
-    def apply(
-        self,
-        content: Float[Array, "n size size channels"],
-        realisation: Float[Array, "n size size more"],
-    ) -> Float[Array, "n size size channels"]:
-        """The noisy picture; see `KINDS`.
-
-        Raises:
-            InvalidInput: a picture of other channels than the noise.
-        """
+    def apply(self, content: Pictures, realisation: Float[Array, "n size size more"]) -> Pictures:
+        """The noisy picture; refuses one whose number of channels is not the noise's."""
         if content.shape[-1] != self.channels:
             raise errors.refuse("channels", content.shape[-1], f"{self.channels}, as the noise has")
         white = realisation[..., : self.channels]
-        share = realisation[..., self.channels : -1]
-        sigma = realisation[..., -1:]
-        made = [kind(content, sigma, white, share) for kind in KINDS.values()]
-        return sum(weight * picture for weight, picture in zip(self.kind, made, strict=True))
+        uniforms, sigma = realisation[..., self.channels : -1], realisation[..., -1:]
+        noisy = [kind(content, sigma, white, uniforms) for kind in KINDS.values()]
+        return sum(weight * picture for weight, picture in zip(self.kind, noisy, strict=True))
 
     def unseen(self) -> Self:
         """The next kind of `KINDS`, the first after the last."""
         return dataclasses.replace(self, kind=jnp.roll(self.kind, 1, axis=-1))
 
 
-def _gaussian(content: Array, sigma: Array, white: Array, share: Array) -> Array:
+def _gaussian(content: Array, sigma: Array, white: Array, uniforms: Array) -> Array:
     return content + sigma * white
 
 
-def _speckle(content: Array, sigma: Array, white: Array, share: Array) -> Array:
+def _speckle(content: Array, sigma: Array, white: Array, uniforms: Array) -> Array:
     return content * (1 + 2 * sigma * white)
 
 
-def _poisson(content: Array, sigma: Array, white: Array, share: Array) -> Array:
-    # Its Gaussian limit, of the same mean and variance.
+def _poisson(content: Array, sigma: Array, white: Array, uniforms: Array) -> Array:
+    # The Gaussian limit of Poisson noise, with its mean and variance.
     return content + jnp.sqrt(2 * jnp.maximum(content, 0)) * sigma * white
 
 
-def _salt_and_pepper(content: Array, sigma: Array, white: Array, share: Array) -> Array:
+def _salt_and_pepper(content: Array, sigma: Array, white: Array, uniforms: Array) -> Array:
     lost = jnp.minimum(4 * sigma**2, 1.0)  # at mid-grey each lost pixel is off by a half
-    extreme = (share < lost / 2).astype(content.dtype)
-    return jnp.where(share < lost, extreme, content)
+    extreme = (uniforms < lost / 2).astype(content.dtype)
+    return jnp.where(uniforms < lost, extreme, content)
 
 
-def _masked_gaussian(content: Array, sigma: Array, white: Array, share: Array) -> Array:
-    return content + jnp.where(share < 0.5, 2**0.5 * sigma * white, 0.0)
+def _masked_gaussian(content: Array, sigma: Array, white: Array, uniforms: Array) -> Array:
+    return content + jnp.where(uniforms < 0.5, 2**0.5 * sigma * white, 0.0)
 
 
 KINDS: dict[str, Callable[[Array, Array, Array, Array], Array]] = {
@@ -178,12 +173,13 @@ KINDS: dict[str, Callable[[Array, Array, Array, Array], Array]] = {
 
 
 @pytree
-class BlurKernel:
+class BlurKernel(Convolution):
     """Circular convolution with a random smoothing kernel of mass 1: `y = k * c`.
 
     width: range of the kernel's standard deviation along its long axis, pixels; traced `(2,)`.
     motion: 0 for round Gaussian kernels, 1 for lines of random direction; traced.
-    size, channels: static.
+    size: pixels along each side; static.
+    channels: channels of a picture; static.
     """
 
     width: Float[Array, "..."]
@@ -191,35 +187,22 @@ class BlurKernel:
     size: int = static(SIZE)
     channels: int = static(1)
 
-    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n size size channels"]:
+    def sample(self, key: PRNGKeyArray, n: int) -> Pictures:
         """`n` kernels, centred on pixel (0, 0), the same for every channel."""
         uniforms = jax.random.uniform(key, (2, n, 1, 1))
         width = between(self.width, uniforms[0, :, 0])[..., None]
         down, across = offsets(self.size)
         gaussian = jnp.exp(-0.5 * (down**2 + across**2) / width**2)
-        # The line's fading ends are a box of width 1 convolved with it, of variance 1/12.
+        # The line's ends fade as if convolved with a box of width 1, of variance 1/12.
         length = jnp.sqrt(jnp.maximum(12 * width**2 - 1, 0.0))
-        moved = line(self.size, length, 0.5, jnp.pi * uniforms[1])
-        kernel = jnp.where(self.motion > 0, moved, gaussian)
+        streak = line(self.size, length, 0.5, jnp.pi * uniforms[1])
+        kernel = jnp.where(self.motion > 0, streak, gaussian)
         kernel = kernel / jnp.sum(kernel, axis=(1, 2), keepdims=True)
         return jnp.broadcast_to(kernel[..., None], (*kernel.shape, self.channels))
 
-    def apply(
-        self,
-        content: Float[Array, "n size size channels"],
-        realisation: Float[Array, "n size size channels"],
-    ) -> Float[Array, "n size size channels"]:
-        """`kernel * content`, circular."""
-        spectrum = jnp.fft.rfft2(content, axes=(1, 2)) * jnp.fft.rfft2(realisation, axes=(1, 2))
-        return jnp.fft.irfft2(spectrum, content.shape[1:3], axes=(1, 2))
-
-    def unseen(self) -> Self:
-        """Motion for Gaussian kernels, Gaussian for motion, of the same widths."""
-        return dataclasses.replace(self, motion=1.0 - self.motion)
-
 
 def offsets(size: int) -> tuple[Float[Array, "size 1"], Float[Array, "1 size"]]:
-    """How far each pixel is from pixel (0, 0), going round: down and across."""
+    """Periodic offset of each pixel from pixel (0, 0): down, and across."""
     ahead = (jnp.arange(size) + size // 2) % size - size // 2
     along = ahead.astype(jnp.float32)
     return along[:, None], along[None, :]
@@ -234,10 +217,10 @@ def line(
     """A blurred line through pixel (0, 0), at most 1.
 
     Args:
-        size: of the picture, pixels.
-        length: pixels; fades over the last one at either end.
-        spread: standard deviation of its Gaussian profile, pixels.
-        angle: from the vertical, radians.
+        size: pixels along each side of the picture.
+        length: pixels; the line fades over one pixel at either end.
+        spread: standard deviation of the line's Gaussian profile, pixels.
+        angle: angle from the vertical, radians.
     """
     down, across = offsets(size)
     along = down * jnp.cos(angle) + across * jnp.sin(angle)
@@ -249,6 +232,7 @@ def line(
 
 def rain(
     range: str = "small",  # noqa: A002 (the papers' word)
+    *,
     amount: tuple[float, float] | None = None,
     width: tuple[float, float] | None = None,
     length: tuple[float, float] | None = None,
@@ -259,18 +243,18 @@ def rain(
 ) -> Rain:
     """Rain of one of the papers' ranges, `small`, `medium`, `large` or `random`.
 
-    amount, width, length, angle: see `Range`, where they should be others.
+    amount, width, length, angle: see `Range`; each replaces the range's own.
     """
-    usual = RANGES[errors.choice("range", range, RANGES)]._asdict()
+    defaults = RANGES[errors.choice("range", range, RANGES)]._asdict()
     given = {"amount": amount, "width": width, "length": length, "angle": angle}
     limits = {
         "amount": (0.0, 1.0, "of all pixels"), "width": (1.0, FULL / 4, "pixels"),
-        # So that there is room for what is longer and more slanted.
+        # These leave room for the longer and more slanted unseen twin.
         "length": (1.0, FULL / 1.6, "pixels of 256"), "angle": (-80.0, 80.0, "degrees"),
     }  # fmt: skip
     checked = {}
     for field, (low, high, unit) in limits.items():
-        value = usual[field] if given[field] is None else given[field]
+        value = defaults[field] if given[field] is None else given[field]
         checked[field] = traced(errors.span(field, value, low=low, high=high, unit=unit))
     return Rain(
         **checked,
@@ -280,29 +264,31 @@ def rain(
     )
 
 
-def other_rain(size: int = SIZE, channels: int = 1) -> Rain:
-    """Medium rain, but at an angle and of a length that none of `RANGES` has: to test on."""
+def other_rain(*, size: int = SIZE, channels: int = 1) -> Rain:
+    """Medium rain to test on, at an angle and of a length that none of `RANGES` has."""
     return rain("medium", angle=(65, 80), length=(60, 80), size=size, channels=channels)
 
 
 def sensor_noise(
     kind: str = "gaussian",
     sigma: tuple[float, float] = (0.1, 0.1),
+    *,
     size: int = SIZE,
     channels: int = 1,
 ) -> SensorNoise:
-    """Noise of a `kind` (of `KINDS`), standard deviation `sigma` at mid-grey."""
+    """Noise of one of `KINDS`, of standard deviation `sigma` at mid-grey."""
     errors.choice("kind", kind, KINDS)
     return SensorNoise(
-        traced(errors.span("sigma", sigma, low=0.0, high=0.5)),
-        traced([name == kind for name in KINDS]),
-        checked_size(size),
-        checked_channels(channels),
+        sigma=traced(errors.span("sigma", sigma, low=0.0, high=0.5)),
+        kind=traced([name == kind for name in KINDS]),
+        size=checked_size(size),
+        channels=checked_channels(channels),
     )
 
 
 def blur_kernel(
     width: tuple[float, float] = (0.6, 2.0),
+    *,
     motion: bool = False,
     size: int = SIZE,
     channels: int = 1,
@@ -310,22 +296,15 @@ def blur_kernel(
     """Gaussian (or motion) blur, kernels of `width` pixels standard deviation."""
     size = checked_size(size)
     return BlurKernel(
-        traced(errors.span("width", width, low=0.5, high=size / 6, unit="pixels")),
-        traced(errors.flag("motion", motion)),
-        size,
-        checked_channels(channels),
+        width=traced(errors.span("width", width, low=0.5, high=size / 6, unit="pixels")),
+        motion=traced(errors.flag("motion", motion)),
+        size=size,
+        channels=checked_channels(channels),
     )
-
-
-def make(name: str, **parameters: Any) -> Any:
-    """The degradation of pictures called `name`.
-
-    Raises:
-        InvalidInput: unknown name (the nearest known one is suggested), unknown or bad parameter.
-    """
-    return errors.call_by_name("degradation", DEGRADATIONS, name, parameters)
 
 
 DEGRADATIONS: dict[str, Callable[..., Any]] = {
     f.__name__: f for f in (rain, sensor_noise, blur_kernel)
 }
+make = functools.partial(errors.call_by_name, "degradation", DEGRADATIONS)
+"""`make("rain", range="large")`: the degradation of pictures called by name."""

@@ -2,16 +2,17 @@
 
 Each lower-case function checks its arguments and makes a family; each family draws pictures of
 shape `(n, size, size, channels)` with values in [0, 1]. Complexity is traced, as in 1D: the
-frequency range of a `field`, the number of `leaves`, the letters of a `text`. What is photographed
-is split by photograph, so that no part of an unseen one was seen.
+frequency range of a `field`, the number of `leaves`, the letters of a `text`. Photographs are
+split into seen and unseen ones, so that no part of an unseen one was seen.
 Frequencies are in cycles per picture side.
 """
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +30,8 @@ SIZE = 32  # pixels along each side
 MAX_LEAVES = 256
 MAX_PHOTOGRAPHS = 64  # every cell of a grid holds them
 CONTRAST = 0.2  # standard deviation of a field
-CHROMA = 0.4  # of a field's contrast that is each colour's own
+CHROMA = 0.4  # contrast of what is each colour's own, relative to what all colours share
+Pictures: TypeAlias = Float[Array, "n size size channels"]
 LETTERS = "etaoinshrdlucmfwypvbgkjqxz"  # in order of how common they are in English
 
 
@@ -40,7 +42,10 @@ class Field:
     A low band makes smooth gradients, a high one texture; the whole range with color 2 is the 1/f
     noise (of amplitude) that photographs have on average (Field 1987). Periodic.
 
-    color: traced. low, high: cycles per picture side; traced. size, channels: static.
+    color: exponent of the spectrum; traced.
+    low, high: band limits, cycles per picture side; traced.
+    size: pixels along each side; static.
+    channels: 1 for grey, 3 for colour; static.
     """
 
     color: Float[Array, "..."]
@@ -49,8 +54,8 @@ class Field:
     size: int = static(SIZE)
     channels: int = static(1)
 
-    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n size size channels"]:
-        """`n` pictures around mid-grey; colours share most of what they show."""
+    def sample(self, key: PRNGKeyArray, n: int) -> Pictures:
+        """`n` pictures around mid-grey; most of the contrast is the same in all colours."""
         frequency = jnp.minimum(jnp.arange(self.size), self.size - jnp.arange(self.size))
         radius = jnp.sqrt(frequency[:, None] ** 2 + frequency[None, : self.size // 2 + 1] ** 2)
         inside = (radius >= self.low) & (radius <= self.high)
@@ -59,7 +64,7 @@ class Field:
         white = jax.random.normal(key, (planes, n, self.size * self.size))
         spectrum = jnp.fft.rfft2(white.reshape(planes, n, self.size, self.size))
         drawn = jnp.fft.irfft2(spectrum * jnp.sqrt(power), (self.size, self.size))
-        # Half of the spectrum's columns stand for two frequencies each.
+        # All columns of the half spectrum but the first and the last stand for two frequencies.
         twice = jnp.where((jnp.arange(power.shape[1]) % (self.size / 2)) == 0, 1.0, 2.0)
         drawn = drawn / jnp.sqrt(jnp.sum(power * twice) / self.size**2)
         if self.channels > 1:
@@ -67,7 +72,7 @@ class Field:
         return jnp.clip(0.5 + CONTRAST * jnp.moveaxis(drawn, 0, -1), 0.0, 1.0)
 
     def unseen(self) -> Self:
-        """The same band in another colour: 1/f noise for what is flatter, else flat."""
+        """The same band with color 2 if the color is below 1, else with color 0."""
         return dataclasses.replace(self, color=jnp.where(self.color < 1, 2.0, 0.0))
 
 
@@ -75,9 +80,11 @@ class Field:
 class Leaves:
     """Dead leaves: opaque discs thrown on one another (Lee, Mumford and Huang 2001), a cartoon.
 
-    leaves: discs thrown, at most 256, some of them beside the picture; traced. radius: range of
-    their radii, shares of the side, density proportional to `radius ** -3`; traced `(2,)`.
-    square: 0 for discs, 1 for squares; traced. size, channels: static.
+    leaves: discs thrown, at most 256, some of them beside the picture; traced.
+    radius: range of radii, shares of the side, of density `~ radius ** -3`; traced `(2,)`.
+    square: 0 for discs, 1 for squares; traced.
+    size: pixels along each side; static.
+    channels: 1 for grey, 3 for colour; static.
     """
 
     leaves: Int[Array, "..."]
@@ -86,14 +93,14 @@ class Leaves:
     size: int = static(SIZE)
     channels: int = static(1)
 
-    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n size size channels"]:
+    def sample(self, key: PRNGKeyArray, n: int) -> Pictures:
         """`n` pictures; edges are smoothed over one pixel."""
         uniforms = jax.random.uniform(key, (MAX_LEAVES + 1, n, 3 + self.channels))
         paint = uniforms[..., 3:][:, :, None, None, :]
         small, large = self.radius[..., 0], self.radius[..., 1]
         # The inverse of the radii's cumulative distribution.
         radii = (small**-2 + uniforms[..., 2] * (large**-2 - small**-2)) ** -0.5 * self.size
-        # Those beside the picture reach into it, so that its edges are covered like its middle.
+        # Leaves beside the picture reach into it, so that edges are covered as the middle is.
         middle = self.size * ((1 + 2 * large) * uniforms[..., :2] - large)
         pixel = jnp.arange(self.size) + 0.5
 
@@ -117,9 +124,11 @@ class Leaves:
 class Text:
     """Lines of random letters in one ink on one paper.
 
-    glyphs: `(2, 26, height, width)`, ink in [0, 1]: lower-case letters, and capitals.
-    letters: how many of the 26 are used, the most common first; traced. capitals: 0 or 1; traced.
-    size, channels: static.
+    glyphs: lower-case letters and capitals, ink in [0, 1], `(2, 26, height, width)`; traced.
+    letters: how many of the 26 are used, the most common first; traced.
+    capitals: 0 for lower-case letters, 1 for capitals; traced.
+    size: pixels along each side; static.
+    channels: 1 for grey, 3 for colour; static.
     """
 
     glyphs: Float[Array, "..."]
@@ -128,8 +137,8 @@ class Text:
     size: int = static(SIZE)
     channels: int = static(1)
 
-    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n size size channels"]:
-        """`n` pictures; where the lines begin, what they say, ink and paper are drawn anew."""
+    def sample(self, key: PRNGKeyArray, n: int) -> Pictures:
+        """`n` pictures, each with letters, a start, an ink and a paper of its own."""
         height, width = self.glyphs.shape[-2:]
         rows, columns = self.size // height + 2, self.size // width + 2
         uniforms = jax.random.uniform(key, (n, rows * columns + 2 + 2 * self.channels))
@@ -137,14 +146,14 @@ class Text:
         glyphs = jnp.asarray(self.glyphs)[self.capitals, letter]
         page = glyphs.reshape(n, rows, columns, height, width).transpose(0, 1, 3, 2, 4)
         page = page.reshape(n, rows * height, columns * width)
-        begin = [
+        start = [
             index_below(jnp.int32(step), uniforms[:, rows * columns + axis])
             for axis, step in enumerate((height, width))
         ]
-        cut = jax.vmap(lambda whole, y, x: jax.lax.dynamic_slice(whole, (y, x), (self.size,) * 2))
+        cut = jax.vmap(lambda page, y, x: jax.lax.dynamic_slice(page, (y, x), (self.size,) * 2))
         ink, paper = jnp.split(uniforms[:, None, None, rows * columns + 2 :], 2, axis=-1)
-        # Dark on light, so that there is something to read.
-        return 0.6 + 0.4 * paper + cut(page, *begin)[..., None] * (0.4 * (ink - paper) - 0.6)
+        # Dark on light, so that the letters stand out.
+        return 0.6 + 0.4 * paper + cut(page, *start)[..., None] * (0.4 * (ink - paper) - 0.6)
 
     def unseen(self) -> Self:
         """Capitals for lower-case letters, and the other way round."""
@@ -155,24 +164,25 @@ class Text:
 class Photographs:
     """Crops of photographs, at random places and perhaps mirrored.
 
-    seen: `(k, side, side, channels)`, values in [0, 1]. held: photographs for the unseen twin.
-    size: of a crop; static.
+    seen: photographs, values in [0, 1], `(k, side, side, channels)`; traced.
+    held: other photographs, for the unseen twin; traced.
+    size: pixels along each side of a crop; static.
     """
 
     seen: Float[Array, "..."]
     held: Float[Array, "..."]
     size: int = static(SIZE)
 
-    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n size size channels"]:
-        """`n` crops, each of any of the photographs."""
+    def sample(self, key: PRNGKeyArray, n: int) -> Pictures:
+        """`n` crops, each of a random photograph."""
         count, side, _, channels = self.seen.shape[-4:]
         uniforms = jax.random.uniform(key, (4, n))
         which = index_below(jnp.int32(count), uniforms[0])
-        top, left = (index_below(jnp.int32(side - self.size + 1), share) for share in uniforms[1:3])
-        whole = jnp.asarray(self.seen)
+        top, left = (index_below(jnp.int32(side - self.size + 1), row) for row in uniforms[1:3])
+        seen = jnp.asarray(self.seen)
         crops = jax.vmap(
             lambda number, y, x: jax.lax.dynamic_slice(
-                whole, (number, y, x, 0), (1, self.size, self.size, channels)
+                seen, (number, y, x, 0), (1, self.size, self.size, channels)
             )[0]
         )(which, top, left)
         mirrored = uniforms[3][:, None, None, None] < 0.5
@@ -187,6 +197,7 @@ def field(
     color: float = 2.0,
     low: float = 1.0,
     high: float | None = None,
+    *,
     size: int = SIZE,
     channels: int = 1,
 ) -> Field:
@@ -198,51 +209,52 @@ def field(
     return Field(traced(color), traced(low), traced(high), size, checked_channels(channels))
 
 
-def smooth(high: float = 2.0, size: int = SIZE, channels: int = 1) -> Field:
+def smooth(high: float = 2.0, *, size: int = SIZE, channels: int = 1) -> Field:
     """Smooth gradients: a field of up to `high` cycles per picture side."""
-    return field(0.0, 1.0, high, size, channels)
+    return field(0.0, 1.0, high, size=size, channels=channels)
 
 
 def texture(
-    low: float = 6.0, high: float | None = None, size: int = SIZE, channels: int = 1
+    low: float = 6.0, high: float | None = None, *, size: int = SIZE, channels: int = 1
 ) -> Field:
     """Texture: a flat field from `low` cycles per picture side upwards."""
-    return field(0.0, low, high, size, channels)
+    return field(0.0, low, high, size=size, channels=channels)
 
 
 def leaves(
     count: int = 64,
     radius: tuple[float, float] = (0.05, 0.5),
+    *,
     square: bool = False,
     size: int = SIZE,
     channels: int = 1,
 ) -> Leaves:
     """Dead leaves: `count` (up to 256) discs, radii as shares of the picture's side."""
     return Leaves(
-        traced(errors.integer("count", count, high=MAX_LEAVES), np.int32),
-        traced(errors.span("radius", radius, low=0.01, high=2.0, unit="of the side")),
-        traced(errors.flag("square", square)),
-        checked_size(size),
-        checked_channels(channels),
+        leaves=traced(errors.integer("count", count, high=MAX_LEAVES), np.int32),
+        radius=traced(errors.span("radius", radius, low=0.01, high=2.0, unit="of the side")),
+        square=traced(errors.flag("square", square)),
+        size=checked_size(size),
+        channels=checked_channels(channels),
     )
 
 
-def text(letters: int = 26, capitals: bool = False, size: int = SIZE, channels: int = 1) -> Text:
+def text(letters: int = 26, *, capitals: bool = False, size: int = SIZE, channels: int = 1) -> Text:
     """Lines of random letters, the `letters` most common ones of English."""
     size = checked_size(size)
     letters = errors.integer("letters", letters, high=len(LETTERS))
-    height = max(8, size // 4)
     return Text(
-        traced(_glyphs(height)),
-        traced(letters, np.int32),
-        traced(errors.flag("capitals", capitals), np.int32),
-        size,
-        checked_channels(channels),
+        glyphs=traced(_glyphs(max(8, size // 4))),
+        letters=traced(letters, np.int32),
+        capitals=traced(errors.flag("capitals", capitals), np.int32),
+        size=size,
+        channels=checked_channels(channels),
     )
 
 
 def photographs(
     folder: str | Path | None = None,
+    *,
     size: int = SIZE,
     channels: int = 1,
     side: int | None = None,
@@ -251,16 +263,16 @@ def photographs(
     """Photographs of a folder, or the ten inside scikit-image; every third is held out.
 
     Args:
-        folder: PNG and JPEG files, grey or colour, of any size from `side` upwards; of more than 64
-            the first ones in order of their names.
-        size: of a crop, pixels.
+        folder: PNG and JPEG files, grey or colour, at least `side` pixels high and wide; if there
+            are more than 64, the first ones in order of their names are taken.
+        size: pixels along each side of a crop.
         channels: 1 for grey, 3 for colour.
-        side: that photographs are shrunk to before they are cropped, pixels; `2 * size` by default.
-        warn: told in a line about each file that is left out, and why.
+        side: pixels to which photographs are shrunk before they are cropped; default `2 * size`.
+        warn: called with a line about each file that is left out, which says why.
 
     Raises:
-        InvalidInput: fewer than two photographs that can be used; a `side` that those inside
-            scikit-image do not have.
+        InvalidInput: fewer than two usable photographs, or a `side` larger than those inside
+            scikit-image.
     """
     size, channels = checked_size(size), checked_channels(channels)
     side = errors.integer("side", 2 * size if side is None else side, low=size, high=4096)
@@ -268,47 +280,43 @@ def photographs(
         found = pictures.shipped(side, channels)
     else:
         found = pictures.each_picture(folder, side, channels, warn)
-    cut = [
+    chosen = [
         pictures.square(picture, side) for _, picture in itertools.islice(found, MAX_PHOTOGRAPHS)
     ]
-    if len(cut) == MAX_PHOTOGRAPHS and next(found, None):
+    if len(chosen) == MAX_PHOTOGRAPHS and next(found, None):
         warn(f"{folder}: more than {MAX_PHOTOGRAPHS} photographs; the others are left out")
-    if len(cut) < 2:
+    if len(chosen) < 2:
         raise errors.refuse(str(folder), "1 photograph", "at least two, since one is held out")
-    every = np.stack(cut).astype(np.float32)
-    unseen = np.arange(len(every)) % 3 == 1
-    return Photographs(every[~unseen], every[unseen], size)
+    return _split(np.stack(chosen), size)
 
 
-def faces(size: int = SIZE, channels: int = 1) -> Photographs:
-    """The faces inside scikit-image, grey and 25 pixels high, enlarged; a third is held out."""
+def faces(*, size: int = SIZE, channels: int = 1) -> Photographs:
+    """The faces inside scikit-image, grey, 25 pixels high, enlarged; every third is held out."""
     size = checked_size(size)
-    every = np.repeat(pictures.faces(size), checked_channels(channels), axis=-1).astype(np.float32)
-    unseen = np.arange(len(every)) % 3 == 1
-    return Photographs(every[~unseen], every[unseen], size)
+    return _split(np.repeat(pictures.faces(size), checked_channels(channels), axis=-1), size)
+
+
+def _split(every: np.ndarray, size: int) -> Photographs:
+    """Hold out every third photograph, from the second on."""
+    held = np.arange(len(every)) % 3 == 1
+    every = every.astype(np.float32)
+    return Photographs(every[~held], every[held], size)
 
 
 IMAGES: dict[str, Callable[..., Any]] = {
     f.__name__: f for f in (smooth, leaves, field, texture, text, faces, photographs)
 }
-
-
-def make(name: str, **parameters: Any) -> Any:
-    """The background family called `name`.
-
-    Raises:
-        InvalidInput: unknown name (the nearest known one is suggested), unknown or bad parameter.
-    """
-    return errors.call_by_name("background", IMAGES, name, parameters)
+make = functools.partial(errors.call_by_name, "background", IMAGES)
+"""`make("leaves", count=8)`: the background family called by name, its arguments checked."""
 
 
 def checked_size(size: Any) -> int:
-    """`size` as a number of pixels that a picture can have along each side."""
+    """`size` as a valid number of pixels along each side of a picture."""
     return errors.integer("size", size, low=8, high=4096)
 
 
 def _glyphs(height: int) -> Float[np.ndarray, "cases letters height width"]:
-    """The alphabet at `height` pixels a line, each letter in the middle of a box of one width."""
+    """The alphabet at `height` pixels a line, each letter centred in a box of the same width."""
     font = ImageFont.load_default(size=0.8 * height)
     width = max(4, round(0.6 * height))
     cases = []

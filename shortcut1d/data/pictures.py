@@ -9,22 +9,27 @@ from jaxtyping import Float
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from shortcut1d import errors
+from shortcut1d.errors import InvalidInput
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
-# Of the pictures inside scikit-image's wheel, photographs of scenes and of textures; in an order in
-# which every third, from the second, shows a scene: those are held out.
+# Photographs of scenes and of textures inside scikit-image's wheel, in an order in which every
+# third, from the second on, shows a scene: those are held out.
 SHIPPED = (
     "brick.png", "astronaut.png", "coins.png", "grass.png", "coffee.png", "motorcycle_left.png",
     "gravel.png", "rocket.jpg", "chelsea.png", "camera.png",
 )  # fmt: skip
 SMALLEST = 300  # pixels along the shorter side of the smallest of them
-FACES = 100  # of its set of faces; what follows them there are other things
+FACES = 100  # the first pictures of its set of faces; the others show no faces
 Warn = Callable[[str], None]
 Picture = Float[np.ndarray, "height width channels"]
 
 
 class Pair(NamedTuple):
-    """Two pictures of one size. name, source: of the degraded file, and of the clean one."""
+    """A clean and a degraded picture of one size.
+
+    name: name of the degraded file.
+    source: name of the clean file.
+    """
 
     name: str
     source: str
@@ -33,7 +38,7 @@ class Pair(NamedTuple):
 
 
 def read_picture(path: str | Path, channels: int = 3) -> Picture:
-    """A PNG or JPEG file, of any depth, grey or colour, turned the way up that its camera says.
+    """A PNG or JPEG file, of any depth, grey or colour, rotated as its EXIF data say.
 
     Args:
         path: of the file.
@@ -45,19 +50,22 @@ def read_picture(path: str | Path, channels: int = 3) -> Picture:
     path, channels = errors.path("path", path), checked_channels(channels)
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as opened:
-            upright = ImageOps.exif_transpose(opened)
-            if upright.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip to 8
-                grey = np.asarray(upright, np.float64) / 65535
-                return np.repeat(grey[..., None], channels, axis=-1).astype(np.float32)
-            if upright.has_transparency_data:  # on black: on white it would be the brightest part
-                colored = upright.convert("RGBA")
-                upright = Image.alpha_composite(Image.new("RGBA", colored.size, "black"), colored)
-            flat = np.asarray(upright.convert("L" if channels == 1 else "RGB"), np.float32)
+            return _values(ImageOps.exif_transpose(opened), channels)
     except UnidentifiedImageError as error:
-        raise errors.InvalidInput(f"{path}: not a PNG or JPEG picture") from error
+        raise InvalidInput(f"{path}: not a PNG or JPEG picture") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        # Pillow says so of files that are cut short or damaged.
-        raise errors.InvalidInput(f"{path}: cannot be read ({errors.reason(error)})") from error
+        # Pillow raises these for files that are cut short or damaged.
+        raise InvalidInput(f"{path}: cannot be read ({errors.reason(error)})") from error
+
+
+def _values(picture: Image.Image, channels: int) -> Picture:
+    if picture.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip to 8
+        grey = np.asarray(picture, np.float64) / 65535
+        return np.repeat(grey[..., None], channels, axis=-1).astype(np.float32)
+    if picture.has_transparency_data:  # on black: on white it would be the brightest part
+        colored = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", colored.size, "black"), colored)
+    flat = np.asarray(picture.convert("L" if channels == 1 else "RGB"), np.float32)
     return flat.reshape(*flat.shape[:2], channels) / 255
 
 
@@ -67,31 +75,37 @@ def each_picture(
     """Name and values of each PNG or JPEG picture that is at least `size` pixels high and wide.
 
     Args:
-        folder: its own files count, not those of folders inside it.
-        size: pixels.
+        folder: folder of pictures; those of folders inside it are not read.
+        size: least height and width, pixels.
         channels: see `read_picture`.
-        warn: told in a line about each file that is left out, and why.
+        warn: called with a line about each file that is left out, which says why.
 
     Raises:
-        InvalidInput: no such folder, or not one picture in it that can be used.
+        InvalidInput: no such folder, or no usable picture in it.
     """
-    found = 0
+    found = False
     for path in picture_files(folder):
-        try:
-            picture = read_picture(path, channels)
-        except errors.InvalidInput as error:
-            warn(f"{error}; left out")
+        picture = _read_or_warn(path, channels, warn)
+        if picture is None:
             continue
-        if min(picture.shape[:2]) < size:
-            height, width = picture.shape[:2]
+        height, width, _ = picture.shape
+        if min(height, width) < size:
             warn(f"{path}: {width} x {height} pixels, smaller than {size} x {size}; left out")
             continue
-        found += 1
+        found = True
         yield path.name, picture
     if not found:
-        raise errors.InvalidInput(
+        raise InvalidInput(
             f"{folder}: no PNG or JPEG picture of at least {size} x {size} pixels in it"
         )
+
+
+def _read_or_warn(path: Path, channels: int, warn: Warn) -> Picture | None:
+    try:
+        return read_picture(path, channels)
+    except InvalidInput as error:
+        warn(f"{error}; left out")
+        return None
 
 
 def read_pairs(
@@ -101,51 +115,49 @@ def read_pairs(
     channels: int = 3,
     warn: Warn = lambda line: None,
 ) -> Iterator[Pair]:
-    """Two folders with matching names, as Rain100L/H, Rain1400 and SPA-Data come.
+    """Pairs from two folders with matching names, as Rain100L/H, Rain1400 and SPA-Data have them.
 
-    A degraded file belongs to the clean one of the same stem, or of the stem before its last
-    underscore (Rain1400 has fourteen kinds of rain, `1_1.jpg` to `1_14.jpg`, for `1.jpg`), the word
-    `rain` left out (Rain100 has `rain-001.png` for `norain-001.png`).
+    A degraded file belongs to the clean file of the same stem, or of the stem before its last
+    underscore (Rain1400 has fourteen kinds of rain, `1_1.jpg` to `1_14.jpg`, for `1.jpg`). The word
+    `rain` is ignored (Rain100 has `rain-001.png` for `norain-001.png`).
 
     Raises:
-        InvalidInput: a folder that cannot be used, or no two files that belong together.
+        InvalidInput: a folder that cannot be used, or no pair of files that belong together.
     """
     by_stem: dict[str, Path] = {}
     for first in picture_files(clean):
         if by_stem.setdefault(_plain_stem(first.name), first) is not first:
             warn(f"{first}: another clean picture has that name; left out")
-    found = 0
+    found = False
     for name, picture in each_picture(degraded, size, channels, warn):
         stem = _plain_stem(name)
         path = by_stem.get(stem) or by_stem.get(stem.rpartition("_")[0] or stem)
         if path is None:
             warn(f"{Path(degraded) / name}: no clean picture of that name in {clean}; left out")
             continue
-        try:
-            partner = read_picture(path, channels)
-        except errors.InvalidInput as error:
-            warn(f"{error}; left out")
+        partner = _read_or_warn(path, channels, warn)
+        if partner is None:
             continue
         if partner.shape != picture.shape:
             warn(f"{Path(degraded) / name}: of another size than the clean one; left out")
             continue
-        found += 1
+        found = True
         yield Pair(name, path.name, partner, picture)
     if not found:
-        raise errors.InvalidInput(f"{degraded}: no file has the name of one in {clean}")
+        raise InvalidInput(f"{degraded}: no file has the name of one in {clean}")
 
 
 def crops(
     pairs: Iterable[Pair], count: int, size: int, each: int
 ) -> tuple[Float[np.ndarray, "n size size channels"], Float[np.ndarray, "n size size channels"]]:
-    """Clean and degraded squares out of pairs of pictures, none of which overlap.
+    """Clean and degraded squares cut from pairs of pictures; no two overlap.
 
     Args:
-        pairs: see `read_pairs`; as many are read as are needed. Of a clean picture only the first
-            degraded one is used: fourteen kinds of rain on one picture are not fourteen samples.
-        count: at most so many squares.
-        size: of a square, pixels.
-        each: at most so many of one pair, evenly spread over it.
+        pairs: see `read_pairs`; only as many are read as are needed. Of each clean picture only one
+            pair is used: fourteen kinds of rain on one picture are not fourteen samples.
+        count: most squares in all.
+        size: pixels along each side of a square.
+        each: most squares of one pair, spread evenly over the picture.
     """
     clean: list[np.ndarray] = []
     degraded: list[np.ndarray] = []
@@ -158,8 +170,8 @@ def crops(
         wanted = min(each, rows * columns, count - len(clean))
         for place in (2 * np.arange(wanted) + 1) * rows * columns // max(2 * wanted, 1):
             top, left = size * (place // columns), size * (place % columns)
-            for kept, picture in ((clean, pair.clean), (degraded, pair.degraded)):
-                kept.append(picture[top : top + size, left : left + size])
+            for squares, picture in ((clean, pair.clean), (degraded, pair.degraded)):
+                squares.append(picture[top : top + size, left : left + size])
         if len(clean) == count:
             break
     return np.stack(clean), np.stack(degraded)
@@ -169,7 +181,7 @@ def shipped(side: int, channels: int = 3) -> Iterator[tuple[str, Picture]]:
     """Name and values of each photograph inside scikit-image's wheel (optional extra `images`).
 
     Raises:
-        InvalidInput: scikit-image is not installed, or they are smaller than `side` pixels.
+        InvalidInput: scikit-image is not installed, or `side` exceeds the smallest photograph.
     """
     errors.integer("side", side, high=SMALLEST)
     folder = _inside_skimage()
@@ -178,11 +190,9 @@ def shipped(side: int, channels: int = 3) -> Iterator[tuple[str, Picture]]:
 
 
 def faces(side: int) -> Float[np.ndarray, "faces side side 1"]:
-    """The hundred faces inside scikit-image's wheel (25 pixels along each side, grey; from Labeled
-    Faces in the Wild, Huang et al. 2007), at `side` pixels.
+    """The hundred faces inside scikit-image's wheel, resized to `side` pixels.
 
-    Raises:
-        InvalidInput: scikit-image is not installed.
+    Grey, 25 pixels along each side; from Labeled Faces in the Wild (Huang et al. 2007).
     """
     errors.integer("side", side, high=4096)
     found = np.load(_inside_skimage() / "lfw_subset.npy", allow_pickle=False)[:FACES]
@@ -197,7 +207,7 @@ def _inside_skimage() -> Path:
     try:
         from skimage import data
     except ImportError as error:
-        raise errors.InvalidInput(
+        raise InvalidInput(
             'pictures: scikit-image is not installed; pip install "shortcut1d[images]", '
             "or name a folder of your own"
         ) from error
@@ -205,9 +215,9 @@ def _inside_skimage() -> Path:
 
 
 def square(picture: Picture, side: int) -> Float[np.ndarray, "side side channels"]:
-    """The largest square in the middle of a picture, at `side` pixels.
+    """The largest square in the middle of a picture, resized to `side` pixels.
 
-    Shrunk by averaging (Pillow's box filter), so that no fine texture turns into a coarse one.
+    Averaged (Pillow's box filter), so that no fine texture is aliased into a coarse one.
     """
     height, width, channels = picture.shape
     edge = min(height, width)
@@ -223,23 +233,17 @@ def square(picture: Picture, side: int) -> Float[np.ndarray, "side side channels
 
 
 def checked_channels(channels: Any) -> int:
-    """`channels` as a number that a picture can have."""
+    """`channels` as a valid number of channels of a picture."""
     if not np.isscalar(channels) or channels not in (1, 3):
         raise errors.refuse("channels", channels, "1 (grey) or 3 (colour)")
     return int(channels)  # type: ignore[arg-type]
 
 
 def picture_files(folder: str | Path) -> list[Path]:
-    """Files of a folder that are called pictures, in order of their names.
-
-    Raises:
-        InvalidInput: the folder cannot be read.
-    """
+    """Files of a folder with the suffix of a picture, in order of their names."""
     folder = errors.path("folder", folder)
-    try:
+    with errors.file_access(folder, "cannot be read"):
         found = sorted(folder.iterdir())
-    except (OSError, ValueError) as error:
-        raise errors.InvalidInput(f"{folder}: cannot be read ({errors.reason(error)})") from error
     return [path for path in found if path.suffix.lower() in SUFFIXES]
 
 

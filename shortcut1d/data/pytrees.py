@@ -1,10 +1,10 @@
-"""Frozen dataclasses that JAX takes apart and that say of which class they are.
+"""Frozen dataclasses that are pytrees, whose structures name their class.
 
-What `flax.struct.dataclass` does, but for one thing. With jax 0.10 the structures that
+Like `flax.struct.dataclass`, but for one thing. With jax 0.10 the structures that
 `jax.tree_util.register_dataclass` makes are equal for any two classes with as many leaves and the
 same static values; only their hashes differ. `jit` keeps its programs by structure, so that about
-one time in a hundred it runs the program of another class, without a word. Here the class is part
-of the structure.
+one time in a hundred it silently runs the program of another class. Here the class is part of the
+structure.
 """
 
 import dataclasses
@@ -16,31 +16,28 @@ Kind = TypeVar("Kind")
 
 
 def static(default: Any = dataclasses.MISSING) -> Any:
-    """A field that is no leaf: hashable, and each value of it has a program of its own."""
+    """A field that is not a leaf: it is hashable, and each value compiles a program of its own."""
     return dataclasses.field(default=default, metadata={"static": True})
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(static,))
 def pytree(kind: type[Kind]) -> type[Kind]:
-    """The class as a frozen dataclass and a pytree; its fields are leaves, or pytrees of them,
-    but for those that are `static()`.
-    """
-    made: Any = dataclasses.dataclass(frozen=True)(kind)
-    fields = dataclasses.fields(made)
-    own_leaves = [field.name for field in fields if not field.metadata.get("static")]
-    own_static = [field.name for field in fields if field.metadata.get("static")]
+    """The class as a frozen dataclass and pytree; its fields are leaves, except `static()` ones."""
+    frozen: Any = dataclasses.dataclass(frozen=True)(kind)
+    fields = dataclasses.fields(frozen)
+    leaf_names = [field.name for field in fields if not field.metadata.get("static")]
+    static_names = [field.name for field in fields if field.metadata.get("static")]
 
-    def values(member: Kind) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        leaves = tuple(getattr(member, name) for name in own_leaves)
-        return leaves, tuple(getattr(member, name) for name in own_static)
+    def flatten(member: Kind) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        leaves = tuple(getattr(member, name) for name in leaf_names)
+        return leaves, tuple(getattr(member, name) for name in static_names)
 
-    def values_with_names(member: Kind) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        leaves, others = values(member)
-        keys = map(jax.tree_util.GetAttrKey, own_leaves)
-        return tuple(zip(keys, leaves)), others
+    def flatten_with_keys(member: Kind) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        leaves, statics = flatten(member)
+        return tuple(zip(map(jax.tree_util.GetAttrKey, leaf_names), leaves)), statics
 
-    def member(others: tuple[Any, ...], leaves: Any) -> Kind:
-        return made(**dict(zip(own_leaves, leaves)), **dict(zip(own_static, others)))
+    def unflatten(statics: tuple[Any, ...], leaves: Any) -> Kind:
+        return frozen(**dict(zip(leaf_names, leaves)), **dict(zip(static_names, statics)))
 
-    jax.tree_util.register_pytree_with_keys(made, values_with_names, member, values)
-    return made
+    jax.tree_util.register_pytree_with_keys(frozen, flatten_with_keys, unflatten, flatten)
+    return frozen

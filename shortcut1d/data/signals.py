@@ -1,12 +1,13 @@
-"""Content families: what a denoiser should keep.
+"""Content families, which a denoiser should keep.
 
 Each lower-case function checks its arguments and makes a family; each family draws windows of
 shape `(n, length, 1)`, periodic, of unit RMS. `note`, `chord`, `melody`, `tune` and `recording`
 have unit RMS in every window, `band` on average (it stays exactly Gaussian).
-Frequencies are in cycles per window; a leaf may be traced, so a grid can vary it.
+Frequencies are in cycles per window; a traced leaf can vary over a grid.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -17,7 +18,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
 
 from shortcut1d import errors
 from shortcut1d.data import audio
-from shortcut1d.data.family import Content, index_below, traced, unit_rms
+from shortcut1d.data.family import Batch, Content, index_below, traced, unit_rms
 from shortcut1d.data.pytrees import pytree, static
 from shortcut1d.data.synthesis import play
 from shortcut1d.data.tunes import TUNES, score
@@ -40,7 +41,7 @@ class Chord:
     length: int = static(WINDOW)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n length 1"]:
-        """`n` windows, phases drawn anew for each."""
+        """`n` windows, each with phases of its own."""
         phases = jax.random.uniform(key, (n, 1, self.pitches.shape[-1]))
         time = jnp.arange(self.length)[None, :, None] / self.length
         tones = jnp.sin(2 * jnp.pi * (self.pitches * time + phases))
@@ -55,7 +56,8 @@ class Chord:
 class Band:
     """Gaussian process with equal energy at the integer frequencies low..high.
 
-    low, high: cycles per window; traced. length: samples per window; static.
+    low, high: band limits, cycles per window; traced.
+    length: samples per window; static.
     """
 
     low: Float[Array, "..."]
@@ -72,7 +74,7 @@ class Band:
         return (scale * jnp.fft.irfft(spectrum, self.length))[..., None]
 
     def unseen(self) -> Self:
-        """The next band upwards of the same width, as far as Nyquist allows."""
+        """The next higher band of the same width, as far as Nyquist allows."""
         top = (self.length - 1) // 2
         low = jnp.minimum(self.high + 1, top)
         high = jnp.minimum(2 * self.high - self.low + 1, top)
@@ -84,8 +86,9 @@ class Melody:
     """`notes` notes a window, pitches drawn from a scale that is even in log frequency.
 
     notes: notes a window, at most 16; traced.
-    low, high: the scale's range, cycles per window; traced.
-    steps: pitches in the scale; traced. offset: shift of the scale, in steps; traced.
+    low, high: range of the scale, cycles per window; traced.
+    steps: pitches in the scale; traced.
+    offset: shift of the scale, in steps; traced.
     length: samples per window; static.
     """
 
@@ -97,7 +100,7 @@ class Melody:
     length: int = static(WINDOW)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n length 1"]:
-        """`n` windows; pitches, phases and where the melody begins are drawn anew for each."""
+        """`n` windows, each with pitches, phases and a start of its own."""
         uniforms = jax.random.uniform(key, (n, 2 * MAX_NOTES + 1))
         step = index_below(self.steps, uniforms[:, :MAX_NOTES])
         pitches = self.low * (self.high / self.low) ** ((step + self.offset) / self.steps)
@@ -115,9 +118,12 @@ class Melody:
 class Tune:
     """A real tune; a window holds `notes` consecutive notes in their true rhythm.
 
-    notes: notes a window, at most 16; traced. low: pitch of the tune's lowest note, cycles
-    per window; traced. semitones, beats: the score, padded to one size for all tunes.
-    count: notes in the score. name, length: static.
+    notes: notes a window, at most 16; traced.
+    low: pitch of the tune's lowest note, cycles per window; traced.
+    semitones, beats: the score, padded to one size for all tunes; traced.
+    count: notes in the score; traced.
+    name: key of `TUNES`; static.
+    length: samples per window; static.
     """
 
     notes: Int[Array, "..."]
@@ -129,7 +135,7 @@ class Tune:
     length: int = static(WINDOW)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n length 1"]:
-        """`n` windows, each beginning at a random note of the tune (which goes round)."""
+        """`n` windows, each starting at a random note of the tune, which is played in a loop."""
         uniforms = jax.random.uniform(key, (n, MAX_NOTES + 2))
         start = index_below(self.count, uniforms[:, :1])
         position = (start + jnp.arange(MAX_NOTES)) % self.count
@@ -142,18 +148,18 @@ class Tune:
         return unit_rms(play(pitches, durations, phases, shift, self.length)[..., None])
 
     def perform(self, rate: int, seconds: float) -> Float[Array, " samples"]:
-        """The tune at the speed a listener expects: as many whole notes as `seconds` hold.
+        """The tune at the speed a listener expects: as many complete notes as `seconds` hold.
 
         A pitch of 1 cycle per window becomes `rate / length` Hz. Unit RMS.
         """
         own = score(self.name)
-        lasting = np.asarray(own.beats) * 60 / own.beats_per_minute
-        notes = max(int(np.searchsorted(np.cumsum(lasting), seconds, side="right")), 1)
-        duration = lasting[:notes].sum()
+        durations = np.asarray(own.beats) * 60 / own.beats_per_minute
+        notes = max(int(np.searchsorted(np.cumsum(durations), seconds, side="right")), 1)
+        duration = durations[:notes].sum()
         hertz = self.low * 2.0 ** (np.asarray(own.semitones[:notes]) / 12) * rate / self.length
         signal = play(
             jnp.asarray(hertz * duration, jnp.float32)[None],
-            jnp.asarray(lasting[:notes] / duration, jnp.float32)[None],
+            jnp.asarray(durations[:notes] / duration, jnp.float32)[None],
             jnp.zeros((1, notes)),
             jnp.zeros(1),
             int(duration * rate),
@@ -161,7 +167,7 @@ class Tune:
         return unit_rms(signal[..., None])[0, :, 0]
 
     def unseen(self) -> "Tune":
-        """The next tune of the alphabet, on the same lowest note."""
+        """The next tune in alphabetical order, with the same lowest pitch."""
         names = sorted(TUNES)
         other = _score_leaves(names[(names.index(self.name) + 1) % len(names)])
         return dataclasses.replace(self, **other)
@@ -171,8 +177,8 @@ class Tune:
 class Recording:
     """Windows of a recording, drawn with replacement.
 
-    windows: `(k, length, 1)`, of unit RMS and joined end to end without a step;
-    held: windows from another part of the recording, for the unseen twin.
+    windows: periodic, of unit RMS, `(k, length, 1)`; traced.
+    held: windows from another part of the recording, for the unseen twin; traced.
     """
 
     windows: Float[Array, "..."]
@@ -180,8 +186,8 @@ class Recording:
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n length 1"]:
         """`n` of the windows."""
-        share = jax.random.uniform(key, (n,))
-        return self.windows[index_below(jnp.int32(self.windows.shape[0]), share)]
+        uniforms = jax.random.uniform(key, (n,))
+        return self.windows[index_below(jnp.int32(self.windows.shape[0]), uniforms)]
 
     def unseen(self) -> "Recording":
         """The part of the recording that was held out."""
@@ -192,21 +198,23 @@ class Recording:
 class Pool:
     """Only `size` fixed draws of another family: the 1D twin of "number of backgrounds".
 
-    inner: the family drawn from. size: traced. seed: which draws; traced.
+    inner: the family drawn from.
+    size: number of draws; traced.
+    seed: decides which draws; traced.
     """
 
     inner: Any
     size: Int[Array, "..."]
     seed: UInt32[Array, "..."]
 
-    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n *space channels"]:
+    def sample(self, key: PRNGKeyArray, n: int) -> Batch:
         """`n` of the pool's members, with replacement."""
         return self.members(jax.random.randint(key, (n,), 0, self.size))
 
-    def members(self, numbers: Int[Array, " n"]) -> Float[Array, "n *space channels"]:
-        """Members by number, from 0; a larger pool of the same seed begins with the same ones."""
-        of_pool = jax.random.key(self.seed)
-        draw = jax.vmap(lambda i: self.inner.sample(jax.random.fold_in(of_pool, i), 1)[0])
+    def members(self, numbers: Int[Array, " n"]) -> Batch:
+        """Members by number, from 0; a larger pool of the same seed starts with the same ones."""
+        key = jax.random.key(self.seed)
+        draw = jax.vmap(lambda i: self.inner.sample(jax.random.fold_in(key, i), 1)[0])
         return draw(numbers)
 
     def unseen(self) -> Content:
@@ -214,12 +222,12 @@ class Pool:
         return self.inner
 
 
-def note(pitch: float = 8.0, length: int = WINDOW) -> Chord:
+def note(pitch: float = 8.0, *, length: int = WINDOW) -> Chord:
     """One pitch, random phase. `pitch`: whole cycles per window, below Nyquist (`length / 2`)."""
-    return chord((pitch,), length)
+    return chord((pitch,), length=length)
 
 
-def chord(pitches: Sequence[float] = (8.0, 10.0, 12.0), length: int = WINDOW) -> Chord:
+def chord(pitches: Sequence[float] = (8.0, 10.0, 12.0), *, length: int = WINDOW) -> Chord:
     """Several pitches at once, random phases. `pitches`: different whole cycles per window."""
     length = errors.integer("length", length)
     given = errors.non_empty("pitches", pitches, "at least one pitch")
@@ -229,7 +237,7 @@ def chord(pitches: Sequence[float] = (8.0, 10.0, 12.0), length: int = WINDOW) ->
     return Chord(traced(checked), length)
 
 
-def band(high: float = 16.0, low: float = 1.0, length: int = WINDOW) -> Band:
+def band(high: float = 16.0, low: float = 1.0, *, length: int = WINDOW) -> Band:
     """Gaussian process with energy at the integer frequencies `low..high`."""
     length = errors.integer("length", length)
     high = integer_pitch("high", high, length)
@@ -238,7 +246,7 @@ def band(high: float = 16.0, low: float = 1.0, length: int = WINDOW) -> Band:
 
 
 def melody(
-    notes: int = 4, low: float = 4.0, high: float = 32.0, steps: int = 24, length: int = WINDOW
+    notes: int = 4, low: float = 4.0, high: float = 32.0, *, steps: int = 24, length: int = WINDOW
 ) -> Melody:
     """`notes` notes a window (1..16) on a scale of `steps` pitches from `low` up to `high`."""
     length = errors.integer("length", length)
@@ -247,17 +255,19 @@ def melody(
     low = errors.number("low", low, above=0, high=high, unit="cycles per window")
     steps = errors.integer("steps", steps)
     return Melody(
-        traced(notes, np.int32),
-        traced(low),
-        traced(high),
-        traced(steps, np.int32),
-        traced(0),
-        length,
+        notes=traced(notes, np.int32),
+        low=traced(low),
+        high=traced(high),
+        steps=traced(steps, np.int32),
+        offset=traced(0),
+        length=length,
     )
 
 
-def tune(name: str = "ode_to_joy", notes: int = 4, low: float = 9.0, length: int = WINDOW) -> Tune:
-    """A real public-domain tune, `notes` notes a window, its lowest note at `low`."""
+def tune(
+    name: str = "ode_to_joy", notes: int = 4, *, low: float = 9.0, length: int = WINDOW
+) -> Tune:
+    """A real public-domain tune, `notes` notes a window, its lowest pitch at `low`."""
     leaves = _score_leaves(name)
     length = errors.integer("length", length)
     notes = errors.integer("notes", notes, high=MAX_NOTES)
@@ -269,12 +279,12 @@ def tune(name: str = "ode_to_joy", notes: int = 4, low: float = 9.0, length: int
     return Tune(traced(notes, np.int32), traced(low), **leaves, length=length)
 
 
-def recording(path: str, rate: int = 8000, length: int = WINDOW) -> Recording:
+def recording(path: str, *, rate: int = 8000, length: int = WINDOW) -> Recording:
     """A WAV file, mixed to mono, resampled to `rate` Hz and cut into windows.
 
-    Windows overlap their own continuation by an eighth of their length and are cross-faded
-    into it, so that they are periodic. Windows 40 dB below the loudest count as silence and
-    are dropped; the last fifth of the rest is held out for `unseen()`.
+    To be periodic, a window is cross-faded into its own continuation, over an eighth of its
+    length. Windows 40 dB below the loudest count as silence and are dropped; the last fifth of
+    the rest is held out for `unseen()`.
 
     Raises:
         InvalidInput: unreadable, not finite, silent, or too short for two windows.
@@ -301,7 +311,7 @@ def recording(path: str, rate: int = 8000, length: int = WINDOW) -> Recording:
 
 
 def pool(inner: Content, size: int = ENDLESS, seed: int = 0) -> Pool:
-    """Only `size` fixed draws of `inner`; which ones, `seed` says."""
+    """Only `size` fixed draws of `inner`, which `seed` decides."""
     if not isinstance(inner, Content):
         raise errors.refuse("inner", inner, "a content family, such as melody()")
     size = errors.integer("size", size, high=ENDLESS)
@@ -312,26 +322,19 @@ def pool(inner: Content, size: int = ENDLESS, seed: int = 0) -> Pool:
 CONTENTS: dict[str, Callable[..., Any]] = {
     f.__name__: f for f in (note, chord, band, melody, tune, recording, pool)
 }
-
-
-def make(name: str, **parameters: Any) -> Any:
-    """The content family called `name`.
-
-    Raises:
-        InvalidInput: unknown name (the nearest known one is suggested), unknown or bad parameter.
-    """
-    return errors.call_by_name("content", CONTENTS, name, parameters)
+make = functools.partial(errors.call_by_name, "content", CONTENTS)
+"""`make("melody", notes=3)`: the content family called by name, its arguments checked."""
 
 
 def pitch_below_nyquist(field: str, value: Any, length: int) -> float:
-    """`value` as a frequency of a window of `length` samples, in cycles per window."""
+    """`value` as a frequency that a window of `length` samples can hold, in cycles per window."""
     return errors.number(
         field, value, above=0, below=length / 2, unit="cycles per window (Nyquist)"
     )
 
 
 def integer_pitch(field: str, value: Any, length: int) -> float:
-    """`value` as a whole number of cycles, so that a tone is periodic over the window."""
+    """`value` as an integer number of cycles, so that a tone is periodic over the window."""
     pitch = pitch_below_nyquist(field, value, length)
     if pitch != int(pitch):
         raise errors.refuse(field, value, "whole cycles per window, so that it is periodic")
@@ -339,7 +342,7 @@ def integer_pitch(field: str, value: Any, length: int) -> float:
 
 
 def a_fifth_away(pitch: Float[Array, "..."], length: int) -> Float[Array, "..."]:
-    """Another whole pitch: three halves of `pitch`, or two thirds where that reaches Nyquist."""
+    """Another integer pitch: 3/2 of `pitch`, or 2/3 where that would reach Nyquist."""
     up = jnp.floor(1.5 * pitch + 0.5)
     return jnp.where(up < length / 2, up, jnp.maximum(jnp.floor(pitch / 1.5), 1.0))
 

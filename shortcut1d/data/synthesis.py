@@ -1,4 +1,4 @@
-"""The one synthesiser that plays melodies and tunes."""
+"""The synthesiser that plays melodies and tunes."""
 
 import functools
 
@@ -20,11 +20,11 @@ def play(
 
     Args:
         pitches: cycles per window.
-        durations: share of the window; they sum to 1, and a duration of 0 leaves the note out.
+        durations: shares of the window, which sum to 1; a duration of 0 leaves the note out.
         phases: cycles at the note's onset.
-        shift: where in the window the first note begins, as a share of it.
-        length: samples.
-        softness: share of a note spent fading in, and again fading out (raised cosine).
+        shift: onset of the first note, as a share of the window.
+        length: samples per window.
+        softness: share of a note spent fading in, and as much fading out (raised cosine).
     """
     time = (jnp.arange(length) / length - shift[:, None]) % 1.0
     ends = jnp.cumsum(durations, axis=1)

@@ -13,10 +13,10 @@ _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 class Score(NamedTuple):
     """A tune as notes.
 
-    semitones: above the tune's lowest note, one a note.
+    semitones: pitch of each note, above the tune's lowest one.
     beats: duration of each note.
-    beats_per_minute: the tempo at which a listener expects it.
-    title: name, and where it comes from.
+    beats_per_minute: the usual tempo.
+    title: name and origin.
     """
 
     semitones: tuple[int, ...]
@@ -86,9 +86,5 @@ TUNES: dict[str, Score] = {
 
 
 def score(name: str) -> Score:
-    """The tune called `name`.
-
-    Raises:
-        InvalidInput: no such tune.
-    """
+    """The tune called `name`, or `InvalidInput` if there is none."""
     return TUNES[choice("tune", name, TUNES)]

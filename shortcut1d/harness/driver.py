@@ -185,7 +185,7 @@ def run_and_save(
     for name, sound in outcome.sounds.items():
         store.write_atomic(out / f"{experiment.name}_{name}.wav", audio.wav_bytes(*sound))
     for name, (network, params, shape) in outcome.models.items():
-        checkpoints.save(out / f"{experiment.name}_{name}.model", network, params, shape)
+        checkpoints.save(out / f"{experiment.name}_{name}.safetensors", network, params, shape)
     # Last: it says that all the others are there.
     store.write_atomic(out / f"{experiment.name}.json", store.json_bytes(record))
     print_claims(experiment.name, claims, out, record["wall_time_seconds"])

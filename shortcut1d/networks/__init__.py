@@ -1,5 +1,6 @@
 """Denoisers over any number of axes: conv net, residual net, MLP, U-Net, attention, autoencoder."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -23,27 +24,10 @@ from shortcut1d.networks.resnet import ResNet
 from shortcut1d.networks.unet import UNet
 
 __all__ = [
-    "MLP",
-    "NETWORKS",
-    "Attention",
-    "Autoencoder",
-    "Chain",
-    "ConvNet",
-    "Network",
-    "Params",
-    "ResNet",
-    "Search",
-    "UNet",
-    "WithDropout",
-    "apply",
-    "build",
-    "denoiser",
-    "has_fixed_weights",
-    "init",
-    "make",
-    "objective",
-    "post_step",
-]
+    "MLP", "NETWORKS", "Attention", "Autoencoder", "Chain", "ConvNet", "Network", "Params",
+    "ResNet", "Search", "UNet", "WithDropout", "apply", "build", "denoiser", "has_fixed_weights",
+    "init", "make", "objective", "post_step",
+]  # fmt: skip
 
 NETWORKS: dict[str, Callable[..., Any]] = {
     "conv": ConvNet,
@@ -54,12 +38,5 @@ NETWORKS: dict[str, Callable[..., Any]] = {
     "autoencoder": Autoencoder,
     "search": Search,
 }
-
-
-def make(name: str, **parameters: Any) -> Any:
-    """The network called `name`, a key of `NETWORKS`.
-
-    Raises:
-        InvalidInput: unknown name or parameter, or a bad value.
-    """
-    return errors.call_by_name("network", NETWORKS, name, parameters)
+make = functools.partial(errors.call_by_name, "network", NETWORKS)
+"""`make("conv", width=8)`: the network called by name, its arguments checked."""

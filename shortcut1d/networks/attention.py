@@ -10,7 +10,7 @@ from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from shortcut1d import errors
-from shortcut1d.networks.layers import divisible, he_normal, join_patches, split_patches
+from shortcut1d.networks.layers import Batch, divisible, he_normal, join_patches, split_patches
 
 
 class _Block(nnx.Module):
@@ -24,8 +24,8 @@ class _Block(nnx.Module):
 
     def __call__(self, x: Float[Array, "batch tokens width"]) -> Float[Array, "batch tokens width"]:
         parts = jnp.split(self.mix[0](self.norms[0](x)), 3, axis=-1)
-        query, name, value = (part.reshape(*x.shape[:2], self.heads, -1) for part in parts)
-        mixed = jax.nn.dot_product_attention(query, name, value)
+        query, keys, value = (part.reshape(*x.shape[:2], self.heads, -1) for part in parts)
+        mixed = jax.nn.dot_product_attention(query, keys, value)
         x = x + self.mix[1](mixed.reshape(x.shape))
         return x + self.mlp[1](jax.nn.gelu(self.mlp[0](self.norms[1](x))))
 
@@ -47,9 +47,7 @@ class _Transformer(nnx.Module):
         self.norm = nnx.LayerNorm(network.width, rngs=rngs)
         self.patch, self.skip = network.patch, network.skip
 
-    def __call__(
-        self, x: Float[Array, "batch *space ch"], key: PRNGKeyArray | None = None
-    ) -> Float[Array, "batch *space ch"]:
+    def __call__(self, x: Batch, key: PRNGKeyArray | None = None) -> Batch:
         patches = split_patches(x, self.patch)
         hidden = self.first(patches.reshape(x.shape[0], -1, patches.shape[-1]))
         hidden = hidden + self.position[...]
@@ -63,8 +61,11 @@ class _Transformer(nnx.Module):
 class Attention:
     """A small transformer on patches (Dosovitskiy et al. 2021); runs on the size it was trained on.
 
-    width: of a token. depth: blocks. heads: of each attention. patch: samples of a token along
-    each axis. skip: add the input to the output.
+    width: channels of a token.
+    depth: blocks.
+    heads: attention heads of each block.
+    patch: samples of a token along each axis.
+    skip: add the input to the output.
     """
 
     width: int = 64
@@ -75,17 +76,12 @@ class Attention:
 
     def __post_init__(self) -> None:
         errors.check_types(self)
-        for field in ("width", "depth", "heads", "patch"):
-            errors.integer(field, getattr(self, field))
+        errors.integer_fields(self, "width", "depth", "heads", "patch")
         if self.width % self.heads:
             raise errors.refuse("width", self.width, f"a multiple of heads={self.heads}")
 
     def module(self, space: tuple[int, ...], channels: int, rngs: nnx.Rngs) -> nnx.Module:
-        """The module for inputs of shape `(batch, *space, channels)`.
-
-        Raises:
-            InvalidInput: an axis that cannot be cut into patches.
-        """
+        """See `Network.module`."""
         divisible("space", space, self.patch)
         return _Transformer(self, space, channels, rngs)
 

@@ -1,4 +1,10 @@
-"""Trained networks on disk: what the network is, and its weights; MessagePack, no pickle."""
+"""Trained networks on disk, in the safetensors format.
+
+Weights lie under their names in the network, such as `encoder.first.weight`. The metadata's one
+entry, `shortcut1d`, is JSON: number of the format, network, shape of a sample, and a checksum of
+the file. (One, because safetensors writes several in random order, and a file should have the same
+bytes for the same weights.)
+"""
 
 import dataclasses
 import hashlib
@@ -8,76 +14,88 @@ from typing import Any
 
 import jax
 import numpy as np
-from flax import serialization
+import safetensors.numpy
 
 from shortcut1d import errors, networks, store
-from shortcut1d.networks import MLP, Chain, ConvNet, Network, Params, ResNet, UNet, WithDropout
-from shortcut1d.networks.attention import Attention
-from shortcut1d.networks.autoencoder import Autoencoder, Search
+from shortcut1d.errors import InvalidInput
+from shortcut1d.networks import Network, Params
 
-FORMAT = 1
-MAGIC = b"shortcut1d model\n"
+FORMAT = 2
+ENTRY = "shortcut1d"  # of the metadata
+OLD_FORMAT = b"shortcut1d model\n"  # first line of files of format 1, which were no safetensors
+NO_CHECKSUM = 64 * "0"  # holds the checksum's place while it is computed
 KINDS: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
-        Attention, Autoencoder, Chain, ConvNet, MLP, ResNet, Search, UNet, WithDropout,
+        networks.Attention, networks.Autoencoder, networks.Chain, networks.ConvNet, networks.MLP,
+        networks.ResNet, networks.Search, networks.UNet, networks.WithDropout,
     )
 }  # fmt: skip
 
 
 def save(path: str | Path, network: Network, params: Params, shape: tuple[int, ...]) -> None:
-    """Write a trained network, whole or not at all.
+    """Write a trained network, completely or not at all.
 
     Args:
-        path: of the file.
-        network: what it is.
+        path: path of the file; its usual suffix is `.safetensors`.
+        network: description of the network.
         params: its weights.
-        shape: of a sample, `(*space, channels)`.
+        shape: shape of a sample, `(*space, channels)`.
 
     Raises:
         InvalidInput: the file cannot be written, or the weights are another network's.
     """
-    _check(network, params, shape)
     store.write_atomic(errors.path("path", path), to_bytes(network, params, shape))
 
 
 def to_bytes(network: Network, params: Params, shape: tuple[int, ...]) -> bytes:
-    """What `save` writes: a first line, a checksum of what follows, a head in JSON, weights."""
-    weights = serialization.msgpack_serialize(
-        {str(n): np.asarray(leaf) for n, leaf in enumerate(jax.tree.leaves(params))}
-    )
-    head = {"format": FORMAT, "network": _described(network), "shape": list(shape)}
-    rest = json.dumps(head).encode() + b"\n" + weights
-    return MAGIC + hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest
+    """The contents of the file that `save` writes."""
+    tensors = {name: np.asarray(leaf, order="C") for name, leaf in _by_name(params).items()}
+    if _shapes(tensors) != _shapes(_by_name(_abstract(network, shape))):
+        raise errors.refuse("params", "weights of another network", f"those of {network}")
+    described = {"network": _described(network), "shape": list(shape), "sha256": NO_CHECKSUM}
+    data = safetensors.numpy.save(tensors, {ENTRY: json.dumps({"format": FORMAT, **described})})
+    return data.replace(NO_CHECKSUM.encode(), _checksum(data, NO_CHECKSUM).encode(), 1)
 
 
 def load(path: str | Path) -> tuple[Network, Params, tuple[int, ...]]:
     """A network that `save` wrote, its weights, and the shape of a sample.
 
     Raises:
-        InvalidInput: the file cannot be read, is not a model, is damaged, or is one of another
-            version.
+        InvalidInput: the file cannot be read, is not such a file, is damaged, or was written by
+            another version.
     """
     data = store.read_bytes(errors.path("path", path))
-    if not data.startswith(MAGIC):
-        raise errors.InvalidInput(f"{path}: not a model of shortcut1d")
-    checksum, _, rest = data[len(MAGIC) :].partition(b"\n")
-    if hashlib.sha256(rest).hexdigest().encode() != checksum:
-        raise errors.InvalidInput(f"{path}: damaged (its contents do not fit their checksum)")
-    # From here on it is what somebody wrote; perhaps another version of this.
-    first, _, weights = rest.partition(b"\n")
+    if data.startswith(OLD_FORMAT):
+        raise InvalidInput(f"{path}: a model in the old format 1; train and save it again")
     try:
-        head = json.loads(first)
-        if head["format"] != FORMAT:
-            raise ValueError(f"format {head['format']!r}, expected {FORMAT}")
-        network, shape = _made(head["network"]), tuple(int(axis) for axis in head["shape"])
-        leaves = serialization.msgpack_restore(weights)
-        structure = jax.tree.structure(_abstract(network, shape))
-        params = jax.tree.unflatten(structure, [leaves[str(n)] for n in range(len(leaves))])
-        _check(network, params, shape)
+        with safetensors.safe_open(path, "numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (safetensors.SafetensorError, OSError) as error:
+        raise InvalidInput(f"{path}: not a safetensors file, or damaged ({error})") from error
+    if ENTRY not in metadata:
+        raise InvalidInput(f"{path}: not a model of shortcut1d (its metadata describe no network)")
+    try:
+        described = json.loads(metadata[ENTRY])
+        if described["format"] != FORMAT:
+            raise ValueError(f"format {described['format']!r}, expected {FORMAT}")
+        intact = _checksum(data, described["sha256"]) == described["sha256"]
+        network = _network(described["network"])
+        shape = tuple(int(axis) for axis in described["shape"])
+        expected = _abstract(network, shape)
+        if _shapes(tensors) != _shapes(_by_name(expected)):
+            raise ValueError("weights of another network")
     except (errors.Shortcut1dError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise errors.InvalidInput(f"{path}: a model of another version ({error})") from error
-    return network, params, shape
+        raise InvalidInput(f"{path}: damaged, or a model of another version ({error})") from error
+    if not intact:
+        raise InvalidInput(f"{path}: damaged (its contents do not fit their checksum)")
+    return network, jax.tree.map_with_path(lambda at, _: tensors[_name(at)], expected), shape
+
+
+def _checksum(data: bytes, written: str) -> str:
+    """SHA-256 of the file's bytes, with zeros in the place of the `written` checksum."""
+    return hashlib.sha256(data.replace(written.encode(), NO_CHECKSUM.encode(), 1)).hexdigest()
 
 
 def _described(network: Any) -> dict[str, Any]:
@@ -88,18 +106,11 @@ def _described(network: Any) -> dict[str, Any]:
     return {"kind": type(network).__name__} | fields
 
 
-def _made(described: dict[str, Any]) -> Network:
-    fields = {
-        name: _made(value)
-        if isinstance(value, dict)
-        else tuple(value)
-        if isinstance(value, list)
-        else value
-        for name, value in described.items()
-        if name != "kind"
-    }
-    kind = KINDS[errors.choice("kind of network", described["kind"], KINDS)]
-    return kind(**fields)
+def _network(described: dict[str, Any]) -> Network:
+    """The inverse of `_described`; `check_types` makes tuples of lists."""
+    fields = {k: _network(v) if isinstance(v, dict) else v for k, v in described.items()}
+    kind = fields.pop("kind")
+    return KINDS[errors.choice("kind of network", kind, KINDS)](**fields)
 
 
 def _abstract(network: Network, shape: tuple[int, ...]) -> Params:
@@ -109,11 +120,13 @@ def _abstract(network: Network, shape: tuple[int, ...]) -> Params:
     )
 
 
-def _check(network: Network, params: Params, shape: tuple[int, ...]) -> None:
-    expected = _abstract(network, shape)
-    same = str(jax.tree.structure(expected)) == str(jax.tree.structure(params))
-    if not same or any(
-        np.shape(leaf) != wanted.shape
-        for leaf, wanted in zip(jax.tree.leaves(params), jax.tree.leaves(expected), strict=True)
-    ):
-        raise errors.refuse("params", "weights of another network", f"those of {network}")
+def _name(path: tuple[Any, ...]) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator=".")
+
+
+def _by_name(params: Params) -> dict[str, Any]:
+    return {_name(path): leaf for path, leaf in jax.tree.leaves_with_path(params)}
+
+
+def _shapes(tensors: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    return {name: np.shape(leaf) for name, leaf in tensors.items()}

@@ -1,16 +1,17 @@
 """Conv net and MLP: layers with rectifiers between them."""
 
 import itertools
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from shortcut1d import errors
-from shortcut1d.networks.layers import EDGES, Conv, he_normal
+from shortcut1d.networks.layers import Batch, check_convolutions, convolutions, he_normal
 from shortcut1d.networks.network import Network
 
 
@@ -20,11 +21,9 @@ class _Stack(nnx.Module):
     def __init__(self, layers: list[Any], skip: bool, flatten: bool) -> None:
         self.layers = nnx.List(layers)
         self.skip, self.flatten = skip, flatten
-        self.dropped = 0.0  # share of the last hidden channels, in training
+        self.dropped = 0.0  # share of the last hidden channels dropped in training
 
-    def __call__(
-        self, x: Float[Array, "batch *space ch"], key: PRNGKeyArray | None = None
-    ) -> Float[Array, "batch *space ch"]:
+    def __call__(self, x: Batch, key: PRNGKeyArray | None = None) -> Batch:
         hidden = x.reshape(x.shape[0], -1) if self.flatten else x
         for index, layer in enumerate(self.layers):
             hidden = jax.nn.relu(hidden) if index else hidden
@@ -35,11 +34,9 @@ class _Stack(nnx.Module):
         return x + hidden if self.skip else hidden
 
 
-def _drop_channels(
-    key: PRNGKeyArray, hidden: Float[Array, "batch *space ch"], rate: float
-) -> Float[Array, "batch *space ch"]:
-    alone = (hidden.shape[0], *[1] * (hidden.ndim - 2), hidden.shape[-1])
-    kept = jax.random.uniform(key, alone) >= rate
+def _drop_channels(key: PRNGKeyArray, hidden: Batch, rate: float) -> Batch:
+    shape = (hidden.shape[0], *[1] * (hidden.ndim - 2), hidden.shape[-1])
+    kept = jax.random.uniform(key, shape) >= rate
     return jnp.where(kept, hidden / (1 - rate), 0.0)
 
 
@@ -47,10 +44,13 @@ def _drop_channels(
 class ConvNet:
     """A stack of convolutions with rectifiers between them; runs on any length.
 
-    width: hidden channels. depth: layers. kernel: taps along each axis, odd.
+    width: hidden channels.
+    depth: layers.
+    kernel: taps along each axis, odd.
     dilations: samples between taps, one a layer; by default it grows to 4 and shrinks again, so
-    that six layers of kernel 9 see 113 samples. skip: add the input to the output (the net then
-    predicts the negative layer). edges: "circular" or "reflect".
+        that six layers of kernel 9 see 113 samples.
+    skip: add the input to the output (the net then predicts the negative residual).
+    edges: "circular" or "reflect".
     """
 
     width: int = 24
@@ -62,18 +62,12 @@ class ConvNet:
 
     def __post_init__(self) -> None:
         errors.check_types(self)
-        errors.integer("width", self.width)
-        errors.integer("depth", self.depth)
-        if errors.integer("kernel", self.kernel) % 2 == 0:
-            raise errors.refuse("kernel", self.kernel, "an odd number of taps")
-        errors.choice("edges", self.edges, EDGES)
-        if self.dilations is not None:
-            if len(self.dilations) != self.depth:
-                raise errors.refuse(
-                    "dilations", self.dilations, f"{self.depth} of them, one a layer"
-                )
-            for dilation in self.dilations:
-                errors.integer("dilations", dilation)
+        errors.integer_fields(self, "width", "depth")
+        check_convolutions(self)
+        if self.dilations is not None and len(self.dilations) != self.depth:
+            raise errors.refuse("dilations", self.dilations, f"{self.depth} of them, one a layer")
+        for dilation in self.dilations or ():
+            errors.integer("dilations", dilation)
 
     def spacing(self) -> tuple[int, ...]:
         """Dilation of every layer."""
@@ -86,20 +80,21 @@ class ConvNet:
         return 1 + (self.kernel - 1) * sum(self.spacing())
 
     def module(self, space: tuple[int, ...], channels: int, rngs: nnx.Rngs) -> nnx.Module:
-        """The module for inputs of shape `(batch, *space, channels)`."""
+        """See `Network.module`."""
         sizes = [channels, *[self.width] * (self.depth - 1), channels]
-        layers = [
-            Conv(len(space), a, b, kernel=self.kernel, dilation=d, edges=self.edges, rngs=rngs)
-            for a, b, d in zip(sizes[:-1], sizes[1:], self.spacing())
-        ]
+        conv = convolutions(self, len(space), rngs)
+        pairs = zip(itertools.pairwise(sizes), self.spacing())
+        layers = [conv(a, b, dilation=dilation) for (a, b), dilation in pairs]
         return _Stack(layers, self.skip, flatten=False)
 
 
 @dataclass(frozen=True)
 class MLP:
-    """Dense layers on the whole window; runs on the size it was trained on only.
+    """Dense layers on the whole window; runs only on the size it was trained on.
 
-    width: hidden units. depth: layers. skip: add the input to the output.
+    width: hidden units.
+    depth: layers.
+    skip: add the input to the output.
     """
 
     width: int = 256
@@ -108,14 +103,11 @@ class MLP:
 
     def __post_init__(self) -> None:
         errors.check_types(self)
-        errors.integer("width", self.width)
-        errors.integer("depth", self.depth)
+        errors.integer_fields(self, "width", "depth")
 
     def module(self, space: tuple[int, ...], channels: int, rngs: nnx.Rngs) -> nnx.Module:
-        """The module for inputs of shape `(batch, *space, channels)`."""
-        total = channels
-        for axis in space:
-            total *= axis
+        """See `Network.module`."""
+        total = math.prod(space) * channels
         sizes = [total, *[self.width] * (self.depth - 1), total]
         layers = [
             nnx.Linear(a, b, kernel_init=he_normal, rngs=rngs) for a, b in itertools.pairwise(sizes)
@@ -125,11 +117,12 @@ class MLP:
 
 @dataclass(frozen=True)
 class WithDropout:
-    """A network some of whose last hidden channels are silenced in training, at random.
+    """A network with dropout of channels before its last layer.
 
-    Whole channels before the last layer, as Kong et al. (CVPR 2022) found best for restoration.
+    Complete channels, there, are what Kong et al. (CVPR 2022) found best for restoration.
 
-    inner: the network. rate: share of channels dropped, each sample its own.
+    inner: the network.
+    rate: share of channels dropped in training, drawn anew for each sample.
     """
 
     inner: Network
@@ -144,7 +137,7 @@ class WithDropout:
         errors.number("rate", self.rate, low=0, below=1)
 
     def module(self, space: tuple[int, ...], channels: int, rngs: nnx.Rngs) -> nnx.Module:
-        """The module for inputs of shape `(batch, *space, channels)`."""
-        made: Any = self.inner.module(space, channels, rngs)
-        made.dropped = self.rate
-        return made
+        """See `Network.module`."""
+        module: Any = self.inner.module(space, channels, rngs)
+        module.dropped = self.rate
+        return module

@@ -1,8 +1,10 @@
 """Layers over any number of spatial axes: convolution as a matrix product, patches."""
 
+import functools
 import itertools
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -11,14 +13,12 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from shortcut1d import errors
 
-EDGES = {"circular": "wrap", "reflect": "reflect"}
+Batch: TypeAlias = Float[Array, "batch *space channels"]
+EDGES = {"circular": "wrap", "reflect": "reflect"}  # our names, and numpy.pad's
 
 
 def unfold(
-    x: Float[Array, "batch *space channels"],
-    kernel: int,
-    dilation: int = 1,
-    edges: str = "circular",
+    x: Batch, kernel: int, dilation: int = 1, edges: str = "circular"
 ) -> Float[Array, "batch *space patch"]:
     """Every position's neighbourhood, laid out along the channel axis (im2col).
 
@@ -38,10 +38,8 @@ def unfold(
     return jnp.concatenate(shifted(x, kernel, dilation, edges), axis=-1)
 
 
-def shifted(
-    x: Float[Array, "batch *space channels"], kernel: int, dilation: int, edges: str
-) -> list[Float[Array, "batch *space channels"]]:
-    """`x` as each tap of a kernel sees it, taps in row-major order."""
+def shifted(x: Batch, kernel: int, dilation: int, edges: str) -> list[Batch]:
+    """`x` shifted to each tap of a kernel, taps in row-major order."""
     space = x.shape[1:-1]
     reach = dilation * (kernel // 2)
     padded = jnp.pad(x, [(0, 0), *[(reach, reach)] * len(space), (0, 0)], mode=EDGES[edges])
@@ -76,7 +74,7 @@ class Conv(nnx.Module):
         channels_out: int,
         *,
         kernel: int,
-        dilation: int,
+        dilation: int = 1,
         edges: str,
         rngs: nnx.Rngs,
     ) -> None:
@@ -94,7 +92,7 @@ class Conv(nnx.Module):
             # One tall product instead of a batched one: XLA's CPU back end is quicker at it.
             flat = _times_transposed(patches.reshape(-1, patches.shape[-1]), weight)
             return flat.reshape(*x.shape[:-1], channels_out) + self.bias[...]
-        # Where there are fewer channels after the layer than before, shift those instead.
+        # Where the output has fewer channels than the input, shift the products instead.
         by_tap = weight.reshape(channels_out, -1, channels_in).transpose(1, 0, 2)
         flat = _times_transposed(x.reshape(-1, channels_in), by_tap.reshape(-1, channels_in))
         products = flat.reshape(*x.shape[:-1], -1)
@@ -110,9 +108,20 @@ def _times_transposed(
     return jax.lax.dot_general(rows, weight, (((1,), (1,)), ((), ())))
 
 
-def split_patches(
-    x: Float[Array, "batch *space channels"], size: int
-) -> Float[Array, "batch *fewer more"]:
+def convolutions(network: Any, rank: int, rngs: nnx.Rngs) -> Callable[..., Conv]:
+    """Maker of a network's convolutions, called with channels in, channels out and options."""
+    options = {"kernel": network.kernel, "edges": network.edges, "rngs": rngs}
+    return functools.partial(Conv, rank, **options)
+
+
+def check_convolutions(network: Any) -> None:
+    """Refuse a network with an even kernel or unknown edges."""
+    if errors.integer("kernel", network.kernel) % 2 == 0:
+        raise errors.refuse("kernel", network.kernel, "an odd number of taps")
+    errors.choice("edges", network.edges, EDGES)
+
+
+def split_patches(x: Batch, size: int) -> Float[Array, "batch *fewer more"]:
     """Blocks of `size` samples along each axis, laid out along the channel axis.
 
     Pixel unshuffle, Shi et al. 2016; every spatial axis must be a multiple of `size`.
@@ -125,24 +134,16 @@ def split_patches(
     return blocks.reshape(x.shape[0], *(axis // size for axis in space), -1)
 
 
-def join_patches(
-    x: Float[Array, "batch *fewer more"], size: int
-) -> Float[Array, "batch *space channels"]:
-    """What `split_patches` takes apart."""
+def join_patches(x: Float[Array, "batch *fewer more"], size: int) -> Batch:
+    """The inverse of `split_patches`."""
     space, rank = x.shape[1:-1], x.ndim - 2
     blocks = x.reshape(x.shape[0], *space, *[size] * rank, -1)
-    order = [
-        axis for pair in zip(range(1, rank + 1), range(rank + 1, 2 * rank + 1)) for axis in pair
-    ]
+    order = [axis for outer in range(1, rank + 1) for axis in (outer, outer + rank)]
     blocks = blocks.transpose(0, *order, 2 * rank + 1)
     return blocks.reshape(x.shape[0], *(axis * size for axis in space), -1)
 
 
 def divisible(field: str, space: tuple[int, ...], by: int) -> None:
-    """Refuse a size that cannot be cut into equal parts along every axis.
-
-    Raises:
-        InvalidInput: says what would be right.
-    """
+    """Refuse a size that is not a multiple of `by` along every axis."""
     if any(axis % by for axis in space):
         raise errors.refuse(field, space, f"multiples of {by}")

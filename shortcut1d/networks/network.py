@@ -1,7 +1,7 @@
-"""What a network is: a hashable description, its weights, and how it is applied.
+"""The network protocol: a description, its weights, and how to apply them.
 
-A network is a small frozen description; its weights are a plain pytree made by `init` and used
-by `apply`, so training, grids and stores never see a framework object.
+A network is a small frozen description. Its weights are a plain pytree, made by `init` and used
+by `apply`, so that training, grids and stores never see a framework object.
 """
 
 from collections.abc import Callable, Hashable
@@ -13,6 +13,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from shortcut1d.networks.layers import Batch
+
 Params: TypeAlias = PyTree  # of float arrays
 
 
@@ -21,12 +23,15 @@ class Network(Hashable, Protocol):
     """A hashable description of a denoiser, from which its module can be built."""
 
     def module(self, space: tuple[int, ...], channels: int, rngs: nnx.Rngs) -> nnx.Module:
-        """The module for inputs of shape `(batch, *space, channels)`."""
-        ...
+        """The module for inputs of shape `(batch, *space, channels)`.
+
+        Raises:
+            InvalidInput: the network cannot run on this size.
+        """
 
 
 def has_fixed_weights(network: Network) -> bool:
-    """Whether some of its weights say what it is, and are not learnt."""
+    """Whether some of its weights are settings, which are not trained."""
     if isinstance(network, Chain):
         return any(has_fixed_weights(part) for part in (network.first, network.then))
     return getattr(network, "fixed_weights", False)
@@ -34,7 +39,7 @@ def has_fixed_weights(network: Network) -> bool:
 
 @dataclass(frozen=True)
 class Chain:
-    """A network, and another one on what it makes; for networks that were trained apart.
+    """A network followed by another one; for networks that were trained apart.
 
     first, then: the networks; the weights are a dictionary of theirs under these names.
     """
@@ -43,7 +48,7 @@ class Chain:
     then: Network
 
     def module(self, space: tuple[int, ...], channels: int, rngs: nnx.Rngs) -> nnx.Module:
-        """The module for inputs of shape `(batch, *space, channels)`."""
+        """See `Network.module`."""
         return _Chain(*(part.module(space, channels, rngs) for part in (self.first, self.then)))
 
 
@@ -51,12 +56,10 @@ class _Chain(nnx.Module):
     def __init__(self, first: nnx.Module, then: nnx.Module) -> None:
         self.first, self.then = first, then
 
-    def __call__(
-        self, x: Float[Array, "batch *space ch"], key: PRNGKeyArray | None = None
-    ) -> Float[Array, "batch *space ch"]:
-        made: Any = self.first
-        after: Any = self.then
-        return after(made(x))
+    def __call__(self, x: Batch, key: PRNGKeyArray | None = None) -> Batch:
+        first: Any = self.first
+        then: Any = self.then
+        return then(first(x))
 
 
 def init(network: Network, key: PRNGKeyArray, space: tuple[int, ...], channels: int) -> Params:
@@ -65,17 +68,12 @@ def init(network: Network, key: PRNGKeyArray, space: tuple[int, ...], channels: 
     return nnx.to_pure_dict(state)
 
 
-def apply(
-    network: Network,
-    params: Params,
-    x: Float[Array, "batch *space channels"],
-    key: PRNGKeyArray | None = None,
-) -> Float[Array, "batch *space channels"]:
-    """The network's output at `x`; with a `key` as in training, where some networks are random."""
+def apply(network: Network, params: Params, x: Batch, key: PRNGKeyArray | None = None) -> Batch:
+    """The network's output at `x`; with a `key` as in training, where dropout is random."""
     return build(network, params, x)(x, key)
 
 
-def build(network: Network, params: Params, x: Float[Array, "batch *space channels"]) -> Any:
+def build(network: Network, params: Params, x: Batch) -> Any:
     """The module with these weights, for inputs like `x`."""
     any_key = jax.random.key(0)
     abstract = nnx.eval_shape(
@@ -87,14 +85,14 @@ def build(network: Network, params: Params, x: Float[Array, "batch *space channe
 def objective(
     network: Network,
     params: Params,
-    clean: Float[Array, "batch *space channels"],
-    degraded: Float[Array, "batch *space channels"],
+    clean: Batch,
+    degraded: Batch,
     distance: Callable[[Array], Array],
     key: PRNGKeyArray | None = None,
 ) -> Float[Array, ""]:
-    """What training makes small: the module's own `objective`, or the mean distance to `clean`.
+    """The training loss: the module's own `objective`, or the mean distance of output to `clean`.
 
-    distance: of a difference, value by value.
+    distance: loss of a difference, elementwise.
     """
     module = build(network, params, degraded)
     if hasattr(module, "objective"):
@@ -102,10 +100,8 @@ def objective(
     return jnp.mean(distance(module(degraded, key) - clean))
 
 
-def post_step(
-    network: Network, params: Params, degraded: Float[Array, "batch *space channels"]
-) -> Params:
-    """The weights after what a module does between two steps besides, such as moving averages."""
+def post_step(network: Network, params: Params, degraded: Batch) -> Params:
+    """Update non-gradient state (moving averages), where the module has a `post_step`."""
     module = build(network, params, degraded)
     if not hasattr(module, "post_step"):
         return params
@@ -113,10 +109,8 @@ def post_step(
     return nnx.to_pure_dict(nnx.state(module))
 
 
-def denoiser(
-    network: Network, params: Params
-) -> Callable[[Float[Array, "batch *space channels"]], Float[Array, "batch *space channels"]]:
-    """The trained network as a plain function of arrays, which is all that the analysis takes."""
+def denoiser(network: Network, params: Params) -> Callable[[Batch], Batch]:
+    """The trained network as a plain function of arrays, which is what the analysis takes."""
     return lambda x: _compiled(network, params, x)
 
 

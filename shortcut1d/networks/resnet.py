@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 import jax
 from flax import nnx
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from shortcut1d import errors
-from shortcut1d.networks.layers import EDGES, Conv
+from shortcut1d.networks.layers import Batch, Conv, check_convolutions, convolutions
+
+BRANCH = 0.3  # scale of a block's output, so that a deep stack starts close to its first layer
 
 
 class _ResNet(nnx.Module):
@@ -18,9 +20,7 @@ class _ResNet(nnx.Module):
         self.inner = nnx.List([inner for inner, _ in blocks])
         self.outer = nnx.List([outer for _, outer in blocks])
 
-    def __call__(
-        self, x: Float[Array, "batch *space ch"], key: PRNGKeyArray | None = None
-    ) -> Float[Array, "batch *space ch"]:
+    def __call__(self, x: Batch, key: PRNGKeyArray | None = None) -> Batch:
         hidden = self.first(x)
         for inner, outer in zip(self.inner, self.outer):
             hidden = hidden + BRANCH * outer(jax.nn.relu(inner(hidden)))
@@ -28,19 +28,19 @@ class _ResNet(nnx.Module):
         return x + hidden if self.skip else hidden
 
 
-BRANCH = 0.3  # of what a block adds, so that a deep stack starts out near its first layer
-
-
 @dataclass(frozen=True)
 class ResNet:
-    """A convolution, blocks of two with a skip each, a convolution.
+    """A convolution, blocks of two convolutions with a skip each, a convolution.
 
-    What the deraining papers train (Gu et al. 2023, arXiv 2305.15134): the blocks of Lim et al.
+    The network of the deraining papers (Gu et al. 2023, arXiv 2305.15134): the blocks of Lim et al.
     2017 (arXiv 1707.02921), without normalisation, and without the skip from the input to the
-    output, which would hand the network the degradation as the thing to learn.
+    output, with which the network would have the degradation to learn.
 
-    width: channels. blocks: of two layers. kernel: taps along each axis, odd. skip: add the input
-    to the output. edges: "circular" or "reflect".
+    width: channels.
+    blocks: blocks of two layers.
+    kernel: taps along each axis, odd.
+    skip: add the input to the output.
+    edges: "circular" or "reflect".
     """
 
     width: int = 16
@@ -51,23 +51,12 @@ class ResNet:
 
     def __post_init__(self) -> None:
         errors.check_types(self)
-        errors.integer("width", self.width)
-        errors.integer("blocks", self.blocks)
-        if errors.integer("kernel", self.kernel) % 2 == 0:
-            raise errors.refuse("kernel", self.kernel, "an odd number of taps")
-        errors.choice("edges", self.edges, EDGES)
+        errors.integer_fields(self, "width", "blocks")
+        check_convolutions(self)
 
     def module(self, space: tuple[int, ...], channels: int, rngs: nnx.Rngs) -> nnx.Module:
-        """The module for inputs of shape `(batch, *space, channels)`."""
-
-        def made(channels_in: int, channels_out: int) -> Conv:
-            return Conv(
-                len(space), channels_in, channels_out,
-                kernel=self.kernel, dilation=1, edges=self.edges, rngs=rngs,
-            )  # fmt: skip
-
-        blocks = [
-            (made(self.width, self.width), made(self.width, self.width)) for _ in range(self.blocks)
-        ]
-        first, last = made(channels, self.width), made(self.width, channels)
+        """See `Network.module`."""
+        conv, width = convolutions(self, len(space), rngs), self.width
+        blocks = [(conv(width, width), conv(width, width)) for _ in range(self.blocks)]
+        first, last = conv(channels, width), conv(width, channels)
         return _ResNet(first, blocks, last, self.skip)

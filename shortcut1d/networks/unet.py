@@ -7,25 +7,30 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from shortcut1d import errors
-from shortcut1d.networks.layers import EDGES, Conv, divisible, join_patches, split_patches
+from shortcut1d.networks.layers import (
+    Batch,
+    check_convolutions,
+    convolutions,
+    divisible,
+    join_patches,
+    split_patches,
+)
 
 
 class _UNet(nnx.Module):
-    def __init__(self, sizes: list[int], channels: int, rank: int, skip: bool, made: Any) -> None:
-        self.first = made(channels, sizes[0])
+    def __init__(self, sizes: list[int], channels: int, rank: int, skip: bool, conv: Any) -> None:
+        self.first = conv(channels, sizes[0])
         pairs = list(itertools.pairwise(sizes))
-        self.down = nnx.List([made(a * 2**rank, b) for a, b in pairs])
-        self.up = nnx.List([made(b, a * 2**rank) for a, b in reversed(pairs)])
-        self.merge = nnx.List([made(2 * a, a) for a, _ in reversed(pairs)])
-        self.last = made(sizes[0], channels)
+        self.down = nnx.List([conv(a * 2**rank, b) for a, b in pairs])
+        self.up = nnx.List([conv(b, a * 2**rank) for a, b in reversed(pairs)])
+        self.merge = nnx.List([conv(2 * a, a) for a, _ in reversed(pairs)])
+        self.last = conv(sizes[0], channels)
         self.skip = skip
 
-    def __call__(
-        self, x: Float[Array, "batch *space ch"], key: PRNGKeyArray | None = None
-    ) -> Float[Array, "batch *space ch"]:
+    def __call__(self, x: Batch, key: PRNGKeyArray | None = None) -> Batch:
         levels = [jax.nn.relu(self.first(x))]
         for layer in self.down:
             levels.append(jax.nn.relu(layer(split_patches(levels[-1], 2))))
@@ -39,10 +44,12 @@ class _UNet(nnx.Module):
 
 @dataclass(frozen=True)
 class UNet:
-    """Down and up again by halves, each resolution handed across (Ronneberger et al. 2015).
+    """Halves the resolution and doubles it again, with skips across (Ronneberger et al. 2015).
 
-    width: channels at the full resolution; twice as many at each that follows. levels:
-    resolutions. kernel: taps along each axis, odd. skip: add the input to the output.
+    width: channels at full resolution; twice as many at each following one.
+    levels: resolutions.
+    kernel: taps along each axis, odd.
+    skip: add the input to the output.
     edges: "circular" or "reflect".
     """
 
@@ -54,25 +61,13 @@ class UNet:
 
     def __post_init__(self) -> None:
         errors.check_types(self)
-        errors.integer("width", self.width)
-        errors.integer("levels", self.levels, high=16)
-        if errors.integer("kernel", self.kernel) % 2 == 0:
-            raise errors.refuse("kernel", self.kernel, "an odd number of taps")
-        errors.choice("edges", self.edges, EDGES)
+        errors.integer_fields(self, "width")
+        errors.integer_fields(self, "levels", high=16)
+        check_convolutions(self)
 
     def module(self, space: tuple[int, ...], channels: int, rngs: nnx.Rngs) -> nnx.Module:
-        """The module for inputs of shape `(batch, *space, channels)`.
-
-        Raises:
-            InvalidInput: an axis that cannot be halved so often.
-        """
+        """See `Network.module`."""
         divisible("space", space, 2 ** (self.levels - 1))
-
-        def made(channels_in: int, channels_out: int) -> Conv:
-            return Conv(
-                len(space), channels_in, channels_out,
-                kernel=self.kernel, dilation=1, edges=self.edges, rngs=rngs,
-            )  # fmt: skip
-
         sizes = [self.width * 2**level for level in range(self.levels)]
-        return _UNet(sizes, channels, len(space), self.skip, made)
+        conv = convolutions(self, len(space), rngs)
+        return _UNet(sizes, channels, len(space), self.skip, conv)

@@ -42,7 +42,7 @@ def test_stereo_is_mixed_and_any_rate_is_resampled(tmp_path):
     np.testing.assert_allclose(heard[200:-200], TONE[200 : len(heard) - 200] / 2, atol=2e-3)
 
 
-def test_what_is_written_can_be_read(tmp_path):
+def test_a_written_file_reads_back(tmp_path):
     path = tmp_path / "tone.wav"
     path.write_bytes(wav_bytes(TONE, RATE, full_scale=0.5))
     np.testing.assert_allclose(read_wav(path, RATE), 2 * TONE, atol=1e-3)

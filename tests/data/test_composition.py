@@ -43,12 +43,12 @@ def test_a_combination_is_a_degradation_like_any_other(family, key):
 
 def test_in_turn_applies_one_after_the_other(key):
     clean, realisation, degraded = drawn(in_turn(CLICKS, GAPS), key)
-    layer, mask = realisation[..., :1], realisation[..., 1:]
-    np.testing.assert_allclose(degraded, (clean + layer) * mask, atol=1e-6)
+    residual, mask = realisation[..., :1], realisation[..., 1:]
+    np.testing.assert_allclose(degraded, (clean + residual) * mask, atol=1e-6)
     assert set(np.unique(mask)) == {0.0, 1.0}
     # The parts are drawn independently of one another, each as it would be alone.
     keys = jax.random.split(key, 2)
-    np.testing.assert_array_equal(layer, CLICKS.sample(keys[0], 64))
+    np.testing.assert_array_equal(residual, CLICKS.sample(keys[0], 64))
     np.testing.assert_array_equal(mask, GAPS.sample(keys[1], 64))
 
 
@@ -90,7 +90,7 @@ def test_a_combination_shares_a_program_with_families_that_draw_less(name, key):
     ],
     ids=["none", "one", "a name", "content", "lengths"],
 )
-def test_what_cannot_be_combined_is_refused(make, parts, message):
+def test_parts_that_do_not_fit_are_refused(make, parts, message):
     with pytest.raises(InvalidInput, match=message):
         make(*parts)
 

@@ -1,13 +1,11 @@
 """What holds of every family, of signals and of pictures, of contents and of degradations."""
 
-import functools
-
 import jax
 import numpy as np
 import pytest
 
 from shortcut1d.data import degradations, image_degradations, images, signals
-from shortcut1d.data.family import Content, Degradation, fingerprint
+from shortcut1d.data.family import Content, Degradation, draw, fingerprint
 
 SIZE = 24  # pixels
 CONTENTS = {
@@ -16,24 +14,19 @@ CONTENTS = {
 CONTENTS |= {"pool": signals.pool(signals.melody(), 500)}
 DEGRADATIONS = {name: degradations.make(name) for name in degradations.DEGRADATIONS}
 for channels in (1, 3):
-    look = {"size": SIZE, "channels": channels}
+    options = {"size": SIZE, "channels": channels}
     CONTENTS |= {
         f"{name}, {channels}": images.make(
-            name, **({"low": 4} if name == "texture" else {}), **look
+            name, **({"low": 4} if name == "texture" else {}), **options
         )
         for name in images.IMAGES
     }
     DEGRADATIONS |= {
-        f"{name}, {channels}": image_degradations.make(name, **look)
+        f"{name}, {channels}": image_degradations.make(name, **options)
         for name in image_degradations.DEGRADATIONS
     }
 EVERY = CONTENTS | DEGRADATIONS
 TWINS_OF_TWINS = [name for name in CONTENTS if name.endswith((", 1", ", 3"))]
-
-
-@functools.partial(jax.jit, static_argnames="n")
-def draw(family, key, n):
-    return family.sample(key, n)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -44,7 +37,7 @@ def test_the_same_key_draws_the_same_and_another_does_not(name, key):
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_the_unseen_twin_is_of_the_same_kind_but_other(name):
+def test_the_unseen_twin_is_another_family_of_the_same_kind(name):
     twin = EVERY[name].unseen()
     assert isinstance(twin, Content if name in CONTENTS else Degradation)
     assert fingerprint(twin) != fingerprint(EVERY[name])

@@ -1,7 +1,6 @@
 """Properties that all content and degradation families share."""
 
 import dataclasses
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shortcut1d.data import degradations, signals
-from shortcut1d.data.family import draw_pair, fingerprint, stack
+from shortcut1d.data.family import draw, draw_pair, fingerprint, stack
 
 CONTENTS = {
     "note": signals.note(),
@@ -22,14 +21,8 @@ CONTENTS = {
     "pool": signals.pool(signals.melody(), 500),
 }
 DEGRADATIONS = {name: degradations.make(name) for name in degradations.DEGRADATIONS}
-LAYERS = ["clicks", "hiss", "hum"]
+ADDITIVE = ["clicks", "hiss", "hum"]
 ALL = CONTENTS | DEGRADATIONS
-
-
-@functools.partial(jax.jit, static_argnames="n")
-def draw(family, key, n):
-    """`family.sample`, compiled: operation by operation it takes ten times as long."""
-    return family.sample(key, n)
 
 
 every_family = pytest.mark.parametrize("family", ALL.values(), ids=ALL)
@@ -41,7 +34,7 @@ def spectrum(windows):
 
 
 @every_family
-def test_draws_have_the_shape_that_was_asked_for(family, key):
+def test_draws_have_the_requested_shape(family, key):
     draws = draw(family, key, 7)
     assert draws.shape == (7, 128, 1)
     assert draws.dtype == jnp.float32
@@ -62,7 +55,7 @@ def test_gaussian_families_have_unit_power_on_average(family, key):
     assert abs(power - 1) < 0.03
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", ADDITIVE)
 def test_level_is_in_decibels(name, key):
     loud = np.mean(np.asarray(draw(degradations.make(name, level=6.0), key, 64)) ** 2)
     quiet = np.mean(np.asarray(draw(degradations.make(name, level=-14.0), key, 64)) ** 2)
@@ -132,7 +125,7 @@ def test_a_tune_can_be_performed_at_listening_speed():
     assert np.argmax(first) * 8000 / 4000 == pytest.approx(9 * 8000 / 128, abs=3)
 
 
-def test_a_pool_holds_so_many_windows_and_no_more(key):
+def test_a_pool_holds_exactly_its_number_of_windows(key):
     draws = np.asarray(signals.pool(signals.melody(), 3).sample(key, 200))
     assert len(np.unique(draws, axis=0)) == 3
     other = np.asarray(signals.pool(signals.melody(), 3, seed=1).sample(key, 200))
@@ -156,20 +149,20 @@ def test_the_number_of_click_shapes_is_traced_and_really_limits_them():
     assert distinct(4) == 4
 
 
-def test_clicks_are_short_and_as_wide_as_asked(key):
+def test_clicks_are_no_wider_than_their_width(key):
     for width in (5, 17, 40):
-        layer = np.asarray(degradations.clicks(pulses=1, width=(width, width)).sample(key, 50))
-        assert np.count_nonzero(np.abs(layer) > 1e-6, axis=1).max() <= width
+        residual = np.asarray(degradations.clicks(pulses=1, width=(width, width)).sample(key, 50))
+        assert np.count_nonzero(np.abs(residual) > 1e-6, axis=1).max() <= width
 
 
 @pytest.mark.parametrize("width", [(5, 17), (3, 128), (17, 40)])
 def test_clicks_are_the_sum_of_their_pulses_read_sample_by_sample(width, key):
     bank = degradations.clicks(shapes=9, width=width, pulses=11)
-    shares = np.split(np.asarray(jax.random.uniform(key, (4, 44))), 4, axis=1)
+    uniforms = np.split(np.asarray(jax.random.uniform(key, (4, 44))), 4, axis=1)
     shapes = np.asarray(jax.vmap(bank.shape)(jnp.arange(9)))
     expected = np.zeros((4, 128))
     for row, pulse in np.ndindex(4, 11):
-        index, onset, wide, loud = (part[row, pulse] for part in shares)
+        index, onset, wide, loud = (part[row, pulse] for part in uniforms)
         span = width[0] + (width[1] - width[0]) * wide
         since = (np.arange(128) - int(onset * 128)) % 128
         at = since * 16 / (span - 1)
@@ -179,7 +172,7 @@ def test_clicks_are_the_sum_of_their_pulses_read_sample_by_sample(width, key):
     np.testing.assert_allclose(bank.sample(key, 4)[..., 0], expected, atol=2e-4)
 
 
-def test_a_bank_drawn_ahead_gives_the_same_clicks_as_one_that_is_not(key):
+def test_a_bank_drawn_ahead_gives_the_same_clicks_as_shapes_drawn_one_by_one(key):
     bank = degradations.clicks(shapes=256)
     assert bank.drawn_ahead
     assert not degradations.clicks(shapes=257).drawn_ahead
@@ -217,12 +210,12 @@ def test_blur_keeps_the_mean_and_smooths(key):
         assert spectrum(blurred)[30] < 0.2 * spectrum(clean)[30]
 
 
-def test_one_layer_falls_on_two_contents(key):
+def test_one_residual_is_added_to_two_contents(key):
     clicks = degradations.clicks()
-    layer = draw(clicks, key, 3)
+    residual = draw(clicks, key, 3)
     for family in (signals.note(), signals.melody()):
         clean = draw(family, key, 3)
-        np.testing.assert_allclose(clicks.apply(clean, layer) - clean, layer, atol=1e-6)
+        np.testing.assert_allclose(clicks.apply(clean, residual) - clean, residual, atol=1e-6)
 
 
 def test_stacked_families_of_different_kinds_draw_what_each_draws_alone(key):
@@ -235,7 +228,7 @@ def test_stacked_families_of_different_kinds_draw_what_each_draws_alone(key):
     np.testing.assert_allclose(twins[1], draw(members[1].unseen(), key, 3), atol=1e-5)
 
 
-def test_stacked_degradations_are_applied_each_in_its_way(key):
+def test_stacked_degradations_are_applied_as_each_is_alone(key):
     members = [
         degradations.hiss(),
         degradations.dropout(),
@@ -252,16 +245,16 @@ def test_one_compilation_serves_every_complexity(key):
     traces = 0
 
     @jax.jit
-    def draw(family):
+    def counted(family):
         nonlocal traces
         traces += 1
         return family.sample(key, 2)
 
     for pitch in (3, 8, 20):
-        draw(signals.note(pitch))
+        counted(signals.note(pitch))
     assert traces == 1
     for shapes in (1, 8, 64):
-        draw(degradations.clicks(shapes))
+        counted(degradations.clicks(shapes))
     assert traces == 2
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shortcut1d import errors
 from shortcut1d.data import image_degradations, images
-from shortcut1d.data.family import draw_pair, stack
+from shortcut1d.data.family import draw, draw_pair, stack
 
 SIZE = 16
 FAMILIES = {
@@ -22,12 +22,7 @@ every_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES
 
 
 @functools.partial(jax.jit, static_argnames="n")
-def draw(family, key, n):
-    return family.sample(key, n)
-
-
-@functools.partial(jax.jit, static_argnames="n")
-def on(family, content, key, n):
+def degrade(family, content, key, n):
     return family.apply(content, family.sample(key, n))
 
 
@@ -47,20 +42,20 @@ def test_a_pair_is_a_picture_and_the_same_degraded(family, key):
 def test_ranges_share_a_program(key):
     every = stack([image_degradations.rain(name, size=SIZE) for name in image_degradations.RANGES])
     drawn = jax.jit(jax.vmap(lambda family: family.sample(key, 3)))(every)
-    for layer, name in zip(drawn, image_degradations.RANGES, strict=True):
+    for rain_layer, name in zip(drawn, image_degradations.RANGES, strict=True):
         np.testing.assert_allclose(
-            layer, draw(image_degradations.rain(name, size=SIZE), key, 3), atol=1e-5
+            rain_layer, draw(image_degradations.rain(name, size=SIZE), key, 3), atol=1e-5
         )
 
 
 def test_rain_is_grey_bright_and_no_brighter_than_its_weight(key):
     for name in image_degradations.RANGES:
-        layer = np.asarray(
+        rain_layer = np.asarray(
             draw(image_degradations.rain(name, weight=(0.5, 0.6), size=64, channels=3), key, 20)
         )
-        assert layer.min() > -1e-5
-        assert layer.max() <= 0.6
-        np.testing.assert_array_equal(layer[..., 0], layer[..., 2])
+        assert rain_layer.min() > -1e-5
+        assert rain_layer.max() <= 0.6
+        np.testing.assert_array_equal(rain_layer[..., 0], rain_layer[..., 2])
 
 
 def test_heavier_ranges_rain_more(key):
@@ -83,9 +78,9 @@ def test_streaks_fall_at_their_angle(angle):
     family = image_degradations.rain(
         "small", size=64, angle=(angle, angle), length=(100, 100), width=(1, 1)
     )
-    layers = np.asarray(draw(family, jax.random.key(0), 8))[..., 0]
+    rain_layers = np.asarray(draw(family, jax.random.key(0), 8))[..., 0]
     spectrum = np.mean(
-        np.abs(np.fft.fft2(layers - layers.mean(axis=(1, 2), keepdims=True))) ** 2, 0
+        np.abs(np.fft.fft2(rain_layers - rain_layers.mean(axis=(1, 2), keepdims=True))) ** 2, 0
     )
     along = np.fft.fftfreq(64, 1 / 64)
     down, across = along[:, None], along[None]
@@ -120,39 +115,43 @@ def test_noise_of_other_channels_than_the_picture_is_refused():
 
 @pytest.mark.parametrize("kind", image_degradations.KINDS)
 def test_sensor_noise_has_its_standard_deviation_at_mid_grey(kind, key):
-    noisy = on(image_degradations.sensor_noise(kind, (0.1, 0.1), size=SIZE), grey(n=400), key, 400)
+    noisy = degrade(
+        image_degradations.sensor_noise(kind, (0.1, 0.1), size=SIZE), grey(n=400), key, 400
+    )
     assert np.std(noisy - 0.5) == pytest.approx(0.1, rel=0.05)
     assert np.mean(noisy - 0.5) == pytest.approx(0, abs=0.01)
 
 
-def test_each_kind_of_sensor_noise_is_what_it_is_called(key):
-    made = {
+def test_each_kind_of_sensor_noise_has_the_statistics_of_its_name(key):
+    noisy = {
         kind: np.asarray(
-            on(image_degradations.sensor_noise(kind, (0.2, 0.2), size=SIZE), grey(0.25), key, 64)
+            degrade(
+                image_degradations.sensor_noise(kind, (0.2, 0.2), size=SIZE), grey(0.25), key, 64
+            )
         )
         for kind in image_degradations.KINDS
     }
-    assert set(np.unique(made["salt_and_pepper"])) == {0.0, 0.25, 1.0}
-    assert np.mean(made["masked_gaussian"] == 0.25) == pytest.approx(0.5, abs=0.03)
+    assert set(np.unique(noisy["salt_and_pepper"])) == {0.0, 0.25, 1.0}
+    assert np.mean(noisy["masked_gaussian"] == 0.25) == pytest.approx(0.5, abs=0.03)
     # Standard deviation against brightness: even, proportional, its square root.
-    assert np.std(made["gaussian"]) == pytest.approx(0.2, rel=0.05)
-    assert np.std(made["speckle"]) == pytest.approx(0.1, rel=0.05)
-    assert np.std(made["poisson"]) == pytest.approx(0.2 / 2**0.5, rel=0.05)
+    assert np.std(noisy["gaussian"]) == pytest.approx(0.2, rel=0.05)
+    assert np.std(noisy["speckle"]) == pytest.approx(0.1, rel=0.05)
+    assert np.std(noisy["poisson"]) == pytest.approx(0.2 / 2**0.5, rel=0.05)
 
 
 @pytest.mark.parametrize("motion", [False, True])
-def test_blur_keeps_an_even_picture_and_takes_detail(motion, key):
-    family = image_degradations.blur_kernel((1.5, 1.5), motion, size=SIZE)
-    np.testing.assert_allclose(on(family, grey(), key, 64), grey(), atol=1e-5)
+def test_blur_keeps_a_uniform_picture_and_removes_detail(motion, key):
+    family = image_degradations.blur_kernel((1.5, 1.5), motion=motion, size=SIZE)
+    np.testing.assert_allclose(degrade(family, grey(), key, 64), grey(), atol=1e-5)
     sharp = draw(images.texture(4, size=SIZE), key, 64)
-    assert np.std(on(family, sharp, key, 64)) < 0.8 * np.std(sharp)
+    assert np.std(degrade(family, sharp, key, 64)) < 0.8 * np.std(sharp)
 
 
 @pytest.mark.parametrize("width", [1, 4, 10])
-def test_blur_kernels_have_the_spread_they_say_and_motion_has_it_one_way_only(width, key):
+def test_blur_kernels_have_their_width_and_motion_kernels_along_one_axis_only(width, key):
     down, across = (np.asarray(part) for part in image_degradations.offsets(64))
     for motion in (False, True):
-        family = image_degradations.blur_kernel((width, width), motion, size=64)
+        family = image_degradations.blur_kernel((width, width), motion=motion, size=64)
         kernels = np.asarray(draw(family, key, 30))[..., 0]
         for kernel in kernels:
             moments = [[np.sum(kernel * a * b) for b in (down, across)] for a in (down, across)]
@@ -180,6 +179,6 @@ def test_blur_kernels_have_the_spread_they_say_and_motion_has_it_one_way_only(wi
         ("snow", {}, "degradation"),
     ],
 )
-def test_what_cannot_be_is_refused_by_name(name, parameters, field):
+def test_bad_parameters_are_refused_by_name(name, parameters, field):
     with pytest.raises(errors.InvalidInput, match=f"^{field}: "):
         image_degradations.make(name, **parameters)

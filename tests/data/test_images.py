@@ -1,7 +1,5 @@
 """Backgrounds: properties that all share, and what their complexity does."""
 
-import functools
-
 import jax
 import numpy as np
 import pytest
@@ -10,7 +8,7 @@ from hypothesis import strategies as st
 
 from shortcut1d import errors
 from shortcut1d.data import images, signals
-from shortcut1d.data.family import stack
+from shortcut1d.data.family import draw, stack
 
 SIZE = 16
 FAMILIES = {
@@ -20,11 +18,6 @@ FAMILIES = {
     if name != "texture"
 } | {"texture": images.texture(4, size=SIZE)}
 every_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
-
-
-@functools.partial(jax.jit, static_argnames="n")
-def draw(family, key, n):
-    return family.sample(key, n)
 
 
 def radial_power(pictures):
@@ -37,7 +30,7 @@ def radial_power(pictures):
 
 
 @every_family
-def test_draws_are_pictures_of_the_shape_that_was_asked_for(family, key):
+def test_draws_are_pictures_of_the_requested_shape(family, key):
     pictures = np.asarray(draw(family, key, 5))
     channels = getattr(family, "channels", pictures.shape[-1])
     assert pictures.shape == (5, SIZE, SIZE, channels)
@@ -71,7 +64,7 @@ def test_a_field_has_energy_in_its_band_only(low, width):
     assert outside.size == 0 or outside.max() < 0.05 * power.max()
 
 
-def test_a_field_has_the_contrast_that_it_says(key):
+def test_a_field_has_the_documented_contrast(key):
     for channels in (1, 3):
         pictures = np.asarray(draw(images.smooth(size=SIZE, channels=channels), key, 2000))
         assert pictures.std() == pytest.approx(images.CONTRAST, rel=0.05)
@@ -85,9 +78,9 @@ def test_more_leaves_make_more_edges(key):
     assert steps == sorted(steps)
 
 
-def test_a_leaf_has_one_color_and_a_square_more_room_than_a_disc(key):
+def test_a_leaf_has_one_color_and_a_square_covers_more_than_a_disc(key):
     disc, square = (
-        np.asarray(draw(images.leaves(1, (0.3, 0.3), kind, size=64), key, 50))[..., 0]
+        np.asarray(draw(images.leaves(1, (0.3, 0.3), square=kind, size=64), key, 50))[..., 0]
         for kind in (False, True)
     )
     for picture in disc:
@@ -107,7 +100,7 @@ def test_leaves_cover_the_edges_as_the_middle(key):
     assert corners == pytest.approx(same[:, 6:10, 6:10].mean(), abs=0.08)
 
 
-def test_text_of_one_letter_says_the_same_everywhere(key):
+def test_text_of_one_letter_is_periodic(key):
     family = images.text(1, size=32)
     page = np.asarray(draw(family, key, 1))[0, ..., 0]
     height, width = family.glyphs.shape[-2:]
@@ -131,7 +124,7 @@ def test_photographs_are_split_by_photograph():
         assert not any(np.array_equal(held, seen) for seen in family.seen)
 
 
-def test_a_pool_of_pictures_holds_so_many(key):
+def test_a_pool_of_pictures_holds_exactly_its_number(key):
     pool = signals.pool(images.leaves(size=SIZE), 3)
     drawn = np.asarray(draw(pool, key, 100))
     assert len(np.unique(drawn.reshape(100, -1), axis=0)) == 3
@@ -156,6 +149,6 @@ def test_a_pool_of_pictures_holds_so_many(key):
         ("smooth", {"hihg": 2}, "parameter of smooth"),
     ],
 )
-def test_what_cannot_be_drawn_is_refused_by_name(name, parameters, field):
+def test_bad_parameters_are_refused_by_name(name, parameters, field):
     with pytest.raises(errors.InvalidInput, match=f"^{field}: "):
         images.make(name, **parameters)

@@ -62,7 +62,7 @@ def test_a_camera_s_way_up_is_respected(tmp_path):
 
 
 @given(data=st.binary(max_size=300), suffix=st.sampled_from([".png", ".jpg"]))
-def test_no_bytes_do_worse_than_a_refusal(tmp_path_factory, data, suffix):
+def test_random_bytes_are_refused_in_one_line(tmp_path_factory, data, suffix):
     path = tmp_path_factory.mktemp("bytes") / f"x{suffix}"
     path.write_bytes(data)
     with pytest.raises(errors.InvalidInput, match=r"x.(png|jpg): "):
@@ -141,7 +141,7 @@ def test_pairs_of_other_names_or_sizes_are_refused(tmp_path):
     assert "another size" in said[0]
 
 
-def test_what_shines_through_is_black(tmp_path):
+def test_transparent_pixels_are_black(tmp_path):
     glass = np.full((16, 16, 4), 255, np.uint8)
     glass[:8, :, 3] = 0
     Image.fromarray(glass).save(tmp_path / "glass.png")
@@ -151,7 +151,7 @@ def test_what_shines_through_is_black(tmp_path):
         np.testing.assert_array_equal(picture[8:], 1)
 
 
-def test_a_large_folder_is_cut_short_and_said_to_be(tmp_path, monkeypatch):
+def test_of_a_large_folder_the_first_files_are_taken_with_a_warning(tmp_path, monkeypatch):
     monkeypatch.setattr(images, "MAX_PHOTOGRAPHS", 3)
     for number in range(5):
         Image.fromarray(SHADES.astype(np.uint8)).save(tmp_path / f"{number}.png")

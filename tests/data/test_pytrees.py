@@ -1,4 +1,4 @@
-"""Frozen dataclasses that say of which class they are."""
+"""Frozen dataclasses that are pytrees, whose structures name their class."""
 
 import dataclasses
 import itertools

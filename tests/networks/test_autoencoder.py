@@ -1,4 +1,4 @@
-"""The discrete code, the autoencoder round it, and what is trained of it."""
+"""The quantiser, the autoencoder around it, and which parts of it are trained."""
 
 import jax
 import jax.numpy as jnp
@@ -48,7 +48,7 @@ def test_each_codebook_answers_with_its_nearest_entry_in_use(seed, books, entrie
 
 
 @given(st.integers(0, 1000))
-def test_residual_codebooks_are_asked_for_what_is_left(seed):
+def test_each_residual_codebook_quantises_what_the_earlier_ones_left(seed):
     latent, made = drawn(6, 3, seed=seed), drawn(3, 5, 3, seed=seed + 1)
     found = quantiser.quantise(latent, made, 5, residual=True)
     left = latent
@@ -58,7 +58,7 @@ def test_residual_codebooks_are_asked_for_what_is_left(seed):
     np.testing.assert_allclose(latent - found.value, left, atol=1e-5)
 
 
-def test_the_slope_passes_straight_through_a_code():
+def test_the_gradient_passes_straight_through_a_code():
     latent, made = drawn(4, 4), drawn(2, 8, 2)
 
     def output(latent):
@@ -69,7 +69,7 @@ def test_the_slope_passes_straight_through_a_code():
     np.testing.assert_allclose(jax.grad(output)(latent), np.cos(value), atol=1e-6)
 
 
-def test_a_codebook_comes_to_lie_on_the_means_of_what_it_is_asked_for():
+def test_a_codebook_converges_to_the_means_of_its_targets():
     rng = np.random.default_rng(0)
     centres = np.array([[4.0, 0], [-4, 0], [0, 4]])
     book, uses = drawn(4, 2), jnp.full(4, 0.25)
@@ -83,7 +83,7 @@ def test_a_codebook_comes_to_lie_on_the_means_of_what_it_is_asked_for():
     assert float(jnp.sum(uses)) == pytest.approx(1, abs=0.3)
 
 
-def test_a_dead_entry_is_drawn_anew_and_one_out_of_use_never():
+def test_a_dead_entry_is_replaced_and_an_inactive_one_never():
     book = jnp.array([[0.0, 0], [100, 0], [200, 0]])
     uses = jnp.array([0.9, 0.01, 0.0])
     targets = jnp.array([[0.5, 0.5], [-0.5, 0.5]])
@@ -111,7 +111,7 @@ def test_codes_that_no_codebook_gives_are_refused(codes):
 
 @pytest.mark.parametrize("space", [(16,), (8, 12)], ids=["1d", "2d"])
 @pytest.mark.parametrize("residual", [False, True])
-def test_it_keeps_the_shape_and_says_so_much_a_position(space, residual, key):
+def test_it_keeps_the_shape_and_gives_one_code_a_book_and_position(space, residual, key):
     network = Autoencoder(width=4, levels=2, entries=8, dims=2, residual=residual)
     weights = networks.init(network, key, space, 3)
     x = drawn(5, *space, 3)
@@ -120,15 +120,15 @@ def test_it_keeps_the_shape_and_says_so_much_a_position(space, residual, key):
     assert codes_of(network, weights, x).shape == (5, *fewer, 2)
 
 
-def test_a_recipe_decides_on_the_code(key):
+def test_a_recipe_switches_the_code_on_and_off(key):
     weights = networks.init(SMALL, key, (16,), 1)
     x = drawn(6, 16, 1)
 
     def output(recipe):
-        return networks.apply(SMALL, autoencoder.by(recipe, weights), x)
+        return networks.apply(SMALL, autoencoder.with_recipe(recipe, weights), x)
 
     assert not np.allclose(output(autoencoder.PRIOR), output(autoencoder.NO_CODE))
-    few = autoencoder.by(Recipe(active=3), weights)
+    few = autoencoder.with_recipe(Recipe(active=3), weights)
     assert int(codes_of(SMALL, few, x).max()) < 3
     # Without a code small changes of the input make small changes of the output, with it none.
     moved = networks.apply(SMALL, weights, x + 1e-6)
@@ -140,7 +140,7 @@ def trained(recipe_or_weights, steps=3, clean=False, network=SMALL, batch=8, see
     begin = recipe_or_weights
     if isinstance(begin, Recipe):
         fresh = jax.jit(networks.init, static_argnums=(0, 2, 3))
-        begin = autoencoder.by(begin, fresh(network, jax.random.key(1 + seed), (32,), 1))
+        begin = autoencoder.with_recipe(begin, fresh(network, jax.random.key(1 + seed), (32,), 1))
     cell = Cell(MELODIES, noise, network, seed, begin)
     found = grid.train([cell], Schedule(steps, batch))
     assert not found.diverged[0]
@@ -169,13 +169,13 @@ def changed(before, after):
     ],
     ids=["prior", "random code", "no code", "to codes", "to output"],
 )
-def test_a_recipe_decides_on_what_is_trained(recipe, parts):
+def test_a_recipe_selects_the_parts_that_are_trained(recipe, parts):
     assert changed(*trained(recipe)) == parts
 
 
-def test_a_restorer_begins_as_the_prior_with_itself_for_a_teacher(key):
+def test_restoration_starts_from_the_prior_as_its_own_teacher(key):
     weights = networks.init(SMALL, key, (16,), 1)
-    begin = autoencoder.restoring(weights, **autoencoder.TO_CODES)
+    begin = autoencoder.init_restoration(weights, **autoencoder.TO_CODES)
     assert not changed({"": begin["teacher"]}, {"": weights["encoder"]})
     assert list(begin["recipe"]) == [1, 0, 0, 0, 1]
     x = drawn(3, 16, 1)
@@ -184,7 +184,7 @@ def test_a_restorer_begins_as_the_prior_with_itself_for_a_teacher(key):
     )
 
 
-def test_a_prior_learns_its_music_and_uses_its_code(optimised):
+def test_a_trained_prior_reconstructs_melodies_and_uses_its_codebooks(optimised):
     network = Autoencoder(width=16, levels=2, entries=16)
     _, weights = trained(autoencoder.PRIOR, 600, clean=True, network=network, batch=16)
     x = MELODIES.sample(jax.random.key(5), 64)
@@ -201,7 +201,7 @@ def test_a_tuned_encoder_comes_nearer_to_the_clean_codes_whatever_the_seed(optim
     agreement, error = [], []
     for seed in range(3):
         _, prior = trained(autoencoder.PRIOR, 300, True, network, batch=16, seed=seed)
-        begin = autoencoder.restoring(prior, **autoencoder.TO_CODES)
+        begin = autoencoder.init_restoration(prior, **autoencoder.TO_CODES)
         _, tuned = trained(begin, 600, network=network, batch=16, seed=seed)
         wanted = codes_of(network, prior, clean)
         both = (prior, tuned)
@@ -211,8 +211,8 @@ def test_a_tuned_encoder_comes_nearer_to_the_clean_codes_whatever_the_seed(optim
     assert np.all(np.diff(error) < 0)
 
 
-def test_a_search_finds_what_is_more_like_the_input_for_each_sample_alone(key):
-    weights = autoencoder.by(autoencoder.NO_CODE, networks.init(SMALL, key, (16,), 1))
+def test_a_search_gets_closer_to_the_input_for_each_sample_alone(key):
+    weights = autoencoder.with_recipe(autoencoder.NO_CODE, networks.init(SMALL, key, (16,), 1))
     x = drawn(4, 16, 1)
     search = Search(SMALL, steps=30)
     found = networks.apply(search, weights, x)
@@ -222,7 +222,7 @@ def test_a_search_finds_what_is_more_like_the_input_for_each_sample_alone(key):
     np.testing.assert_allclose(networks.apply(search, weights, x[1:2]), found[1:2], atol=1e-5)
 
 
-def test_a_chain_applies_one_after_the_other(key):
+def test_a_chain_applies_its_networks_in_order(key):
     first, then = networks.MLP(width=4), SMALL
     params = {
         name: networks.init(part, key, (16,), 1)

@@ -82,7 +82,7 @@ def test_a_network_keeps_the_shape_of_its_input(network, space, key):
 
 
 @every_network
-def test_weights_are_a_plain_pytree_of_float_arrays_and_each_of_them_counts(network, key):
+def test_weights_are_a_plain_pytree_of_float_arrays_and_all_affect_the_output(network, key):
     params = init(network, key, (16,), 1)
     assert isinstance(params, dict)
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(params))
@@ -171,12 +171,12 @@ def test_patches_are_blocks_and_go_back_where_they_came_from(space, key):
     ("network", "message"),
     [(UNet(levels=4), "multiples of 8"), (Attention(patch=3), "multiples of 3")],
 )
-def test_a_window_that_cannot_be_cut_is_refused(network, message, key):
+def test_a_size_that_cannot_be_divided_is_refused(network, message, key):
     with pytest.raises(InvalidInput, match=rf"space: got \(20,\), expected {message}"):
         networks.init(network, key, (20,), 1)
 
 
-def test_dropout_silences_whole_channels_in_training_only(key):
+def test_dropout_drops_complete_channels_in_training_only(key):
     plain = MLP(width=400, depth=2)
     dropped = WithDropout(plain, 0.25)
     params = init(plain, key, (16,), 1)
@@ -192,6 +192,6 @@ def test_dropout_silences_whole_channels_in_training_only(key):
     assert trained.mean() == pytest.approx(400, rel=0.02)  # the mean stays
 
 
-def test_dropout_takes_only_networks_that_know_it():
+def test_dropout_takes_only_networks_that_support_it():
     with pytest.raises(InvalidInput, match="inner: got UNet"):
         WithDropout(UNet())

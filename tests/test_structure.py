@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "diagnosis": {"errors", "analysis", "plotting"},
     "training": {"errors", "store", "data", "networks", "analysis"},
     "harness": {"errors", "store", "data", "networks", "analysis", "plotting", "training"},
-    "cli": {"errors", "store", "data", "analysis", "plotting", "diagnosis", "harness"},
+    "cli": {"errors", "data", "analysis", "diagnosis", "training", "harness"},
     "__main__": {"cli"},
     "__init__": {"analysis", "diagnosis"},
 }

@@ -1,7 +1,7 @@
 """A foreign denoiser's answers, in batches; whatever it does wrong is said of a sample."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -10,8 +10,10 @@ from shortcut1d.analysis.denoiser import Denoiser
 from shortcut1d.diagnosis.cases import Case
 
 
-def answer(member: Denoiser, case: Case, batch: int) -> np.ndarray:
-    """The denoiser's output, in batches."""
+def answer(
+    member: Denoiser, case: Case, batch: int, progress: Callable[[], None] = lambda: None
+) -> np.ndarray:
+    """The denoiser's output, in batches; progress is called after each."""
     parts = []
     for first in range(0, len(case.degraded), batch):
         given = case.degraded[first : first + batch]
@@ -30,6 +32,7 @@ def answer(member: Denoiser, case: Case, batch: int) -> np.ndarray:
                 "NaN or infinity", "finite numbers",
             )  # fmt: skip
         parts.append(output)
+        progress()
     return np.concatenate(parts)
 
 

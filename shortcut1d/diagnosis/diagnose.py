@@ -1,6 +1,7 @@
 """`diagnose`: what did this denoiser learn?"""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -39,6 +40,7 @@ def diagnose(
     threshold: float = 50 / 255,
     pictures: bool = False,
     key: PRNGKeyArray | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Report:
     """What did this denoiser learn, the content or the degradation? Every measure, with intervals.
 
@@ -65,6 +67,7 @@ def diagnose(
             (from black, a picture's mean brightness would hide everything else), and PSNR and SSIM
             come on top.
         key: of all that is drawn.
+        progress: called after each batch: how many are done, and how many there are.
 
     Raises:
         InvalidInput: a NaN, a wrong shape, samples that do not fit together, a denoiser that
@@ -84,7 +87,12 @@ def diagnose(
     if not jax.dtypes.issubdtype(getattr(key, "dtype", None), jax.dtypes.prng_key):
         raise errors.refuse("key", key, "a key of jax.random.key")
     cases, notes = cases_of(content, degradation, unseen_content, unseen_degradation, samples, key)
-    answers = [[answer(member, case, batch) for case in cases] for member in members]
+    total = len(members) * sum(-(-len(case.degraded) // batch) for case in cases)
+    done = itertools.count(1)
+    answers = [
+        [answer(member, case, batch, lambda: progress(next(done), total)) for case in cases]
+        for member in members
+    ]
     silence = MID_GREY if pictures else 0.0
     about = [case.about(silence) for case in cases]
     outputs = [[output - silence for output in of_member] for of_member in answers]

@@ -82,6 +82,7 @@ class Experiment:
     run: trains and tests; returns the table.
     plot: draws the table, under `plotting.style`.
     claims: judges the table.
+    unit: what the progress bar counts.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Experiment:
     run: Callable[[Any, Session], Result]
     plot: Callable[[pd.DataFrame, dict[str, np.ndarray]], Figure]
     claims: Callable[[pd.DataFrame], list[Claim]]
+    unit: str = "cells"
 
     @property
     def summary(self) -> str:
@@ -97,14 +99,18 @@ class Experiment:
         return inspect.getdoc(sys.modules[self.run.__module__]) or self.name
 
 
-def main(experiment: Experiment, argv: Sequence[str] | None = None) -> int:
+def main(
+    experiment: Experiment, argv: Sequence[str] | None = None, *, prog: str | None = None
+) -> int:
     """Run a study from the command line; the exit status.
+
+    prog: what the command is called, if it is no script.
 
     0 when it ran (whatever its claims came to), 2 for a bad option, file or folder, 130 when
     interrupted.
     """
     config_type = type(experiment.presets["quick"])
-    parser = options.parser(experiment.summary, config_type, experiment.presets)
+    parser = options.parser(experiment.summary, config_type, experiment.presets, prog=prog)
     chosen = parser.parse_args(argv)
     out = chosen.out or RESULTS
     try:
@@ -121,7 +127,9 @@ def main(experiment: Experiment, argv: Sequence[str] | None = None) -> int:
         join_processes(chosen.distributed)
         use_all_cores()
         keep_programs()
-        run_and_save(experiment, config, out, chosen)
+        command = prog or f"python experiments/{experiment.name}.py"
+        command = f"{command} {shlex.join(options.words(chosen, config_type))}"
+        run_and_save(experiment, config, out, chosen, command)
     except Shortcut1dError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
@@ -136,7 +144,7 @@ def main(experiment: Experiment, argv: Sequence[str] | None = None) -> int:
 
 
 def run_and_save(
-    experiment: Experiment, config: Any, out: Path, chosen: argparse.Namespace
+    experiment: Experiment, config: Any, out: Path, chosen: argparse.Namespace, command: str
 ) -> None:
     """Run, save everything atomically, print the claims.
 
@@ -145,6 +153,7 @@ def run_and_save(
         config: its settings.
         out: folder of what is made.
         chosen: the command line.
+        command: the same in words, for the record.
 
     Raises:
         InvalidInput: a folder that cannot be written to (before anything is trained), a full disk.
@@ -153,11 +162,10 @@ def run_and_save(
     began = time.perf_counter()
     stamp = stamp_of_cells()
     # Before the run: the code may be edited meanwhile.
-    command = ["python", f"experiments/{experiment.name}.py", *options.words(chosen, type(config))]
-    record: dict[str, Any] = {"command": shlex.join(command)}
+    record: dict[str, Any] = {"command": command}
     record |= provenance(config, chosen.preset) | stamps(experiment)
     cell_store = CellFolder(cells_folder(out) / stamp[:16], warn, read=not chosen.fresh)
-    with CtrlC() as ctrl_c, Bar(experiment.name) as bar:
+    with CtrlC() as ctrl_c, Bar(experiment.name, experiment.unit) as bar:
 
         def report(done: ProgressReport) -> None:
             ctrl_c.check()

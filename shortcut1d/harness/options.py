@@ -33,15 +33,19 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n")
 
 
-def parser(description: str, config: type, presets: Mapping[str, Any]) -> argparse.ArgumentParser:
+def parser(
+    description: str, config: type, presets: Mapping[str, Any], *, prog: str | None = None
+) -> argparse.ArgumentParser:
     """The command line of a study.
 
     Args:
         description: what `--help` says first.
         config: dataclass whose fields become options.
         presets: name to config; `--help` shows what each preset sets a field to.
+        prog: what the command is called; by default the name of the script.
     """
     made = Parser(
+        prog=prog,
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

@@ -45,14 +45,14 @@ class CtrlC:
 class Bar:
     """Cells done, model-steps a second and the time left, on a terminal; nothing elsewhere."""
 
-    def __init__(self, name: str) -> None:
-        """`name`: what is running."""
+    def __init__(self, name: str, unit: str = "cells") -> None:
+        """name: what is running. unit: what is counted."""
         self.earlier = 0  # cells that an earlier run had finished
         console = Console(stderr=True)
         self._bar = Progress(
             TextColumn(name),
             BarColumn(),
-            TextColumn("{task.completed:.0f}/{task.total:.0f} cells"),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} " + unit),
             TextColumn("{task.fields[speed]}"),
             TimeElapsedColumn(),
             TextColumn("left:"),

@@ -1,0 +1,171 @@
+"""The command `shortcut1d`: what did your restoration network learn?
+
+shortcut1d diagnose --model mymodule:load --clean DIR --degraded DIR
+
+mymodule is found from the working directory (or name a file: path/to/model.py:load). load() makes
+the network: a PyTorch module in evaluation mode, or any callable on arrays of shape (n, height,
+width, channels). The folders hold what it was trained on, pictures with matching names. Without
+--new-clean and --new-degraded, letters and dead leaves stand for content that it was not trained
+on. They get what the degraded pictures have more than the clean ones: give folders where that is
+not what the degradation does (a blur, for one). Without --other-clean and --other-degraded, rain
+and Gaussian noise stand for degradations that it was not trained on: give folders if it was.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+import shortcut1d
+from shortcut1d import errors
+from shortcut1d.analysis.denoiser import Denoiser
+from shortcut1d.analysis.transfer import HALF
+from shortcut1d.data import image_degradations, images, pictures
+from shortcut1d.diagnosis import diagnose
+from shortcut1d.diagnosis.adapters import load
+from shortcut1d.diagnosis.report import draw, interval_of
+from shortcut1d.harness import driver
+from shortcut1d.harness.claims import Claim
+from shortcut1d.harness.driver import Experiment, Result
+from shortcut1d.harness.options import Parser, option
+from shortcut1d.harness.progress import warn
+from shortcut1d.training.grid import ProgressReport
+from shortcut1d.training.sweep import Session
+
+PAIRS = {
+    "": "what it was trained on",
+    "new_": "content it was not trained on, under the degradation that it was trained on",
+    "other_": "a degradation it was not trained on",
+}
+
+
+def folder(prefix: str, part: str) -> Any:
+    """An option that names a folder of pictures."""
+    return option(None, f"folder of {part} pictures (PNG, JPEG): {PAIRS[prefix]}")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Which network, and on what."""
+
+    model: str | None = option(None, "MODULE:NAME or FILE.py:NAME of the network")
+    clean: str | None = folder("", "clean")
+    degraded: str | None = folder("", "degraded")
+    new_clean: str | None = folder("new_", "clean")
+    new_degraded: str | None = folder("new_", "degraded")
+    other_clean: str | None = folder("other_", "clean")
+    other_degraded: str | None = folder("other_", "degraded")
+    size: int = option(64, "pixels along each side of the squares that are cut out of pictures")
+    channels: int = option(3, "1 for grey, 3 for colour")
+    samples: int = option(64, "squares a test")
+    portraits: int = option(2, "inputs at which the Jacobian is looked at")
+
+    def __post_init__(self) -> None:
+        errors.check_types(self)
+        errors.integer("size", self.size, low=16, high=4096)
+        pictures.checked_channels(self.channels)
+        errors.integer("samples", self.samples, low=8, high=100_000)
+        errors.integer("portraits", self.portraits, low=0)
+        for prefix in PAIRS:
+            names = f"{prefix}clean", f"{prefix}degraded"
+            folders = [getattr(self, name) for name in names]
+            if sum(name is None for name in folders) == 1:
+                raise errors.refuse(
+                    names[folders.index(None)], None, "a folder, as its partner has"
+                )
+        if self.clean is None and (self.new_clean or self.other_clean):
+            raise errors.refuse("clean", None, "a folder: what the network was trained on")
+
+    def read(self, prefix: str) -> tuple[np.ndarray, np.ndarray] | None:
+        """Clean and degraded squares of two folders, if they are given."""
+        clean, degraded = (getattr(self, f"{prefix}{part}") for part in ("clean", "degraded"))
+        if clean is None:
+            return None
+        files = len(pictures.picture_files(clean))
+        pairs = pictures.read_pairs(clean, degraded, self.size, self.channels, warn)
+        return pictures.crops(pairs, self.samples, self.size, -(-self.samples // max(files, 1)))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; the exit status: 0 when it ran, 2 for bad input, 130 when interrupted."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["diagnose"]:
+        return driver.main(COMMAND, words[1:], prog="shortcut1d diagnose")
+    parser = Parser(prog="shortcut1d", description="What did this denoiser learn?")
+    parser.add_argument("--version", action="version", version=shortcut1d.__version__)
+    parser.add_argument(
+        "command", choices=["diagnose"], help="a report on your network (diagnose --help)"
+    )
+    if words:
+        parser.parse_args(words)  # which ends the program: a command that is known has run
+    parser.print_help(sys.stderr)
+    return 2
+
+
+def run(config: Config, session: Session) -> Result:
+    """Load the network, read the pictures, diagnose."""
+    for name in ("model", "clean"):
+        if getattr(config, name) is None:
+            raise errors.InvalidInput(f"{name}: is missing (shortcut1d diagnose --help)")
+    return diagnosed(config, session, load(str(config.model)))
+
+
+def diagnosed(config: Config, session: Session, denoiser: Denoiser) -> Result:
+    """The report on a denoiser of pictures, as a table and arrays to draw."""
+    kwargs: Any = {"size": config.size, "channels": config.channels}
+    seen, new, other = (config.read(prefix) for prefix in PAIRS)
+    content: Any = images.photographs(**kwargs) if seen is None else seen[0]
+    degradation: Any = image_degradations.rain("small", **kwargs) if seen is None else seen[1]
+    drawn = {"letters": images.text(**kwargs), "dead leaves": images.leaves(**kwargs)}
+    rain_and_noise = {
+        "other rain": image_degradations.other_rain(**kwargs),
+        "Gaussian noise": image_degradations.sensor_noise("gaussian", **kwargs),
+    }
+    report = diagnose(
+        denoiser,
+        content,
+        degradation,
+        unseen_content=drawn if new is None else {"new content": new},
+        unseen_degradation=rain_and_noise if other is None else {"other degradation": other},
+        samples=config.samples,
+        portraits=config.portraits,
+        pictures=True,
+        progress=lambda done, total: session.progress(ProgressReport(done, total, 0)),
+    )
+    for note in report.notes:
+        warn(f"note: {note}")
+    return Result(report.to_frame(), report.arrays())
+
+
+def claims(table: pd.DataFrame) -> list[Claim]:
+    """The two halves of the verdict, and that it does its work at all."""
+    made = []
+    for statement, measure in (
+        ("it removes most of the degradation it has seen", "removed from seen"),
+        ("it keeps most of a content it has not seen", "kept"),
+        ("it removes most of a degradation it has not seen", "removed"),
+    ):
+        samples = int(table["samples"].iloc[0])
+        interval = interval_of(table, measure)._replace(seeds=samples)
+        made.append(Claim(statement, measure, interval, "above", HALF, "samples"))
+    return made
+
+
+def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
+    """The report's figure."""
+    return draw(table, arrays)
+
+
+COMMAND = Experiment(
+    name="diagnosis",
+    message="What the network learned.",
+    presets={"quick": Config()},
+    run=run,
+    plot=plot,
+    claims=claims,
+    unit="batches",
+)

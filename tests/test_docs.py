@@ -1,0 +1,59 @@
+"""The pages tell the truth: code runs as written, links lead somewhere, no measure is missing."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from shortcut1d import analysis
+from shortcut1d.analysis import complexity
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted(
+    [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+    + list((ROOT / "docs").glob("*.md"))
+)
+BLOCKS = [
+    (f"{page.name}-{number}", block)
+    for page in PAGES
+    for number, block in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))
+]
+TORCH = "import torch"
+
+
+@pytest.mark.parametrize("block", [b for _, b in BLOCKS], ids=[name for name, _ in BLOCKS])
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*")
+def test_python_on_a_page_runs_as_written(block, tmp_path, monkeypatch):
+    if TORCH in block:
+        pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, "page", "exec"), {})
+
+
+def test_the_page_of_measures_has_them_all():
+    page = (ROOT / "docs" / "measures.md").read_text()
+    public = [name for name in analysis.__all__ if inspect.isfunction(getattr(analysis, name))]
+    assert len(public) > 20
+    for name in public:
+        assert f"`{name}" in page, name
+    for name in complexity.MEASURES:
+        assert f"`{name.replace(' ', '_')}(" in page, name
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "figures" / "README.md"], ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_a_page_names_only_files_and_headings_that_exist(page):
+    for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text()):
+        file = page.parent / target if target else page
+        assert file.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
+            assert anchor in {
+                re.sub(r"[^\w\- ]", "", h).lower().replace(" ", "-") for h in headings
+            }, (target, anchor)
+
+
+def test_the_readme_can_be_read_in_one_sitting():
+    assert len((ROOT / "README.md").read_text().split()) <= 800

@@ -6,18 +6,18 @@ grid is made of. Without PyTorch (pip install -e ".[torch]") its rows are left o
 """
 
 import importlib.util
-import itertools
 import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pandas as pd
+from common.rivals import Race, eager, in_turns, peak_memory, vmapped
 from jaxtyping import Array
 from matplotlib.figure import Figure
 
@@ -28,10 +28,7 @@ from shortcut1d.data.family import draw_pair
 from shortcut1d.harness.claims import Claim, ratio_of_means
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option
-from shortcut1d.harness.timing import in_turns, peak_memory
-from shortcut1d.networks import Network
-from shortcut1d.networks.autoencoder import COMMITMENT, Autoencoder
-from shortcut1d.networks.quantiser import DEAD, DECAY
+from shortcut1d.networks.autoencoder import Autoencoder
 from shortcut1d.training import grid, loop
 from shortcut1d.training.evaluation import SEEN, EvalConfig, Run, TestSet
 from shortcut1d.training.gradient import loss_and_gradient
@@ -83,8 +80,7 @@ class Config:
         for field in ("cells", "conv_cells", "product"):
             errors.integer(field, getattr(self, field))
         errors.integer("rounds", self.rounds, low=2)
-        if not self.sizes:
-            raise errors.refuse("sizes", self.sizes, "at least one")
+        errors.non_empty("sizes", self.sizes, "at least one")
         for size in self.sizes:
             errors.integer("sizes", size)
         Schedule(self.steps, self.batch)
@@ -92,18 +88,6 @@ class Config:
             with errors.reported_as(field):
                 Schedule(batch=getattr(self, field))
         races(self)
-
-
-class Race(NamedTuple):
-    """A network that is timed.
-
-    space: of a sample. batch: samples a step. cells: of its grid.
-    """
-
-    network: Network
-    space: tuple[int, ...]
-    batch: int
-    cells: int
 
 
 def races(config: Config) -> dict[str, Race]:
@@ -193,9 +177,9 @@ def _rivals(config: Config, name: str, race: Race) -> pd.DataFrame:
         PRODUCT: (lambda: jax.block_until_ready(multiply(square)), 0),
     }
     if importlib.util.find_spec("torch"):
-        work[EAGER] = _eager(config, race), config.steps
+        work[EAGER] = eager(race, config.steps), config.steps
         if not isinstance(network, Autoencoder):  # its moving averages are not for torch.func
-            work[VMAP] = _vmapped(config, race, 8), 8 * config.steps
+            work[VMAP] = vmapped(race, config.steps, 8), 8 * config.steps
     table = in_turns({rival: function for rival, (function, _) in work.items()}, config.rounds)
     steps = table["rival"].map({rival: count for rival, (_, count) in work.items()})
     flops = np.where(
@@ -233,10 +217,10 @@ def _profile(config: Config, name: str, race: Race) -> pd.DataFrame:
     def gradient(key: Array) -> Array:
         # Another batch at every step, or it would be computed once and for all.
         moved = 1 + 1e-6 * jax.random.uniform(key)
-        loss, slope = loss_and_gradient(
+        loss, gradient = loss_and_gradient(
             state.params, pair[0], moved * pair[1], network, schedule.loss
         )
-        return loss + optax.tree.sum(slope)
+        return loss + optax.tree.sum(gradient)
 
     table = in_turns(
         {
@@ -258,7 +242,7 @@ def _of_size(size: int) -> pd.DataFrame:
     """A whole sweep of so many small MLPs, tests and all: what a cell costs, and the memory."""
     network = networks.MLP(width=16, depth=2)
     schedule = Schedule(steps=5, batch=16)
-    eval_config = EvalConfig(samples=16, span=np.eye(LENGTH, 1, dtype=np.float32))
+    eval_config = EvalConfig(samples=16)
     runs = [
         Run(c, "mlp", str(i), str(i), [TestSet(SEEN, "band", "clicks", c.content, c.degradation)])
         for i, c in enumerate(cells_of(Race(network, (LENGTH,), schedule.batch, size), size))
@@ -271,168 +255,6 @@ def _of_size(size: int) -> pd.DataFrame:
         model_steps_per_second=size * schedule.steps / table["seconds"],
         memory=peak_memory(),
     )
-
-
-def _torch_network(race: Race) -> Any:
-    import torch  # optional
-
-    network, layers = race.network, []
-    if isinstance(network, Autoencoder):
-        return _torch_autoencoder(network)
-    conv = torch.nn.Conv1d if len(race.space) == 1 else torch.nn.Conv2d
-    if isinstance(network, networks.MLP):
-        sizes = [LENGTH, *[network.width] * (network.depth - 1), LENGTH]
-        for a, b in itertools.pairwise(sizes):
-            layers += [torch.nn.Linear(a, b), torch.nn.ReLU()]
-    else:
-        assert isinstance(network, networks.ConvNet)
-        widths = [1, *[network.width] * (network.depth - 1), 1]
-        for (a, b), d in zip(itertools.pairwise(widths), network.spacing(), strict=True):
-            layers += [
-                conv(
-                    a, b, network.kernel, padding=d * (network.kernel // 2), dilation=d,
-                    padding_mode="circular",
-                ),
-                torch.nn.ReLU(),
-            ]  # fmt: skip
-    return torch.nn.Sequential(*layers[:-1])
-
-
-def _torch_autoencoder(network: Autoencoder) -> Any:
-    """The same autoencoder: its layers, codebooks, moving averages and dead entries."""
-    import torch  # optional
-
-    def conv(before: int, after: int) -> Any:
-        return torch.nn.Conv1d(
-            before, after, network.kernel, padding=network.kernel // 2, padding_mode="circular"
-        )
-
-    class Halve(torch.nn.Module):
-        def forward(self, x: Any) -> Any:
-            return torch.cat([x[..., ::2], x[..., 1::2]], dim=1)
-
-    class Double(torch.nn.Module):
-        def forward(self, x: Any) -> Any:
-            return torch.stack(x.chunk(2, dim=1), dim=-1).flatten(-2)
-
-    class Twin(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            width, relu = network.width, torch.nn.ReLU()
-            down = [
-                part
-                for _ in range(network.levels)
-                for part in (Halve(), conv(2 * width, width), relu)
-            ]
-            up = [
-                part
-                for _ in range(network.levels)
-                for part in (conv(width, 2 * width), relu, Double())
-            ]
-            self.encoder = torch.nn.Sequential(
-                conv(1, width), relu, *down, conv(width, network.latent)
-            )
-            self.decoder = torch.nn.Sequential(
-                conv(network.latent, width), relu, *up, conv(width, 1)
-            )
-            books = torch.randn(network.books, network.entries, network.dims)
-            self.register_buffer("books", books)
-            self.register_buffer("uses", torch.full(books.shape[:2], 1 / network.entries))
-
-        def quantised(self, latent: Any) -> tuple[Any, Any, Any]:
-            targets = latent.movedim(1, -1).reshape(-1, network.books, network.dims).movedim(1, 0)
-            codes = torch.cdist(targets, self.books).argmin(dim=-1)
-            found = torch.gather(self.books, 1, codes[..., None].expand(-1, -1, network.dims))
-            value = found.movedim(0, 1).reshape(len(latent), latent.shape[-1], -1).movedim(-1, 1)
-            return value, codes, targets
-
-        def objective(self, given: Any, wanted: Any) -> Any:
-            latent = self.encoder(given)
-            value = self.quantised(latent.detach())[0]
-            output = self.decoder(latent + (value - latent).detach())
-            mse = torch.nn.functional.mse_loss
-            return mse(output, wanted) + COMMITMENT * mse(latent, value)
-
-        @torch.no_grad()
-        def post_step(self, given: Any) -> None:
-            _, codes, targets = self.quantised(self.encoder(given))
-            mine = torch.nn.functional.one_hot(codes, network.entries).to(targets.dtype)
-            total = DECAY * self.uses[..., None] * self.books
-            total += (1 - DECAY) * mine.transpose(1, 2) @ targets / targets.shape[1]
-            self.uses.mul_(DECAY).add_((1 - DECAY) * mine.mean(dim=1))
-            self.books.copy_(total / self.uses[..., None].clamp_min(1e-12))
-            dead = self.uses < DEAD / network.entries
-            drawn = targets[
-                :, torch.arange(network.entries, device=targets.device) % targets.shape[1]
-            ]
-            self.books.copy_(torch.where(dead[..., None], drawn, self.books))
-            self.uses[dead] = 1 / network.entries
-
-    return Twin()
-
-
-def _torch_batch(race: Race, *models: int) -> tuple[Any, Any]:
-    import torch  # optional
-
-    middle = () if isinstance(race.network, networks.MLP) else (1,)
-    clean = torch.randn(*models, race.batch, *middle, *race.space)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return clean.to(device), (clean + torch.randn_like(clean)).to(device)
-
-
-def _eager(config: Config, race: Race) -> Callable[[], object]:
-    """PyTorch's ordinary training loop, of one network."""
-    import torch  # optional
-
-    clean, degraded = _torch_batch(race)
-    model, coded = _torch_network(race).to(clean.device), isinstance(race.network, Autoencoder)
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
-
-    def train() -> None:
-        for _ in range(config.steps):
-            optimiser.zero_grad()
-            if coded:
-                loss = model.objective(clean, clean)
-            else:
-                loss = torch.nn.functional.mse_loss(model(degraded), clean)
-            loss.backward()
-            optimiser.step()
-            if coded:
-                model.post_step(clean)
-        if clean.is_cuda:
-            torch.cuda.synchronize()
-
-    return train
-
-
-def _vmapped(config: Config, race: Race, models: int) -> Callable[[], object]:
-    """Several networks at once with `torch.func.vmap`, Adam over all of their weights."""
-    import torch  # optional
-
-    clean, degraded = _torch_batch(race, models)
-    members = [_torch_network(race).to(clean.device) for _ in range(models)]
-    params, _ = torch.func.stack_module_state(members)
-    skeleton = members[0].to("meta")
-
-    def loss_of(weights: Any, given: Any, wanted: Any) -> Any:
-        return torch.nn.functional.mse_loss(
-            torch.func.functional_call(skeleton, weights, (given,)), wanted
-        )
-
-    slopes = torch.func.vmap(torch.func.grad(loss_of))
-    optimiser = torch.optim.Adam(params.values(), lr=1e-3)
-
-    def train() -> None:
-        for _ in range(config.steps):
-            with torch.no_grad():
-                found = slopes(params, degraded, clean)
-            for name, weight in params.items():
-                weight.grad = found[name]
-            optimiser.step()
-        if clean.is_cuda:
-            torch.cuda.synchronize()
-
-    return train
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
@@ -472,30 +294,30 @@ COLORS = {
 
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     """Rates of all rivals, and what a cell costs in grids of different sizes."""
-    with plotting.style():
-        figure = Figure(figsize=(plotting.TWO_COLUMNS, 4.6), layout="constrained")
-        above, below = figure.subfigures(2, 1, height_ratios=[1.5, 1])
-        _draw_rates(above.subplots(), table)
-        profile, sizes = below.subplots(1, 2, width_ratios=[1.2, 1])
-        _draw_profile(profile, table)
-        part = table[table["part"] == "sizes"]
-        best = part.assign(each=1e3 * part["seconds"] / part["cells"]).groupby("cells")["each"]
-        cells = list(best.groups)
-        sizes.vlines(cells, best.min(), best.max(), color=plotting.BLUE)
-        sizes.plot(cells, best.min(), "o-", color=plotting.BLUE, markersize=3)
-        sizes.set_xscale("log", base=4)
-        sizes.set_xticks(cells, [f"{count}" for count in cells], fontsize=6)
-        sizes.set_yscale("log")
-        sizes.set_ylim(1, 100)
-        sizes.set_yticks([1, 10, 100], ["1", "10", "100"])
-        sizes.set_xlabel("cells of the grid (small MLPs)")
-        sizes.set_ylabel("milliseconds a cell", color=plotting.BLUE)
-        memory = sizes.twinx()
-        peaks = part.groupby("cells")["memory"].max()
-        memory.plot(peaks.index, peaks, "s--", color=plotting.ORANGE, markersize=3)
-        memory.set_ylim(0, 1.3 * peaks.max())
-        memory.set_ylabel("peak memory (MiB)", color=plotting.ORANGE)
-        return figure
+    figure = plotting.new_figure(4.6)
+    parts: Any = figure.subfigures(2, 1, height_ratios=[1.5, 1])
+    above, below = parts
+    _draw_rates(above.subplots(), table)
+    profile, sizes = below.subplots(1, 2, width_ratios=[1.2, 1])
+    _draw_profile(profile, table)
+    part = table[table["part"] == "sizes"]
+    best = part.assign(each=1e3 * part["seconds"] / part["cells"]).groupby("cells")["each"]
+    cells = list(best.groups)
+    sizes.vlines(cells, best.min(), best.max(), color=plotting.BLUE)
+    sizes.plot(cells, best.min(), "o-", color=plotting.BLUE, markersize=3)
+    sizes.set_xscale("log", base=4)
+    sizes.set_xticks(cells, [f"{count}" for count in cells], fontsize=6)
+    sizes.set_yscale("log")
+    sizes.set_ylim(1, 100)
+    sizes.set_yticks([1, 10, 100], ["1", "10", "100"])
+    sizes.set_xlabel("cells of the grid (small MLPs)")
+    sizes.set_ylabel("milliseconds a cell", color=plotting.BLUE)
+    memory = sizes.twinx()
+    peaks = part.groupby("cells")["memory"].max()
+    memory.plot(peaks.index, peaks, "s--", color=plotting.ORANGE, markersize=3)
+    memory.set_ylim(0, 1.3 * peaks.max())
+    memory.set_ylabel("peak memory (MiB)", color=plotting.ORANGE)
+    return figure
 
 
 def _draw_profile(axes: Any, table: pd.DataFrame) -> None:
@@ -553,7 +375,6 @@ def _draw_rates(axes: Any, table: pd.DataFrame) -> None:
 
 experiment = Experiment(
     name="benchmark",
-    summary=__doc__,
     message=(
         "The grid against the same networks one after the other in PyTorch, and against a "
         "matrix product on the same cores."
@@ -565,6 +386,7 @@ experiment = Experiment(
         ),
         "quick": Config(),
         "full": Config(rounds=15, cells=1024, conv_cells=256, steps=200, product=8192),
+        "kept": Config(),  # 6 minutes on 2 cores
     },
     run=run,
     plot=plot,

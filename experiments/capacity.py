@@ -2,9 +2,10 @@
 
 Conv nets from hundreds to tens of thousands of parameters, wider or deeper, all with the same
 receptive field, are trained on simple, middling and rich content under the same clicks. How much of
-the variance of the index is down to the content, and how much to the size of the network?
+the variance of the index does the content explain, and how much the size of the network?
 """
 
+import itertools
 import sys
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,30 +13,22 @@ from typing import NamedTuple
 import jax
 import numpy as np
 import pandas as pd
-from common.signal_tasks import (
-    NO_SPAN,
-    TrainConfig,
-    check_bands,
-    check_clicks,
-    complexity_in_name,
-    cube,
-    map_run,
-    with_complexities,
-)
+import xarray as xr
+from common.papers import Sentence
+from common.signal_tasks import TrainConfig, check_bands, check_clicks, map_run
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, networks, plotting
 from shortcut1d.analysis import bootstrap, bootstrap_each
 from shortcut1d.data import signals
-from shortcut1d.harness.claims import Claim, claim_mean, claim_ratio
+from shortcut1d.harness.claims import Claim, claim, ratio_of_means
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option
 from shortcut1d.networks import ConvNet
-from shortcut1d.training import evaluation
-from shortcut1d.training.evaluation import EvalConfig
+from shortcut1d.training.evaluation import EvalConfig, array_of, indices
 from shortcut1d.training.sweep import Session, sweep
 
-# Dilations by depth: all see 113 samples, so that depth is not sight.
+# Dilations by depth: all see 113 samples, so that a deeper net does not see more.
 SPACING = {4: (1, 6, 6, 1), 6: (1, 2, 4, 4, 2, 1), 10: (1, 1, 1, 2, 2, 2, 2, 1, 1, 1)}
 DEPTH = 6  # of the networks that differ in width
 
@@ -59,9 +52,7 @@ class Config(TrainConfig):
             if depth not in SPACING:
                 raise errors.refuse("depths", depth, f"one of {sorted(SPACING)}")
         for field in ("widths", "depths", "frequencies"):
-            values = getattr(self, field)
-            if not values or list(values) != sorted(set(values)):
-                raise errors.refuse(field, values, "at least one, in rising order")
+            errors.rising(field, getattr(self, field))
         if len(self.sizes()) < 2:
             raise errors.refuse("widths", self.widths, "networks of two sizes, with the depths")
         if len(self.frequencies) < 2:
@@ -88,27 +79,23 @@ def run(config: Config, session: Session) -> Result:
     """Train networks of every size on every content."""
     runs = [
         map_run(
-            network, f"{network.depth} layers of {network.width} ({parameters(network)})",
-            frequency, config.shapes, seed,
+            network, f"{network.depth} layers of {network.width} ({size})", frequency,
+            config.shapes, seed, depth=network.depth, width=network.width, parameters=size,
         )
-        for network in config.sizes()
+        for network, size in ((network, parameters(network)) for network in config.sizes())
         for frequency in config.frequencies
         for seed in range(config.seeds)
     ]  # fmt: skip
-    eval_config = EvalConfig(config.samples, NO_SPAN)
-    return Result(sweep(runs, config.schedule(), eval_config, session).table)
+    return Result(sweep(runs, config.schedule(), EvalConfig(config.samples), session).table)
 
 
-def measured(table: pd.DataFrame, column: str) -> tuple[list[float], list[float], np.ndarray]:
-    """Numbers of parameters, content frequencies, and a measure as `(seeds, sizes, contents)`."""
-    index = with_complexities(evaluation.indices(table))
-    index = index.assign(size=index["network"].map(complexity_in_name))
-    (_, sizes, frequencies), values = cube(index, column, "seed", "size", "frequency")
-    return sizes, frequencies, values
+def grid_of(table: pd.DataFrame, column: str) -> xr.DataArray:
+    """A measure (see `indices`) as `(seed, parameters, frequency)`."""
+    return array_of(indices(table), column, "seed", "parameters", "frequency")
 
 
 class Shares(NamedTuple):
-    """Of the variance of a measure over a grid, for each seed: what each cause explains of it."""
+    """Of each seed's variance of a measure over the grid, the share that each cause explains."""
 
     content: np.ndarray
     size: np.ndarray
@@ -118,7 +105,7 @@ class Shares(NamedTuple):
 def shares_of_variance(values: np.ndarray) -> Shares:
     """Two-way analysis of variance of `(seeds, sizes, contents)`, one value a cell.
 
-    Main effects of content and of size, and what is left: their interaction (and chance).
+    The main effects of content and of size, and what is left: their interaction, and chance.
     """
     centred = values - values.mean(axis=(1, 2), keepdims=True)
     total = np.sum(centred**2, axis=(1, 2))
@@ -129,22 +116,23 @@ def shares_of_variance(values: np.ndarray) -> Shares:
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """That the content decides, and the size of the network does not."""
-    sizes, _, phi = measured(table, "phi")
-    shares = shares_of_variance(phi)
+    phi = grid_of(table, "phi")
+    shares, sizes = shares_of_variance(phi.values), phi["parameters"].values
     over = f"over {sizes[-1] / sizes[0]:.3g} times as many parameters"
     return [
-        claim_mean(
+        claim(
             f"capacity explains little of the index, {over}",
-            "share of the variance of phi", shares.size, "below", 0.1,
+            "share of the variance of phi", shares.size, below=0.1, sentence=Sentence.NOT_CAPACITY,
         ),
-        claim_mean(
-            "content complexity explains most of the index",
-            "share of the variance of phi", shares.content, "above", 0.5,
+        claim(
+            "content complexity explains most of the index", "share of the variance of phi",
+            shares.content, above=0.5, sentence=Sentence.NOT_CAPACITY,
         ),
-        claim_ratio(
+        claim(
             "content complexity moves the index more than capacity does",
             "variance of phi explained by content / by capacity",
-            np.stack([shares.content, shares.size], axis=1), "above", 10.0,
+            np.stack([shares.content, shares.size], axis=1), above=10.0, of=ratio_of_means,
+            sentence=Sentence.NOT_CAPACITY,
         ),
     ]  # fmt: skip
 
@@ -158,50 +146,40 @@ COLORS = (plotting.BLUE, plotting.ORANGE, plotting.RED, plotting.GREEN, plotting
 
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     """Measures against the number of parameters, and the shares of variance."""
-    with plotting.style():
-        figure = Figure(figsize=(plotting.TWO_COLUMNS, 2.5), layout="constrained")
-        *panels, last = figure.subplots(1, len(SHOWN) + 1)
-        depths = {
-            complexity_in_name(name): int(name.split()[0]) for name in table["network"].unique()
-        }
-        for axes, (column, label) in zip(panels, SHOWN.items(), strict=True):
-            sizes, frequencies, values = measured(table, column)
-            alike = np.array([depths[size] == DEPTH for size in sizes])
-            for number, frequency in enumerate(frequencies):
-                color = COLORS[number % len(COLORS)]
-                mean = bootstrap_each(values[:, :, number].T)
-                axes.errorbar(
-                    sizes, mean.estimate, [mean.estimate - mean.low, mean.high - mean.estimate],
-                    fmt="none", ecolor=color, elinewidth=1.2,
+    figure = plotting.new_figure(2.5)
+    *panels, last = figure.subplots(1, len(SHOWN) + 1)
+    wider = table[table["depth"] == DEPTH]["parameters"].unique()
+    for axes, (column, label) in zip(panels, SHOWN.items(), strict=True):
+        values = grid_of(table, column)
+        sizes = values["parameters"].values
+        alike = np.isin(sizes, wider)
+        for color, frequency in zip(itertools.cycle(COLORS), values["frequency"].values):
+            mean = bootstrap_each(values.sel(frequency=frequency))
+            axes.vlines(sizes, mean.low, mean.high, color=color, linewidth=1.2)
+            for chosen, fmt, name in ((alike, "o-", f"f = {frequency:g}"), (~alike, "D", None)):
+                axes.plot(
+                    sizes[chosen], mean.estimate[chosen], fmt, color=color, markersize=3.5,
+                    linewidth=1.0, markeredgewidth=0, label=name,
                 )  # fmt: skip
-                for chosen, look in ((alike, "o-"), (~alike, "D")):
-                    axes.plot(
-                        np.array(sizes)[chosen], mean.estimate[chosen], look, color=color,
-                        markersize=3.5, linewidth=1.0, markeredgewidth=0,
-                        label=f"f = {frequency:g}" if look == "o-" else None,
-                    )  # fmt: skip
-            axes.set_xscale("log")
-            axes.set_xlabel("parameters")
-            axes.set_title(label, fontsize=7, loc="left")
-        panels[0].axhline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
-        panels[-1].set_ylim(bottom=0)
-        panels[-1].legend(fontsize=6, title="content up to", title_fontsize=6)
-        shares = shares_of_variance(measured(table, "phi")[2])
-        for row, share in enumerate(shares):
-            plotting.bar(last, bootstrap(share), row, plotting.INK, "o")
-        last.set_yticks(range(len(shares)), ["content", "capacity", "the two\ntogether"])
-        last.set_ylim(len(shares) - 0.5, -0.5)
-        last.set_xlim(-0.03, 1.03)
-        last.set_title("share of the variance\nof $\\varphi$ (95%)", fontsize=7, loc="left")
-        figure.supxlabel(
-            "circles: nets of 6 layers, wider and wider; diamonds: of other depths", fontsize=6.5
-        )
-        return figure
+        axes.set_xscale("log")
+        axes.set_xlabel("parameters")
+        axes.set_title(label, fontsize=7, loc="left")
+    panels[0].axhline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
+    panels[-1].set_ylim(bottom=0)
+    panels[-1].legend(fontsize=6, title="content up to", title_fontsize=6)
+    for row, share in enumerate(shares_of_variance(grid_of(table, "phi").values)):
+        plotting.bar(last, bootstrap(share), row, plotting.INK, "o")
+    plotting.name_rows(last, ["content", "capacity", "the two\ntogether"])
+    last.set_xlim(-0.03, 1.03)
+    last.set_title("share of the variance\nof $\\varphi$ (95%)", fontsize=7, loc="left")
+    figure.supxlabel(
+        "circles: nets of 6 layers, wider and wider; diamonds: of other depths", fontsize=6.5
+    )
+    return figure
 
 
 experiment = Experiment(
     name="capacity",
-    summary=__doc__,
     message=(
         "What networks are trained on decides which component they fit; how large they are "
         "decides how well."
@@ -211,11 +189,12 @@ experiment = Experiment(
             seeds=2, widths=(2,), depths=(4,), frequencies=(2.0, 33.0), width=2, steps=10, batch=8,
             samples=16,
         ),
-        "quick": Config(seeds=4, widths=(4, 12, 44), width=12, batch=16),
+        "quick": Config(seeds=4, width=12, batch=16),
         "full": Config(
             seeds=10, widths=(4, 8, 16, 32, 64), frequencies=(2.0, 6.0, 12.0, 19.0, 33.0), width=16,
             steps=4000, batch=64, samples=512,
         ),
+        "kept": Config(seeds=4, width=12, batch=16),  # 2 minutes on 2 cores
     },
     run=run,
     plot=plot,

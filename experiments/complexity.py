@@ -85,7 +85,7 @@ def held_out_accuracy(cells: pd.DataFrame) -> float:
     """
     frequency, shapes, balance = cells[["frequency", "shapes", "balance"]].to_numpy().T
     positive = cells["phi"].to_numpy() > 0
-    told = []
+    correct = []
     for row in range(len(cells)):
         others = (frequency != frequency[row]) & (shapes != shapes[row])
         if not others.any():
@@ -94,19 +94,15 @@ def held_out_accuracy(cells: pd.DataFrame) -> float:
         cuts = np.concatenate([[known[0] - 1], (known[1:] + known[:-1]) / 2, [known[-1] + 1]])
         right = [np.mean((balance[others] > cut) == positive[others]) for cut in cuts]
         best = cuts[np.flatnonzero(right == np.max(right))]
-        told.append((balance[row] > np.median(best)) == positive[row])
-    return float(np.mean(told))
+        correct.append((balance[row] > np.median(best)) == positive[row])
+    return float(np.mean(correct))
 
 
-def correlation(column: str) -> Callable[[pd.DataFrame], float]:
+def correlation(cells: pd.DataFrame, column: str) -> float:
     """Spearman's rank correlation of the balance with a column."""
-
-    def measure(cells: pd.DataFrame) -> float:
-        if cells[column].nunique() < 2 or cells["balance"].nunique() < 2:
-            return np.nan
-        return float(spearmanr(cells["balance"], cells[column]).statistic)
-
-    return measure
+    if cells[["balance", column]].nunique().min() < 2:
+        return np.nan
+    return float(spearmanr(cells["balance"], cells[column]).statistic)
 
 
 def rule(cells: pd.DataFrame) -> float:
@@ -122,10 +118,10 @@ SCORES: dict[str, Callable[[pd.DataFrame], float]] = {
     "sign of $\\varphi$, area\nunder ROC curve": lambda cells: area_under_curve(
         cells["balance"].to_numpy(), cells["phi"].to_numpy() > 0
     ),
-    "rank correlation\nwith $\\varphi$": correlation("phi"),
-    "rank correlation\nwith $-\\rho$": lambda cells: -correlation("rho")(cells),
+    "rank correlation\nwith $\\varphi$": lambda cells: correlation(cells, "phi"),
+    "rank correlation\nwith $-\\rho$": lambda cells: -correlation(cells, "rho"),
 }
-RULE, TOLD, AREA, WITH_PHI, WITH_RHO = SCORES
+RULE, HELD_OUT, AREA, WITH_PHI, WITH_RHO = SCORES
 
 
 def score(table: pd.DataFrame, network: str, measure: str, name: str) -> np.ndarray:
@@ -155,21 +151,14 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         made += [
             claim(
                 f"{network}: the simpler component is the one that is fitted, by {best}",
-                "share of cells",
-                by_rule,
-                above=0.9,
-                sentence=Sentence.SHORTCUT,
+                "share of cells", by_rule, above=0.9, sentence=Sentence.SHORTCUT,
             ),
             claim(
                 f"{network}: the balance tells which component is fitted, by {best}",
-                "area under the ROC curve",
-                area,
-                above=0.9,
+                "area under the ROC curve", area, above=0.9,
             ),
             claim(
-                f"{network}: the balance tells how far, by {best}",
-                "rank correlation",
-                with_phi,
+                f"{network}: the balance tells how far, by {best}", "rank correlation", with_phi,
                 above=0.8,
             ),
             claim(
@@ -177,7 +166,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
                 "area under the ROC curve, less that of the content alone",
                 area - score(judged, network, CONTROL, AREA),
             ),
-        ]
+        ]  # fmt: skip
     return made
 
 
@@ -185,8 +174,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     """All measures, scored; and the index against the balance of the default one."""
     names = table["network"].unique()
     figure = plotting.new_figure(4.4)
-    parts = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 1.15])
-    above, below = parts.flat
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 1.15]).flat
     panels = above.subplots(1, len(SCORES), sharey=True)
     for axes, name in zip(panels, SCORES, strict=True):
         chance = 0.0 if name in (WITH_PHI, WITH_RHO) else 0.5

@@ -95,7 +95,8 @@ SHOWN = ("salt and pepper", "motion")  # degradations of the tests that pictures
 def run(config: Config, session: Session) -> Result:
     """Train a network on every pool of photographs for every task, narrow and wide."""
     photographs = config.photographs(warn)
-    new, tables, arrays = photographs.unseen(), [], {}
+    new, tables = photographs.unseen(), []
+    arrays: dict[str, np.ndarray] = {}
     for task in config.tasks:
         known, unseen = config.known(task), config.unseen(task)
         runs = [

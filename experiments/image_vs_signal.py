@@ -106,7 +106,8 @@ def run(config: Config, session: Session) -> Result:
         for pool in config.pools
         for seed in range(config.seeds)
     ]  # fmt: skip
-    tables, arrays = [], {}
+    tables: list[pd.DataFrame] = []
+    arrays: dict[str, np.ndarray] = {}
     for domain, runs, schedule, eval_config in (
         (SIGNALS, of_signals, melodies.schedule(), EvalConfig(melodies.samples)),
         (PICTURES, of_pictures, config.schedule(), config.eval_config()),
@@ -200,7 +201,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
         for axes, domain in zip(pair, (SIGNALS, PICTURES), strict=True):
             values = curves(table, domain, column)
             if column == "nmse":  # every seed has clicks of its own, some harder than others
-                values = values / np.exp(np.log(values).mean("pool"))
+                values = values / np.exp(np.log(values.values).mean(axis=-1, keepdims=True))
             places = np.arange(values.sizes["pool"])
             for each, color in zip(values, COLORS, strict=True):
                 name = str(each["degradation"].values)

@@ -29,15 +29,7 @@ from shortcut1d.harness.driver import Experiment, Result, Sound, main
 from shortcut1d.harness.options import option
 from shortcut1d.networks import Network
 from shortcut1d.training import evaluation
-from shortcut1d.training.evaluation import (
-    UNSEEN_CONTENT,
-    UNSEEN_DEGRADATION,
-    EvalConfig,
-    Run,
-    TestSet,
-    array_of,
-    indices,
-)
+from shortcut1d.training.evaluation import UNSEEN_CONTENT, EvalConfig, Run, array_of, indices
 from shortcut1d.training.grid import Cell
 from shortcut1d.training.sweep import Session, sweep
 
@@ -89,10 +81,8 @@ def families(config: Config, seed: int) -> tuple[dict[str, Any], dict[str, Any]]
 
     Each seed has clicks of its own, so that intervals cover the choice of clicks.
     """
-    contents = {
-        "note": signals.note(config.pitch),
-        "melody": signals.melody(config.notes, config.low, config.high),
-    }
+    melody = signals.melody(config.notes, config.low, config.high)
+    contents = {"note": signals.note(config.pitch), "melody": melody}
     noises = {
         "clicks": degradations.clicks(config.shapes, bank=seed, level=config.level),
         "hiss": degradations.hiss(level=config.level),
@@ -157,14 +147,11 @@ def waveforms(config: Config, network: Network, weights: dict[str, Any]) -> dict
     """Input, target and output of one window a situation, `(3, length)`."""
     contents, noises = families(config, seed=0)
     tune = signals.tune(config.tune, config.notes)
+    known, others = (SHOWN, noises[SHOWN]), {noise: noises[noise] for noise in ("hiss", "hum")}
     shown = {}
     for name, params in weights.items():
-        known = contents[name]
-        for situation, test in (
-            ("tune", TestSet(UNSEEN_CONTENT, "tune", SHOWN, tune, noises[SHOWN])),
-            ("hiss", TestSet(UNSEEN_DEGRADATION, name, "hiss", known, noises["hiss"])),
-            ("hum", TestSet(UNSEEN_DEGRADATION, name, "hum", known, noises["hum"])),
-        ):
+        _, *tests = make_test_sets((name, contents[name]), known, {"tune": tune}, others)
+        for situation, test in zip(SITUATIONS, tests, strict=True):
             shown[f"{name}, {situation}"] = (params, test)
     drawn = evaluation.windows(network, list(shown.values()))
     return dict(zip(shown, drawn[..., 0], strict=True))
@@ -203,46 +190,35 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     table = table[table["network"] == name]
     phi = index_of(table, "phi")
     rho = index_of(table, "rho").sel(degradation="clicks")
-    heard = table.query("content == 'note' and degradation == @SHOWN and test == @UNSEEN_CONTENT")
+    on_note = (table["content"] == "note") & (table["degradation"] == SHOWN)
+    heard = table[on_note & (table["test"] == UNSEEN_CONTENT)]
     shares = heard.groupby("seed")[["output_in_span", "input_in_span"]].mean().to_numpy()
     return [
         *(
             claim(
-                f"{name} trained on a note under {noise} fits the content",
-                "phi",
+                f"{name} trained on a note under {noise} fits the content", "phi",
                 phi.sel(content="note", degradation=noise),
             )
             for noise in DEGRADATIONS
         ),
         claim(
-            f"{name} trained on melodies under clicks fits the degradation",
-            "phi",
-            phi.sel(content="melody", degradation="clicks"),
-            below=0.0,
-            sentence=Sentence.OVERFIT,
+            f"{name} trained on melodies under clicks fits the degradation", "phi",
+            phi.sel(content="melody", degradation="clicks"), below=0.0, sentence=Sentence.OVERFIT,
         ),
         claim(
             f"{name} under clicks lets novelty through if trained on melodies, not if on a note",
-            "rho(melodies) / rho(note)",
-            rho.sel(content=["melody", "note"]).T,
-            above=4.0,
-            of=ratio_of_means,
-            sentence=Sentence.OVERFIT,
+            "rho(melodies) / rho(note)", rho.sel(content=["melody", "note"]).T, above=4.0,
+            of=ratio_of_means, sentence=Sentence.OVERFIT,
         ),
         claim(
             f"{name} trained on a note under {SHOWN} plays its note where it hears other music",
-            "share of the note in the output / in the input",
-            shares,
-            above=4.0,
-            of=ratio_of_means,
+            "share of the note in the output / in the input", shares, above=4.0, of=ratio_of_means,
         ),
         claim(
             f"{name} trained on a note under {SHOWN} plays mostly its note, whatever it hears",
-            "share of the note in the output",
-            shares[:, 0],
-            above=0.5,
+            "share of the note in the output", shares[:, 0], above=0.5,
         ),
-    ]
+    ]  # fmt: skip
 
 
 COLORS = {"note": plotting.BLUE, "melody": plotting.RED}
@@ -261,8 +237,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     names = table["network"].unique()
     heights = [2.9] + [3.5] * len(names)
     figure = plotting.new_figure(sum(heights))
-    parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)
-    above, *below = parts.flat
+    above, *below = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights).flat
     _draw_waveforms(above, table[table["network"] == names[0]], arrays)
     for part, name in zip(below, names, strict=True):
         _draw_plane(part, table[table["network"] == name], name)
@@ -272,15 +247,13 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
 def _draw_waveforms(part: Any, table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> None:
     panels = part.subplots(2, 3, sharex=True, sharey=True)
     for row, content in zip(panels, CONTENTS, strict=True):
+        own = table[(table["content"] == content) & (table["degradation"] == SHOWN)]
         color, words = COLORS[content], TRAINED_ON[content]
         for axes, (name, situation) in zip(row, SITUATIONS.items(), strict=True):
             heard, verb, column, measure = situation
             given, target, output = arrays[f"{content}, {name}"]
             plotting.waveforms(axes, given, target, output, color, f"output, trained on {words}")
-            chosen = table.query(
-                f"degradation == @SHOWN and content == @content and {column} == @name"
-            )
-            left = chosen.sort_values("seed")[measure].to_numpy()
+            left = own[own[column] == name].sort_values("seed")[measure].to_numpy()
             share = percent(bootstrap(np.clip(1 - left, -1, 1)))
             axes.set_title(f"{verb} {share}", fontsize=7, color=color, pad=2)
             axes.set_yticks([])

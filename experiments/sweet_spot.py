@@ -1,9 +1,9 @@
 """The sweet spot: is a denoiser best where content and degradation are equally complex?
 
-Conv nets are trained on pools of melodies under clicks, few or many of both, and given new melodies
-under new clicks. Where do `analysis.balance` and `analysis.predict`, which see samples and train no
-denoiser, put the best number of melodies? Then the advice is followed on content and noise that it
-was not made with: fewer contents, or a wider degradation, against training on all there is.
+Conv nets are trained on pools of melodies under clicks, few or many of both, and tested on new
+melodies under new clicks. `analysis.balance` and `analysis.predict` see samples only and train no
+denoiser: where do they put the best number of melodies? Then the advice is followed on content and
+noise that it was not made with: fewer contents, or a wider degradation, against training on all.
 """
 
 import sys
@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import xarray as xr
+from common.papers import Sentence
 from common.signal_tasks import (
-    NO_SPAN,
     UNSEEN_BOTH,
     PoolConfig,
+    advise,
     make_test_sets,
     members_of,
     pool_curves,
@@ -28,7 +30,7 @@ from shortcut1d import analysis, errors, networks, plotting
 from shortcut1d.analysis import bootstrap, bootstrap_each
 from shortcut1d.data import composition, degradations, signals
 from shortcut1d.data.signals import ENDLESS
-from shortcut1d.harness.claims import Claim, claim_mean
+from shortcut1d.harness.claims import Claim, claim
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option
 from shortcut1d.training.evaluation import EvalConfig, Run
@@ -56,7 +58,9 @@ class Config(PoolConfig):
 class Pair(NamedTuple):
     """Content and degradation that the advice was not made with.
 
-    unseen: the degradation that it is tested on. wider: what could be trained on instead.
+    content, degradation: what is trained on.
+    unseen: degradation to test on.
+    wider: by name, degradations that could be trained on instead; the widest last.
     """
 
     content: Any
@@ -67,10 +71,14 @@ class Pair(NamedTuple):
 
 def pairs(seed: int, level: float = 0.0) -> dict[str, Pair]:
     """By name; each seed has clicks of its own. level: of the degradations, dB."""
-    banks = (8, 64, 256)
 
-    def clicks(shapes: int, **look: Any) -> Any:
-        return degradations.clicks(shapes, bank=seed, level=level, **look)
+    def clicks(shapes: int, **form: Any) -> Any:
+        return degradations.clicks(shapes, bank=seed, level=level, **form)
+
+    def under_clicks(content: Any, shapes: int, **form: Any) -> Pair:
+        known = clicks(shapes, **form)
+        wider = {f"{count} shapes": clicks(count, **form) for count in (8, 64, 256)}
+        return Pair(content, known, known.unseen(), wider)
 
     def hum(pitch: float) -> Any:
         return degradations.hum(pitch, level=level)
@@ -82,18 +90,10 @@ def pairs(seed: int, level: float = 0.0) -> dict[str, Pair]:
         # From the hum itself outwards, but never the one that it is tested on.
         return composition.any_of(*[hum(pitch) for pitch in (12, 8, 27, 5, 40, 33, 15, 22)[:count]])
 
-    narrow: dict[str, Any] = {"width": (7, 11), "pulses": 10}
-    broad: dict[str, Any] = {"width": (25, 33), "pulses": 3}
-    long: dict[str, Any] = {"width": (33, 49), "pulses": 2}
-    dense: dict[str, Any] = {"width": (11, 15), "pulses": 12, "amplitude": (1.0, 1.0)}
     return {
-        "band(40) + narrow clicks": Pair(
-            signals.band(40), clicks(1, **narrow), clicks(1, **narrow).unseen(),
-            {f"{k} shapes": clicks(k, **narrow) for k in banks},
-        ),
-        "fast melodies + broad clicks": Pair(
-            signals.melody(8, 6, 48, steps=31), clicks(2, **broad), clicks(2, **broad).unseen(),
-            {f"{k} shapes": clicks(k, **broad) for k in banks},
+        "band(40) + narrow clicks": under_clicks(signals.band(40), 1, width=(7, 11), pulses=10),
+        "fast melodies + broad clicks": under_clicks(
+            signals.melody(8, 6, 48, steps=31), 2, width=(25, 33), pulses=3
         ),
         "tune + hum": Pair(
             signals.tune("greensleeves"), hum(12), hum(18),
@@ -103,77 +103,70 @@ def pairs(seed: int, level: float = 0.0) -> dict[str, Pair]:
             signals.band(50), whistle(20, 22), whistle(40, 42),
             {f"{20 - k} to {22 + k}": whistle(20 - k, 22 + k) for k in (4, 8, 16)},
         ),
-        "fast tune + long clicks": Pair(
-            signals.tune("greensleeves", 8), clicks(2, **long), clicks(2, **long).unseen(),
-            {f"{k} shapes": clicks(k, **long) for k in banks},
+        "fast tune + long clicks": under_clicks(
+            signals.tune("greensleeves", 8), 2, width=(33, 49), pulses=2
         ),
-        "band(20 to 50) + dense clicks": Pair(
-            signals.band(50, 20), clicks(1, **dense), clicks(1, **dense).unseen(),
-            {f"{k} shapes": clicks(k, **dense) for k in banks},
+        "band(20 to 50) + dense clicks": under_clicks(
+            signals.band(50, 20), 1, width=(11, 15), pulses=12, amplitude=(1.0, 1.0)
         ),
     }  # fmt: skip
 
 
 def run(config: Config, session: Session) -> Result:
-    """The grid of pools; the advice on each column of it; then the advice, tried elsewhere."""
+    """The grid of pools; the advice for each number of shapes; then the advice, tried elsewhere."""
     grid = train_pools(config, session).assign(part="grid")
     melodies = members_of(signals.melody(), config.contents)
     rows = []
     for shapes in config.shapes:
-        layers = residuals_of(degradations.clicks(shapes, level=config.level), config.contents)
-        row = _advice_row(f"clicks({shapes})", analysis.balance(melodies, layers))
-        rows.append(row | {"predicted": _predicted(config, melodies, layers)})
+        clicks = residuals_of(degradations.clicks(shapes, level=config.level), config.contents)
+        row = _advice_row(f"clicks({shapes})", analysis.balance(melodies, clicks))
+        rows.append(row | {"predicted": _predicted(config, melodies, clicks), "shapes": shapes})
     runs = []
     for name, pair in list(pairs(0, config.level).items())[: config.tried]:
         advice = advice_on(config, pair)
         rows.append(_advice_row(name, advice))
         for seed in range(config.seeds):
             runs += arms(config, name, advice, seed)
-    eval_config = EvalConfig(config.samples, NO_SPAN)
-    tried = sweep(runs, config.schedule(), eval_config, session).table.assign(part="tried")
-    return Result(pd.concat([grid, tried, pd.DataFrame(rows)], ignore_index=True))
+    tried = sweep(runs, config.schedule(), EvalConfig(config.samples), session).table
+    parts = [grid, tried.assign(part="tried"), pd.DataFrame(rows)]
+    # As floats, for want of a pool in the advice, the digits of the endless pool would be cut.
+    return Result(pd.concat(parts, ignore_index=True).astype({"pool": "Int64"}))
 
 
 def advice_on(config: Config, pair: Pair) -> analysis.Advice:
     """What the samples of seed 0 say."""
-    return analysis.balance(
-        members_of(pair.content, config.contents),
-        residuals_of(pair.degradation, config.contents),
-        {wide: residuals_of(family, config.contents) for wide, family in pair.wider.items()},
-    )
+    return advise(pair.content, pair.degradation, pair.wider, config.contents)
 
 
 def arms(config: Config, name: str, advice: analysis.Advice, seed: int) -> list[Run]:
     """Networks of one seed: trained on everything, on fewer contents, on a wider degradation."""
     pair = pairs(seed, config.level)[name]
-    conv = networks.ConvNet(width=config.width)
-    widest = list(pair.wider)[-1]
+    # Where no range is wide enough, the widest there is.
+    wider = pair.wider[advice.widen or list(pair.wider)[-1]]
     made = []
-    for arm, count, layer in (
+    for arm, count, degradation in (
         (EVERYTHING, config.contents, pair.degradation),
         (FEWER, advice.keep, pair.degradation),
-        # Where no range is wide enough, the widest there is.
-        (WIDER, config.contents,
-         pair.degradation if advice.balanced else pair.wider[advice.widen or widest]),
-    ):  # fmt: skip
+        (WIDER, config.contents, pair.degradation if advice.balanced else wider),
+    ):
         known = signals.pool(pair.content, count, seed)
         tests = make_test_sets(
             ("contents", known), ("known", pair.degradation), {"new contents": pair.content},
             {"unseen": pair.unseen}, both=True,
         )  # fmt: skip
-        cell = Cell(known, layer, conv, seed)
-        made.append(Run(cell, arm, name, name, tests))
+        cell = Cell(known, degradation, networks.ConvNet(width=config.width), seed)
+        made.append(Run(cell, arm, name, name, tests, {"pool": count}))
     return made
 
 
-def _predicted(config: Config, melodies: np.ndarray, layers: np.ndarray) -> int:
+def _predicted(config: Config, melodies: np.ndarray, clicks: np.ndarray) -> int:
     """The most melodies that `predict`, by its default measure, calls the simpler component."""
     fewest, *more = config.pools
     every = np.arange(len(melodies))
     simpler = [
         pool
         for pool in (*more, ENDLESS)
-        if analysis.predict(melodies[every % pool], layers).component == "content"
+        if analysis.predict(melodies[every % pool], clicks).component == "content"
     ]
     return max([fewest, *simpler])
 
@@ -186,11 +179,6 @@ def _advice_row(name: str, advice: analysis.Advice) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def pairs_tried(table: pd.DataFrame) -> list[str]:
-    """The pairs that the advice was tried on."""
-    return list(dict.fromkeys(table[table["part"] == "tried"]["content"]))
-
-
 def error_of(table: pd.DataFrame, pair: str, arm: str) -> np.ndarray:
     """NMSE on new contents under the unseen degradation, of each seed's network."""
     chosen = table[(table["part"] == "tried") & (table["test"] == UNSEEN_BOTH)]
@@ -198,91 +186,93 @@ def error_of(table: pd.DataFrame, pair: str, arm: str) -> np.ndarray:
     return chosen.sort_values("seed")["nmse"].to_numpy()
 
 
-class Grid(NamedTuple):
-    """Numbers of melodies and of shapes, errors as `(seeds, shapes, pools)`, and for each number of
-    shapes which pool `balance` advised and which `predict` puts at balance.
+def pairs_tried(table: pd.DataFrame) -> list[str]:
+    """The pairs that the advice was tried on."""
+    return list(table[table["part"] == "tried"]["content"].unique())
+
+
+def grid_of(table: pd.DataFrame) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
+    """The grid of melodies and clicks: errors, `(seed, shapes, pool)`, and two pools for each K.
+
+    Those are the pool that `balance` advises, and the one that `predict` says is at balance.
     """
-
-    pools: list[float]
-    shapes: list[float]
-    error: np.ndarray
-    advised: np.ndarray
-    predicted: np.ndarray
-
-    def error_at(self, chosen: np.ndarray) -> np.ndarray:
-        """Errors with the chosen pool of each number of shapes, `(seeds, shapes)`."""
-        return np.take_along_axis(self.error, chosen[None, :, None], axis=2)[:, :, 0]
-
-
-def grid_of(table: pd.DataFrame) -> Grid:
-    """The grid of melodies and clicks."""
-    pools, shapes, error = pool_curves(table[table["part"] == "grid"], "nmse")
-    rows = table[table["part"] == ADVICE].set_index("degradation")
-    rows = rows.loc[[f"clicks({int(count)})" for count in shapes]]
-    # All that there are is the endless pool; else the nearest of those that were trained on.
-    advised = np.where(rows["keep"] == rows["contents"], pools[-1], rows["keep"])
-    places = [
-        np.abs(np.log2(sizes)[:, None] - np.log2(np.array(pools))).argmin(axis=1)
-        for sizes in (advised, rows["predicted"].to_numpy())
-    ]
-    return Grid(pools, shapes, error, *places)
+    error = pool_curves(table[table["part"] == "grid"], "nmse")
+    rows = table[table["part"] == ADVICE].dropna(subset="shapes").set_index("shapes").sort_index()
+    # To keep all is the endless pool; else it is the nearest of those that were trained on.
+    advised = rows["keep"].where(rows["keep"] < rows["contents"], ENDLESS)
+    doublings: Any = np.log2(error["pool"])
+    nearest, predicted = (
+        abs(np.log2(sizes.astype(float).to_xarray()) - doublings).idxmin("pool")
+        for sizes in (advised, rows["predicted"])
+    )
+    return error, nearest, predicted
 
 
-def _best_of_others(error: np.ndarray) -> np.ndarray:
-    """Errors, `(seeds, shapes)`, with the number of melodies that is best on the other seeds."""
-    if len(error) < 2:
-        return np.full(error.shape[:2], np.nan)
-    best = np.array([_best(np.delete(error, seed, axis=0)) for seed in range(len(error))])
-    return np.take_along_axis(error, best[:, :, None], axis=2)[:, :, 0]
+def best_pool(error: xr.DataArray) -> xr.DataArray:
+    """The pool of least error for each number of shapes; not one where a network diverged."""
+    return error.mean("seed", skipna=False).fillna(np.inf).idxmin("pool")
 
 
-def _best(error: np.ndarray) -> np.ndarray:
-    """The pool of least error for each number of shapes; none where a network diverged."""
-    return np.argmin(np.nan_to_num(error.mean(axis=0), nan=np.inf), axis=1)
+def best_of_others(error: xr.DataArray) -> xr.DataArray:
+    """Errors, `(seed, shapes)`, with the number of melodies that is best on the other seeds."""
+    seeds = range(error.sizes["seed"])
+    if len(seeds) < 2:
+        return error[:, :, 0] * np.nan
+    return xr.concat(
+        [error[n].sel(pool=best_pool(error.drop_isel(seed=n))).drop_vars("pool") for n in seeds],
+        "seed",
+    )
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """That the advice is right on the grid, and worth following elsewhere."""
-    grid = grid_of(table)
-    chosen = grid.error_at(grid.advised)
+    error, advised, predicted = grid_of(table)
+    chosen = error.sel(pool=advised)
+
+    def over_shapes(difference: xr.DataArray) -> np.ndarray:
+        return difference.mean("shapes", skipna=False).values
+
     made = [
-        claim_mean(
+        claim(
             "melodies + clicks: as many melodies as advised do better than endlessly many",
             "error with endless - as advised, mean over K",
-            np.mean(grid.error[:, :, -1] - chosen, axis=1), "above", 0.0,
+            over_shapes(error.sel(pool=ENDLESS) - chosen), sentence=Sentence.MORE_IS_WORSE,
         ),
-        claim_mean(
+        claim(
             "melodies + clicks: no number of melodies does much better than the advised",
             "error as advised - with the best number on the other seeds, mean over K",
-            np.mean(chosen - _best_of_others(grid.error), axis=1), "below", 0.02,
+            over_shapes(chosen - best_of_others(error)), below=0.02,
         ),
     ]  # fmt: skip
-    if np.any(grid.predicted < len(grid.pools) - 1):  # otherwise it is the first claim again
+    if (predicted < ENDLESS).any():  # otherwise it is the first claim again
         made.append(
-            claim_mean(
+            claim(
                 "melodies + clicks: as many melodies as advised do better than as predict puts it",
                 "error as predicted - as advised, mean over K",
-                np.mean(grid.error_at(grid.predicted) - chosen, axis=1), "above", 0.0,
+                over_shapes(error.sel(pool=predicted) - chosen), sentence=Sentence.MORE_IS_WORSE,
             )
         )  # fmt: skip
-    for arm in (FEWER, WIDER):
-        gains = []
-        for pair in pairs_tried(table):
-            everything = error_of(table, pair, EVERYTHING)
-            gains.append(everything - error_of(table, pair, arm))
-            if not np.any(gains[-1]):
-                continue  # it was advised to leave this as it is
-            made.append(
-                claim_mean(
-                    f"{pair}: {arm}, as advised, beats training on everything",
-                    "error with everything - as advised", gains[-1], "above", 0.0,
-                )
-            )  # fmt: skip
+    for arm, sentences in (
+        (FEWER, [Sentence.BALANCING]),
+        (WIDER, [Sentence.RICHER_DEGRADATION, Sentence.BALANCING]),
+    ):
+        gains = {
+            pair: error_of(table, pair, EVERYTHING) - error_of(table, pair, arm)
+            for pair in pairs_tried(table)
+        }
+        made += [
+            claim(
+                f"{pair}: {arm}, as advised, beats training on everything",
+                "error with everything - as advised", gain,
+            )
+            for pair, gain in gains.items()
+            if np.any(gain)  # otherwise it was advised to leave this as it is
+        ]  # fmt: skip
         made.append(
-            claim_mean(
+            claim(
                 f"with content and noise it was not made with, {arm} as advised is worth it",
                 "error with everything - as advised, mean over pairs",
-                np.mean(gains, axis=0), "above", 0.0,
+                np.mean(list(gains.values()), axis=0), sentence=sentences,
             )
         )  # fmt: skip
     return made
@@ -293,62 +283,56 @@ ARMS = {EVERYTHING: (plotting.GREY, "s"), FEWER: (plotting.BLUE, "o"), WIDER: (p
 
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     """The error over the grid with the advised number; and what following the advice gains."""
-    with plotting.style():
-        figure = Figure(figsize=(plotting.TWO_COLUMNS, 3.6), layout="constrained")
-        grid, gains = figure.subplots(1, 2, width_ratios=[1, 1.25])
-        _draw_grid(figure, grid, table)
-        names = pairs_tried(table)
-        for row, name in enumerate(names):
-            for shift, (arm, (color, marker)) in enumerate(ARMS.items()):
-                found = bootstrap(error_of(table, name, arm))
-                plotting.bar(gains, found, row + 0.22 * (shift - 1), color, marker)
-        advice = table[table["part"] == ADVICE].set_index("degradation")
-        gains.text(1.03, -0.55, "advised", fontsize=6.5, transform=gains.get_yaxis_transform())
-        for row, name in enumerate(names):
-            keep, contents, widen = advice.loc[name, ["keep", "contents", "widen"]]
-            said = f"keep {keep:g}\n{widen}" if keep < contents else f"keep all\n{widen}"
-            gains.text(
-                1.03, row, said, va="center", fontsize=6, color=plotting.GREY,
-                transform=gains.get_yaxis_transform(),
-            )  # fmt: skip
-        gains.set_yticks(range(len(names)), [name.replace(" + ", "\n+ ") for name in names])
-        gains.set_ylim(len(names) - 0.5, -0.5)
-        gains.set_xlim(left=0)
-        gains.set_xlabel("error on new contents under an\nunseen degradation (NMSE, 95%)")
-        handles = [
-            gains.plot([], [], marker, color=color, markersize=5, label=arm)[0]
-            for arm, (color, marker) in ARMS.items()
-        ]
-        gains.legend(
-            handles=handles, title="trained on", loc="lower center", bbox_to_anchor=(0.5, 1.02),
-            ncols=len(ARMS), columnspacing=1, handletextpad=0.2,
-        )  # fmt: skip
-        return figure
+    figure = plotting.new_figure(3.6)
+    grid, gains = figure.subplots(1, 2, width_ratios=[1, 1.25])
+    _draw_grid(figure, grid, table)
+    names = pairs_tried(table)
+    advice: Any = table[table["part"] == ADVICE].set_index("degradation")
+    beside: Any = {"fontsize": 6, "transform": gains.get_yaxis_transform()}
+    gains.text(1.03, -0.55, "advised", **beside | {"fontsize": 6.5})
+    for row, name in enumerate(names):
+        for shift, (arm, (color, marker)) in enumerate(ARMS.items()):
+            found = bootstrap(error_of(table, name, arm))
+            plotting.bar(gains, found, row + 0.22 * (shift - 1), color, marker)
+        keep, contents, widen = advice.loc[name, ["keep", "contents", "widen"]]
+        kept = f"{keep:g}" if keep < contents else "all"
+        gains.text(1.03, row, f"keep {kept}\n{widen}", va="center", color=plotting.GREY, **beside)
+    plotting.name_rows(gains, [name.replace(" + ", "\n+ ") for name in names])
+    gains.set_xlim(left=0)
+    gains.set_xlabel("error on new contents under an\nunseen degradation (NMSE, 95%)")
+    handles = [
+        gains.plot([], [], marker, color=color, markersize=5, label=arm)[0]
+        for arm, (color, marker) in ARMS.items()
+    ]
+    gains.legend(
+        handles=handles, title="trained on", loc="lower center", bbox_to_anchor=(0.5, 1.02),
+        ncols=len(ARMS), columnspacing=1, handletextpad=0.2,
+    )  # fmt: skip
+    return figure
 
 
 def _draw_grid(figure: Figure, axes: Any, table: pd.DataFrame) -> None:
-    pools, shapes, error, at, predicted = grid_of(table)
-    mean = error.mean(axis=0)
-    drawn = plotting.heat_map(
-        axes,
-        mean,
-        pools,
-        shapes,
-        plotting.SEQUENTIAL,
-        (float(np.nanmin(mean)), float(np.nanmax(mean))),
-    )
+    error, advised, predicted = grid_of(table)
+    pools, shapes = error["pool"].values, error["shapes"].values
+    mean = error.mean("seed", skipna=False).values
+    limits = (float(np.nanmin(mean)), float(np.nanmax(mean)))
+    drawn = plotting.heat_map(axes, mean, pools, shapes, plotting.SEQUENTIAL, limits)
     names = [f"{size:g}" for size in pools[:-1]] + ["\u221e"]
     axes.set_xticks(range(len(pools)), names, fontsize=6)
-    rows = np.arange(len(shapes))
-    axes.plot(predicted, rows, "s", color="white", markersize=11, markerfacecolor="none")
-    axes.plot(at, rows, "o", color="white", markersize=8, markerfacecolor="none")
-    axes.plot(_best(error), rows, "*", color="white", markersize=6)
+    for chosen, marker, size in (
+        (predicted, "s", 11), (advised, "o", 8), (best_pool(error), "*", 6)
+    ):  # fmt: skip
+        places = np.searchsorted(pools, chosen)
+        face = None if marker == "*" else "none"
+        axes.plot(
+            places, range(len(shapes)), marker, color="white", markersize=size, markerfacecolor=face
+        )
     axes.set_xlabel("melodies to train on")
     axes.set_ylabel("click shapes $K$")
-    half = bootstrap_each(error.reshape(len(error), -1).T)
+    each = bootstrap_each(error)
     axes.set_title(
         "star: best, circle: advised, square: by predict\n"
-        f"95%: \u00b1{np.median(half.high - half.low) / 2:.2g} (median), {len(error)} seeds",
+        f"95%: \u00b1{np.median(each.high - each.low) / 2:.2g} (median), {len(error)} seeds",
         fontsize=6, color=plotting.GREY,
     )  # fmt: skip
     bar = figure.colorbar(drawn, ax=axes, location="bottom", aspect=25)
@@ -358,7 +342,6 @@ def _draw_grid(figure: Figure, axes: Any, table: pd.DataFrame) -> None:
 
 experiment = Experiment(
     name="sweet_spot",
-    summary=__doc__,
     message=(
         "A wider degradation, as `analysis.balance` advises from samples, beats training on "
         "everything wherever it is wide in the way in which the unseen one differs; fewer "
@@ -374,6 +357,7 @@ experiment = Experiment(
             seeds=10, pools=(1, 2, 4, 8, 16, 32, 64, 256, 1024), shapes=(1, 2, 4, 8, 16, 64, 256),
             width=24, steps=4000, batch=64, samples=512, contents=4096,
         ),
+        "kept": Config(seeds=10, batch=16),  # 11 minutes on 2 cores
     },
     run=run,
     plot=plot,

@@ -12,17 +12,19 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from shortcut1d import networks
 from shortcut1d.networks import Params, autoencoder
 from shortcut1d.networks.autoencoder import Autoencoder, Recipe
-from shortcut1d.training import evaluation
-from shortcut1d.training.evaluation import EvalConfig, Run, TestSet
+from shortcut1d.training.evaluation import EvalConfig, Run, TestSet, windows
 from shortcut1d.training.loop import Schedule
 from shortcut1d.training.sweep import Session, sweep
 
-Name = tuple[str, str, int]  # of a trained network: what the table calls it, its degradation, seed
+Name = tuple[str, str, int]  # of a trained network: network, degradation and seed in the table
 
 
 class Staged(NamedTuple):
-    """table: of both stages. weights: of the first stage, and of seed 0 of the second. subjects:
-    of both, by name.
+    """What two stages of training leave.
+
+    table: of both stages.
+    weights: of all of the first stage, and of seed 0 of the second.
+    runs: of both, by name.
     """
 
     table: pd.DataFrame
@@ -37,47 +39,46 @@ def in_stages(
     eval_config: EvalConfig,
     session: Session,
 ) -> Staged:
-    """Train and test the first subjects, then those that are made of their weights.
+    """Train and test the first runs, then those that are built on their weights.
 
     Args:
-        first: priors, and what else others are made of.
-        then: makes the others.
-        schedule: of subjects that bring none of their own.
+        first: priors, and what else others are built on.
+        then: makes the others, from the weights of the first.
+        schedule: of runs that have none of their own.
         eval_config: shared by all.
-        session: archive, progress, chunk.
+        session: store, progress, chunk.
     """
-    begun = sweep(first, schedule, eval_config, session, keep=lambda who: True)
-    weights = {name_of(who): begun.weights[place] for place, who in enumerate(first)}
-    flags = begun.table.groupby(["network", "degradation", "seed"])["diverged"].any()
-    for name in flags.index[flags]:  # nothing sound can be made of what has diverged
+    begun = sweep(first, schedule, eval_config, session, keep=lambda run: True)
+    weights = {name_of(run): begun.weights[place] for place, run in enumerate(first)}
+    diverged = begun.table.groupby(["network", "degradation", "seed"])["diverged"].any()
+    for name in diverged.index[diverged]:  # nothing sound can be built on these
         weights[name] = jax.tree.map(lambda leaf: np.full_like(leaf, np.nan), weights[name])
     later = list(then(weights))
-    ended = sweep(later, schedule, eval_config, session, keep=lambda who: who.cell.seed == 0)
+    ended = sweep(later, schedule, eval_config, session, keep=lambda run: run.cell.seed == 0)
     weights |= {name_of(later[place]): params for place, params in ended.weights.items()}
     return Staged(
         pd.concat([begun.table, ended.table], ignore_index=True),
         weights,
-        {name_of(who): who for who in (*first, *later)},
+        {name_of(run): run for run in (*first, *later)},
     )
 
 
-def name_of(who: Run) -> Name:
-    """What a subject's weights are found under."""
-    return who.network, who.degradation, who.cell.seed
+def name_of(run: Run) -> Name:
+    """What a run's weights are found under."""
+    return run.network, run.degradation, run.cell.seed
 
 
-def shown(staged: Staged, name: Name, wanted: Callable[[TestSet], bool]) -> np.ndarray:
-    """A sample of the first of a network's tests that is wanted: input, target, output."""
-    who = staged.runs[name]
-    test = next(test for test in who.tests if wanted(test))
-    made = evaluation.windows(who.cell.network, [(staged.weights[name], test)])
-    return made[0].astype(np.float32)
+def example(staged: Staged, name: Name, wanted: Callable[[TestSet], bool]) -> np.ndarray:
+    """Input, target and output of the first of a network's tests that is wanted."""
+    run = staged.runs[name]
+    test = next(test for test in run.tests if wanted(test))
+    return windows(run.cell.network, [(staged.weights[name], test)])[0].astype(np.float32)
 
 
-def fresh(
+def init_autoencoder(
     network: Autoencoder, recipe: Recipe, seed: int, space: tuple[int, ...], channels: int
 ) -> Params:
-    """What an autoencoder begins with; those of a seed differ in the recipe only."""
+    """Initial weights; those of one seed differ in the recipe only."""
     key = jax.random.fold_in(jax.random.key(seed), 0)
     return autoencoder.with_recipe(recipe, _drawn(network, key, space, channels))
 

@@ -16,23 +16,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from shortcut1d import errors, networks
+from shortcut1d import analysis, errors, networks
 from shortcut1d.analysis.oracles import basis_of
 from shortcut1d.data import degradations, signals
 from shortcut1d.data.signals import ENDLESS
 from shortcut1d.harness.options import option
 from shortcut1d.networks import Network
-from shortcut1d.training.evaluation import (
-    SEEN,
-    UNSEEN_BOTH,
-    UNSEEN_CONTENT,
-    UNSEEN_DEGRADATION,
-    EvalConfig,
-    Run,
-    TestSet,
-    array_of,
-    indices,
-)
+from shortcut1d.training import evaluation
+from shortcut1d.training.evaluation import UNSEEN_BOTH, EvalConfig, Run, TestSet, array_of, indices
 from shortcut1d.training.grid import Cell
 from shortcut1d.training.loop import Schedule
 from shortcut1d.training.sweep import Session, sweep
@@ -146,15 +137,10 @@ def map_run(
         level: of the degradations, dB.
         labels: further columns of the table.
     """
-    band = signals.band(frequency)
-    clicks = degradations.clicks(shapes, bank=seed, level=level)
-    hiss = degradations.hiss(level=level)
-    tests = make_test_sets(
-        ("band", band),
-        ("clicks", clicks),
-        {"melody": signals.melody(), "tune": signals.tune()},
-        {"other clicks": clicks.unseen(), "hiss": hiss},
-    )
+    band, clicks = signals.band(frequency), degradations.clicks(shapes, bank=seed, level=level)
+    contents = {"melody": signals.melody(), "tune": signals.tune()}
+    noises = {"other clicks": clicks.unseen(), "hiss": degradations.hiss(level=level)}
+    tests = make_test_sets(("band", band), ("clicks", clicks), contents, noises)
     cell = Cell(band, clicks, network, seed)
     labels = {"frequency": frequency, "shapes": shapes, **labels}
     return Run(cell, name, f"band({frequency:g})", f"clicks({shapes})", tests, labels)
@@ -202,16 +188,10 @@ class PoolConfig(TrainConfig):
 
 def pool_run(config: PoolConfig, pool: int, shapes: int, seed: int) -> Run:
     """One network: trained on a pool of melodies, tested on melodies that are not in it."""
-    melodies = signals.melody()
-    known = signals.pool(melodies, pool, seed)
+    known = signals.pool(signals.melody(), pool, seed)
     clicks = degradations.clicks(shapes, bank=seed, level=config.level)
-    tests = make_test_sets(
-        ("pool", known),
-        ("clicks", clicks),
-        {"melodies": melodies},
-        {"other clicks": clicks.unseen()},
-        both=True,
-    )
+    new, other = {"melodies": signals.melody()}, {"other clicks": clicks.unseen()}
+    tests = make_test_sets(("pool", known), ("clicks", clicks), new, other, both=True)
     cell = Cell(known, clicks, networks.ConvNet(width=config.width), seed)
     labels = {"pool": pool, "shapes": shapes}
     return Run(cell, "conv", f"pool({pool})", f"clicks({shapes})", tests, labels)
@@ -249,6 +229,21 @@ def residuals_of(family: Any, count: int) -> np.ndarray:
     return np.asarray(family.apply(np.zeros((count, signals.WINDOW, 1), np.float32), drawn))
 
 
+def advise(content: Any, degradation: Any, wider: Mapping[str, Any], count: int) -> analysis.Advice:
+    """The advice of `analysis.balance` on so many samples; wider: degradations to widen to."""
+    added = {name: residuals_of(family, count) for name, family in wider.items()}
+    return analysis.balance(members_of(content, count), residuals_of(degradation, count), added)
+
+
+def seen_run(
+    network: Network, name: str, content: tuple[str, Any], degradation: tuple[str, Any], seed: int
+) -> Run:
+    """A network that is tested only on what it is trained on, each a name and a family."""
+    cell = Cell(content[1], degradation[1], network, seed)
+    tests = make_test_sets(content, degradation, {}, {})
+    return Run(cell, name, content[0], degradation[0], tests)
+
+
 def make_test_sets(
     known_content: tuple[str, Any],
     known_degradation: tuple[str, Any],
@@ -267,9 +262,9 @@ def make_test_sets(
         both: also test every unseen content under every unseen degradation.
     """
     new_contents, new_degradations = unseen_contents.items(), unseen_degradations.items()
-    pairs = [(SEEN, known_content, known_degradation)]
-    pairs += [(UNSEEN_CONTENT, new, known_degradation) for new in new_contents]
-    pairs += [(UNSEEN_DEGRADATION, known_content, new) for new in new_degradations]
+    pairs = [(evaluation.SEEN, known_content, known_degradation)]
+    pairs += [(evaluation.UNSEEN_CONTENT, new, known_degradation) for new in new_contents]
+    pairs += [(evaluation.UNSEEN_DEGRADATION, known_content, new) for new in new_degradations]
     if both:
         pairs += [(UNSEEN_BOTH, c, d) for c in new_contents for d in new_degradations]
     return [TestSet(role, c_name, d_name, c, d) for role, (c_name, c), (d_name, d) in pairs]

@@ -11,7 +11,7 @@ import io
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,7 +69,7 @@ class Result:
     table: pd.DataFrame
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     sounds: dict[str, Sound] = field(default_factory=dict)
-    models: dict[str, tuple[Network, Params, tuple[int, ...]]] = field(default_factory=dict)
+    models: Mapping[str, tuple[Network, Params, tuple[int, ...]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ import dataclasses
 import importlib.metadata
 import platform
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -57,19 +57,20 @@ def stamp_of_cells() -> str:
 def stamp_of_table(script: Path) -> str:
     """64 hex digits that change with the code behind a study's table.
 
-    That is its `run`, what `run` uses of the script, what the scripts share (`common`), and the
-    folders of the package that compute. What only draws and judges changes nothing.
+    That is its `run`, what `run` uses of the script and of modules beside it, and the folders of
+    the package that compute. What only draws and judges changes nothing.
     """
-    own = significant(script.read_text(encoding="utf-8"), behind="run")
-    shared = sorted(script.parent.glob("common/*_tasks.py"))
-    return identity(own, _code([*shared, *_modules(TABLE_FOLDERS)]))
+    source = script.read_text(encoding="utf-8")
+    own = significant(source, behind="run")
+    shared = _modules_beside(script, _used_by(ast.parse(source), "run"))
+    return identity(own, _code([*sorted(shared), *_modules(TABLE_FOLDERS)]))
 
 
 def stamp_of_figure(script: Path) -> str:
     """64 hex digits that change with the code behind a study's figure and claims."""
     drawing = [PACKAGE / "plotting.py", PACKAGE / "harness" / "claims.py"]
-    shared = sorted(script.parent.glob("common/*_tasks.py"))
-    return identity(_code([script, *drawing, *shared, *_modules(("analysis", "diagnosis"))]))
+    own = [script, *sorted(_modules_beside(script))]
+    return identity(_code([*own, *drawing, *_modules(("analysis", "diagnosis"))]))
 
 
 def significant(source: str, behind: str | None = None) -> str:
@@ -119,6 +120,26 @@ def _defined(statement: ast.stmt) -> set[str]:
             if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
         }
     return set()
+
+
+def _modules_beside(script: Path, names: Collection[str] | None = None) -> set[Path]:
+    """Modules of the script's folder that it imports, and those that they import.
+
+    names: that the script uses of them; None for all.
+    """
+    found: set[Path] = set()
+    waiting = [(script, names)]
+    while waiting:
+        path, wanted = waiting.pop()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                imported = {alias.asname or alias.name for alias in node.names}
+                module = script.parent.joinpath(*node.module.split(".")).with_suffix(".py")
+                used = wanted is None or bool(imported & set(wanted))
+                if module.is_file() and used and module not in found:
+                    found.add(module)
+                    waiting.append((module, None))
+    return found
 
 
 def _lines(node: ast.stmt) -> set[int]:

@@ -38,6 +38,7 @@ class TestSet(NamedTuple):
         UNSEEN_DEGRADATION (on the content it was trained on) or UNSEEN_BOTH.
     content_name, degradation_name: for the table.
     content, degradation: the families that samples are drawn from.
+    labels: further columns of the table, such as the level of a noise; the same for all tests.
     """
 
     role: str
@@ -45,6 +46,7 @@ class TestSet(NamedTuple):
     degradation_name: str
     content: Content
     degradation: Degradation
+    labels: Mapping[str, str | float] = {}
 
 
 class Run(NamedTuple):
@@ -234,7 +236,7 @@ def tabulate(
     Returns:
         columns that name the network (`network, content, degradation`, the runs' labels, `seed`;
         where any network was tested more than once, `step`), `diverged`, columns that name the
-        test (`test, test_content, test_degradation`), and the measures.
+        test (`test, test_content, test_degradation`, its labels), and the measures.
     """
     rows = []
     with_steps = any(len(steps) > 1 for steps in checkpoints)
@@ -253,6 +255,7 @@ def tabulate(
                     "test": test.role,
                     "test_content": test.content_name,
                     "test_degradation": test.degradation_name,
+                    **test.labels,
                 }
                 | {name: float(record[name][at, number]) for name in measures}
             )

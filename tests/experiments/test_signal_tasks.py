@@ -5,16 +5,18 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from common.signal_tasks import (
     UNSEEN_BOTH,
     PoolConfig,
-    cube,
     make_test_sets,
+    map_run,
     pool_curves,
     pool_run,
-    with_complexities,
+    seen_run,
 )
 
+from shortcut1d import networks
 from shortcut1d.data import degradations, signals
 from shortcut1d.data.signals import ENDLESS
 from shortcut1d.errors import InvalidInput
@@ -24,7 +26,7 @@ NOTE, BAND = ("note", signals.note()), ("band", signals.band())
 CLICKS, HISS = ("clicks", degradations.clicks()), ("hiss", degradations.hiss())
 
 
-def test_every_new_thing_is_tried_with_what_is_known_of_the_other_kind():
+def test_each_unseen_family_is_tested_with_the_other_one_as_in_training():
     made = make_test_sets(NOTE, CLICKS, dict([BAND]), dict([HISS]), both=True)
     assert [(t.role, t.content_name, t.degradation_name) for t in made] == [
         (SEEN, "note", "clicks"),
@@ -37,11 +39,17 @@ def test_every_new_thing_is_tried_with_what_is_known_of_the_other_kind():
     assert len(make_test_sets(NOTE, CLICKS, dict([BAND, NOTE]), dict([HISS]))) == 4
 
 
-def test_a_cube_has_every_value_in_its_place_and_nothing_where_there_is_none():
-    frame = pd.DataFrame({"a": [2, 1, 2], "b": [5, 7, 7], "value": [25.0, 17.0, 27.0]})
-    axes, values = cube(frame.sample(frac=1, random_state=0), "value", "a", "b")
-    assert axes == [[1, 2], [5, 7]]
-    np.testing.assert_array_equal(values, [[np.nan, 17], [25, 27]])
+def test_a_run_that_is_tested_on_what_it_saw_has_one_test():
+    made = seen_run(networks.ConvNet(width=2), "net", NOTE, CLICKS, seed=3)
+    assert (made.network, made.content, made.degradation) == ("net", "note", "clicks")
+    assert [t[:3] for t in made.tests] == [(SEEN, "note", "clicks")]
+    assert (made.cell.content, made.cell.degradation, made.cell.seed) == (NOTE[1], CLICKS[1], 3)
+
+
+def test_what_a_run_is_are_numbers_of_its_own():
+    made = map_run(networks.ConvNet(width=2), "net", 5.0, 8, 3, depth=6)
+    assert made.labels == {"frequency": 5.0, "shapes": 8, "depth": 6}
+    assert pool_run(PoolConfig(), 4, 8, seed=3).labels == {"pool": 4, "shapes": 8}
 
 
 def test_a_pool_is_tested_on_melodies_that_are_not_in_it():
@@ -59,11 +67,11 @@ def pools_table(error):
     for seed in range(4):
         for pool in (1, 16, ENDLESS):
             for shapes in (1, 64):
-                who = {"network": "conv", "content": f"pool({pool})", "seed": seed,
-                       "degradation": f"clicks({shapes})", "diverged": False}  # fmt: skip
+                who = {"network": "conv", "pool": pool, "shapes": shapes, "seed": seed,
+                       "diverged": False}  # fmt: skip
                 nmse = error(seed, pool, shapes)
                 rows += [
-                    who | {"test": role, "nmse": nmse, "residual": nmse, "rho": 0.5}
+                    who | {"test": role, "nmse": nmse, "relative_error": nmse, "rho": 0.5}
                     for role in (SEEN, UNSEEN_CONTENT, UNSEEN_DEGRADATION, UNSEEN_BOTH)
                 ]
     return pd.DataFrame(rows)
@@ -87,9 +95,11 @@ def test_pool_curves_are_seeds_by_shapes_by_pools():
     def error(seed, pool, shapes):
         return seed + pool / 2**31 + shapes / 1000
 
-    pools, shapes, values = pool_curves(pools_table(error), "nmse")
-    assert (pools, shapes) == ([1, 16, ENDLESS], [1, 64])
+    values = pool_curves(pools_table(error), "nmse")
+    assert values.dims == ("seed", "shapes", "pool")
     assert values.shape == (4, 2, 3)
+    assert values["pool"].values.tolist() == [1, 16, ENDLESS]
+    assert values["shapes"].values.tolist() == [1, 64]
     assert values[2, 1, 2] == pytest.approx(error(2, ENDLESS, 64))
 
 
@@ -130,12 +140,13 @@ def course_table(phi, error, gain):
         for step, (index, nmse, of_noise) in enumerate(zip(phi, error, gain, strict=True)):
             who = {
                 "network": "corner", "content": "band(2)", "degradation": "clicks(1)",
-                "seed": seed, "step": step, "rho": 0.0, "degradation_gain": of_noise,
+                "seed": seed, "step": step, "diverged": False, "rho": 0.0,
+                "degradation_gain": of_noise,
             }  # fmt: skip
             rows += [
-                who | {"test": SEEN, "nmse": nmse, "residual": 1.0},
-                who | {"test": UNSEEN_CONTENT, "nmse": 1.0, "residual": 1.0},  # keeps nothing
-                who | {"test": UNSEEN_DEGRADATION, "nmse": 1.0, "residual": 1.0 - index},
+                who | {"test": SEEN, "nmse": nmse, "relative_error": 1.0},
+                who | {"test": UNSEEN_CONTENT, "nmse": 1.0, "relative_error": 1.0},  # keeps nothing
+                who | {"test": UNSEEN_DEGRADATION, "nmse": 1.0, "relative_error": 1.0 - index},
             ]
     return pd.DataFrame(rows)
 
@@ -167,38 +178,42 @@ def test_changing_sides_counts_once_something_is_learnt(module):
     np.testing.assert_allclose(module("dynamics").went_over(stayed, "corner"), 0.0, atol=1e-6)
 
 
-@pytest.mark.parametrize(("steps", "stops"), [(8, (0, 1, 2, 4, 8)), (10, (0, 1, 2, 4, 8, 10))])
+@pytest.mark.parametrize(
+    ("steps", "checkpoints"), [(8, (0, 1, 2, 4, 8)), (10, (0, 1, 2, 4, 8, 10))]
+)
 def test_networks_are_tested_after_every_doubling(module, steps, checkpoints):
     smoke = module("dynamics").experiment.presets["smoke"]
     assert dataclasses.replace(smoke, steps=steps).checkpoints() == checkpoints
 
 
 def test_the_best_number_is_chosen_on_other_seeds(module):
-    best_of_others = module("sweet_spot")._best_of_others
-    # Two seeds, one K: each is best where the other is worst, and is given the other's choice.
-    np.testing.assert_array_equal(
-        best_of_others(np.array([[[0.1, 0.9]], [[0.8, 0.2]]])), [[0.9], [0.8]]
-    )
+    def best_of_others(error):
+        coords = {"pool": np.arange(np.shape(error)[2])}
+        error = xr.DataArray(error, dims=("seed", "shapes", "pool"), coords=coords)
+        return module("sweet_spot").best_of_others(error)
+
+    # Two seeds, one K: each is best where the other is worst, and gets the other's choice.
+    np.testing.assert_array_equal(best_of_others([[[0.1, 0.9]], [[0.8, 0.2]]]), [[0.9], [0.8]])
     assert np.isnan(best_of_others(np.ones((1, 2, 3)))).all()
     # A number of melodies under which a network diverged is not the best.
     np.testing.assert_array_equal(
-        best_of_others(np.array([[[0.1, 0.9]], [[np.nan, 0.2]]])), [[0.9], [np.nan]]
+        best_of_others([[[0.1, 0.9]], [[np.nan, 0.2]]]), [[0.9], [np.nan]]
     )
 
 
 def test_the_advice_is_tried_on_nothing_that_it_was_made_with_nor_tested_on(module):
     for pair in module("sweet_spot").pairs(0).values():
-        checkpoint_steps = str(pair.unseen)
-        assert checkpoint_steps != str(pair.degradation)
-        assert checkpoint_steps not in [str(family) for family in pair.wider.values()]
+        unseen = str(pair.unseen)
+        assert unseen != str(pair.degradation)
+        assert unseen not in [str(family) for family in pair.wider.values()]
         for family in pair.wider.values():
             for part in getattr(family, "parts", ()):
-                assert str(part) != checkpoint_steps
+                assert str(part) != unseen
 
 
 def test_of_several_changes_the_largest_counts_whichever_its_sign(module):
     changes = np.array([[0.1, -0.5], [0.3, -0.1]])[..., None]
-    np.testing.assert_allclose(module("architecture")._largest(changes), [0.3])
+    np.testing.assert_allclose(module("architecture").largest(changes), [0.3])
 
 
 def remedies_table(remedies, error):
@@ -299,11 +314,13 @@ def test_a_study_refuses_what_it_cannot_do(name, arguments, named, command, tmp_
     assert not (tmp_path / "new").exists()
 
 
-def test_a_cube_s_axes_are_found_in_names():
-    frame = pd.DataFrame({"content": ["band(2)", "pool(64)"], "degradation": ["clicks(8)"] * 2})
-    named = with_complexities(frame)
-    assert named["frequency"].tolist() == [2, 64]
-    assert named["shapes"].tolist() == [8, 8]
+def test_a_claim_on_balance_tests_two_sentences_of_the_papers(module):
+    remedies = module("remedies")
+    error = {remedies.NOTHING: 0.9, remedies.FEWER: 0.8, remedies.WIDER: 0.3, "dropout": 0.5}
+    sentences = {c.statement: c.sentences for c in remedies.claims(remedies_table(remedies, error))}
+    assert len(sentences[f"{remedies.WIDER} helps against what is not known"]) == 2
+    assert len(sentences[f"{remedies.FEWER} helps against what is not known"]) == 1
+    assert sentences["dropout helps against what is not known"] == ()
 
 
 def test_pools_that_make_no_grid_are_refused():

@@ -1,0 +1,231 @@
+"""The networks of the benchmark in PyTorch, trained in its usual ways; a clock for rivals."""
+
+import itertools
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from shortcut1d import networks
+from shortcut1d.networks import Network
+from shortcut1d.networks.autoencoder import COMMITMENT, Autoencoder
+from shortcut1d.networks.quantiser import DEAD, DECAY
+
+
+class Race(NamedTuple):
+    """A network that is timed.
+
+    network: what it is.
+    space: shape of a sample, without channels.
+    batch: samples a step.
+    cells: of its grid.
+    """
+
+    network: Network
+    space: tuple[int, ...]
+    batch: int
+    cells: int
+
+
+def torch_network(race: Race) -> Any:
+    """The same network as a PyTorch module."""
+    import torch  # optional
+
+    network, layers = race.network, []
+    if isinstance(network, Autoencoder):
+        return _torch_autoencoder(network)
+    conv = torch.nn.Conv1d if len(race.space) == 1 else torch.nn.Conv2d
+    if isinstance(network, networks.MLP):
+        sizes = [*race.space, *[network.width] * (network.depth - 1), *race.space]
+        for a, b in itertools.pairwise(sizes):
+            layers += [torch.nn.Linear(a, b), torch.nn.ReLU()]
+    else:
+        assert isinstance(network, networks.ConvNet)
+        widths = [1, *[network.width] * (network.depth - 1), 1]
+        for (a, b), d in zip(itertools.pairwise(widths), network.spacing(), strict=True):
+            layers += [
+                conv(
+                    a, b, network.kernel, padding=d * (network.kernel // 2), dilation=d,
+                    padding_mode="circular",
+                ),
+                torch.nn.ReLU(),
+            ]  # fmt: skip
+    return torch.nn.Sequential(*layers[:-1])
+
+
+def _torch_autoencoder(network: Autoencoder) -> Any:
+    """The same autoencoder: its layers, codebooks, moving averages and dead entries."""
+    import torch  # optional
+
+    def conv(before: int, after: int) -> Any:
+        return torch.nn.Conv1d(
+            before, after, network.kernel, padding=network.kernel // 2, padding_mode="circular"
+        )
+
+    class Halve(torch.nn.Module):
+        def forward(self, x: Any) -> Any:
+            return torch.cat([x[..., ::2], x[..., 1::2]], dim=1)
+
+    class Double(torch.nn.Module):
+        def forward(self, x: Any) -> Any:
+            return torch.stack(x.chunk(2, dim=1), dim=-1).flatten(-2)
+
+    class Twin(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            width, relu = network.width, torch.nn.ReLU()
+            down = [
+                part
+                for _ in range(network.levels)
+                for part in (Halve(), conv(2 * width, width), relu)
+            ]
+            up = [
+                part
+                for _ in range(network.levels)
+                for part in (conv(width, 2 * width), relu, Double())
+            ]
+            self.encoder = torch.nn.Sequential(
+                conv(1, width), relu, *down, conv(width, network.latent)
+            )
+            self.decoder = torch.nn.Sequential(
+                conv(network.latent, width), relu, *up, conv(width, 1)
+            )
+            books = torch.randn(network.books, network.entries, network.dims)
+            self.register_buffer("books", books)
+            self.register_buffer("uses", torch.full(books.shape[:2], 1 / network.entries))
+
+        def quantised(self, latent: Any) -> tuple[Any, Any, Any]:
+            targets = latent.movedim(1, -1).reshape(-1, network.books, network.dims).movedim(1, 0)
+            codes = torch.cdist(targets, self.books).argmin(dim=-1)
+            found = torch.gather(self.books, 1, codes[..., None].expand(-1, -1, network.dims))
+            value = found.movedim(0, 1).reshape(len(latent), latent.shape[-1], -1).movedim(-1, 1)
+            return value, codes, targets
+
+        def objective(self, degraded: Any, clean: Any) -> Any:
+            latent = self.encoder(degraded)
+            value = self.quantised(latent.detach())[0]
+            output = self.decoder(latent + (value - latent).detach())
+            mse = torch.nn.functional.mse_loss
+            return mse(output, clean) + COMMITMENT * mse(latent, value)
+
+        @torch.no_grad()
+        def post_step(self, degraded: Any) -> None:
+            _, codes, targets = self.quantised(self.encoder(degraded))
+            mine = torch.nn.functional.one_hot(codes, network.entries).to(targets.dtype)
+            total = DECAY * self.uses[..., None] * self.books
+            total += (1 - DECAY) * mine.transpose(1, 2) @ targets / targets.shape[1]
+            self.uses.mul_(DECAY).add_((1 - DECAY) * mine.mean(dim=1))
+            self.books.copy_(total / self.uses[..., None].clamp_min(1e-12))
+            dead = self.uses < DEAD / network.entries
+            drawn = targets[
+                :, torch.arange(network.entries, device=targets.device) % targets.shape[1]
+            ]
+            self.books.copy_(torch.where(dead[..., None], drawn, self.books))
+            self.uses[dead] = 1 / network.entries
+
+    return Twin()
+
+
+def _torch_batch(race: Race, *models: int) -> tuple[Any, Any]:
+    import torch  # optional
+
+    middle = () if isinstance(race.network, networks.MLP) else (1,)
+    clean = torch.randn(*models, race.batch, *middle, *race.space)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return clean.to(device), (clean + torch.randn_like(clean)).to(device)
+
+
+def eager(race: Race, steps: int) -> Callable[[], object]:
+    """PyTorch's ordinary training loop, of one network."""
+    import torch  # optional
+
+    clean, degraded = _torch_batch(race)
+    model, coded = torch_network(race).to(clean.device), isinstance(race.network, Autoencoder)
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+
+    def train() -> None:
+        for _ in range(steps):
+            optimiser.zero_grad()
+            if coded:
+                loss = model.objective(clean, clean)
+            else:
+                loss = torch.nn.functional.mse_loss(model(degraded), clean)
+            loss.backward()
+            optimiser.step()
+            if coded:
+                model.post_step(clean)
+        if clean.is_cuda:
+            torch.cuda.synchronize()
+
+    return train
+
+
+def vmapped(race: Race, steps: int, models: int) -> Callable[[], object]:
+    """Several networks at once with `torch.func.vmap`, Adam over all of their weights."""
+    import torch  # optional
+
+    clean, degraded = _torch_batch(race, models)
+    members = [torch_network(race).to(clean.device) for _ in range(models)]
+    params, _ = torch.func.stack_module_state(members)
+    skeleton = members[0].to("meta")
+
+    def loss_of(weights: Any, degraded: Any, clean: Any) -> Any:
+        return torch.nn.functional.mse_loss(
+            torch.func.functional_call(skeleton, weights, (degraded,)), clean
+        )
+
+    gradients = torch.func.vmap(torch.func.grad(loss_of))
+    optimiser = torch.optim.Adam(params.values(), lr=1e-3)
+
+    def train() -> None:
+        for _ in range(steps):
+            with torch.no_grad():
+                found = gradients(params, degraded, clean)
+            for name, weight in params.items():
+                weight.grad = found[name]
+            optimiser.step()
+        if clean.is_cuda:
+            torch.cuda.synchronize()
+
+    return train
+
+
+def in_turns(rivals: Mapping[str, Callable[[], object]], rounds: int) -> pd.DataFrame:
+    """Time each rival once a round, after one call of each that is not counted.
+
+    Args:
+        rivals: by name, what to time; each waits until its work is done.
+        rounds: at least 1.
+
+    Returns:
+        columns `round, rival, seconds, first_seconds`, the last being the call that was not
+        counted: with compilation, where there is any.
+    """
+    firsts = {name: _seconds(rival) for name, rival in rivals.items()}
+    return pd.DataFrame(
+        [
+            {
+                "round": number,
+                "rival": name,
+                "seconds": _seconds(rival),
+                "first_seconds": firsts[name],
+            }
+            for number in range(rounds)
+            for name, rival in rivals.items()
+        ]
+    )
+
+
+def peak_memory() -> float:
+    """The most memory that this process has held so far, in MiB; accelerators not counted."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def _seconds(function: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    function()
+    return time.perf_counter() - began

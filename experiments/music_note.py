@@ -73,7 +73,7 @@ class Config(TrainConfig):
         families(self, seed=0)
         signals.tune(self.tune, self.notes)
         if self.recording is not None:
-            signals.recording(str(self.recording), RATE)
+            signals.recording(str(self.recording), rate=RATE)
 
 
 def families(config: Config, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -100,7 +100,7 @@ def unseen_contents(config: Config) -> dict[str, Any]:
         "tune": signals.tune(config.tune, config.notes),
     }
     if config.recording is not None:
-        contents["recording"] = signals.recording(str(config.recording), RATE)
+        contents["recording"] = signals.recording(str(config.recording), rate=RATE)
     return contents
 
 

@@ -1,4 +1,4 @@
-"""Files that a run leaves on disk: written whole or not at all, and checked when read.
+"""Files that a run leaves on disk: written completely or not at all, and checked when read.
 
 A file that cannot be read or written raises `InvalidInput`, in one line that says why.
 """

@@ -72,7 +72,7 @@ def parameters_of(makers):
         (name, parameter)
         for name, maker in makers.items()
         for parameter in inspect.signature(maker).parameters
-        if parameter not in ("complain", "inner")
+        if parameter not in ("warn", "inner")
     ]
 
 

@@ -15,15 +15,8 @@ from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from shortcut1d import errors
-from shortcut1d.networks import quantiser
-from shortcut1d.networks.layers import (
-    Batch,
-    check_convolutions,
-    convolutions,
-    divisible,
-    join_patches,
-    split_patches,
-)
+from shortcut1d.networks import layers, quantiser
+from shortcut1d.networks.layers import Batch
 
 COMMITMENT = 0.25  # weight of the encoder's distance to its codes (VQ-VAE, equation 3)
 Weights = dict[str, Any]
@@ -93,7 +86,7 @@ class Autoencoder:
         errors.integer_fields(self, "width", "books", "dims", high=4096)
         errors.integer_fields(self, "levels", high=16)
         errors.integer_fields(self, "entries", low=2, high=2**16)
-        check_convolutions(self)
+        layers.check_convolutions(self)
 
     @property
     def latent(self) -> int:
@@ -102,7 +95,7 @@ class Autoencoder:
 
     def module(self, space: tuple[int, ...], channels: int, rngs: nnx.Rngs) -> nnx.Module:
         """See `Network.module`."""
-        divisible("space", space, 2**self.levels)
+        layers.divisible("space", space, 2**self.levels)
         return _Autoencoder(self, len(space), channels, rngs)
 
 
@@ -130,7 +123,7 @@ class Search:
 
     def module(self, space: tuple[int, ...], channels: int, rngs: nnx.Rngs) -> nnx.Module:
         """See `Network.module`."""
-        divisible("space", space, 2**self.inner.levels)
+        layers.divisible("space", space, 2**self.inner.levels)
         return _Search(self, len(space), channels, rngs)
 
 
@@ -150,7 +143,7 @@ class _Autoencoder(nnx.Module):
         return self.decoder(self.discrete(self.encoder(x)))
 
     def current_recipe(self) -> Recipe:
-        """The recipe among the weights, without a gradient; `active` is 0 no longer."""
+        """The recipe among the weights, without a gradient, and with a number for `active`."""
         recipe = Recipe(*jax.lax.stop_gradient(self.recipe[...]))
         active = jnp.where(recipe.active > 0, recipe.active, self.config.entries)
         return recipe._replace(active=active)
@@ -268,7 +261,7 @@ class _Search(_Autoencoder):
 
 class _Encoder(nnx.Module):
     def __init__(self, config: Autoencoder, rank: int, channels: int, rngs: nnx.Rngs) -> None:
-        conv, width = convolutions(config, rank, rngs), config.width
+        conv, width = layers.convolutions(config, rank, rngs), config.width
         self.first = conv(channels, width)
         self.down = nnx.List([conv(width * 2**rank, width) for _ in range(config.levels)])
         self.last = conv(width, config.latent)
@@ -276,13 +269,13 @@ class _Encoder(nnx.Module):
     def __call__(self, x: Batch) -> Float[Array, "batch *fewer latent"]:
         hidden = jax.nn.relu(self.first(x))
         for layer in self.down:
-            hidden = jax.nn.relu(layer(split_patches(hidden, 2)))
+            hidden = jax.nn.relu(layer(layers.split_patches(hidden, 2)))
         return self.last(hidden)
 
 
 class _Decoder(nnx.Module):
     def __init__(self, config: Autoencoder, rank: int, channels: int, rngs: nnx.Rngs) -> None:
-        conv, width = convolutions(config, rank, rngs), config.width
+        conv, width = layers.convolutions(config, rank, rngs), config.width
         self.first = conv(config.latent, width)
         self.up = nnx.List([conv(width, width * 2**rank) for _ in range(config.levels)])
         self.last = conv(width, channels)
@@ -290,7 +283,7 @@ class _Decoder(nnx.Module):
     def __call__(self, z: Float[Array, "batch *fewer latent"]) -> Batch:
         hidden = jax.nn.relu(self.first(z))
         for layer in self.up:
-            hidden = join_patches(jax.nn.relu(layer(hidden)), 2)
+            hidden = layers.join_patches(jax.nn.relu(layer(hidden)), 2)
         return self.last(hidden)
 
 

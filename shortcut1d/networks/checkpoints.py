@@ -87,7 +87,8 @@ def load(path: str | Path) -> tuple[Network, Params, tuple[int, ...]]:
         if _shapes(tensors) != _shapes(_by_name(expected)):
             raise ValueError("weights of another network")
     except (errors.Shortcut1dError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InvalidInput(f"{path}: damaged, or a model of another version ({error})") from error
+        why = " ".join(str(error).split())
+        raise InvalidInput(f"{path}: damaged, or a model of another version ({why})") from error
     if not intact:
         raise InvalidInput(f"{path}: damaged (its contents do not fit their checksum)")
     return network, jax.tree.map_with_path(lambda at, _: tensors[_name(at)], expected), shape
@@ -107,8 +108,11 @@ def _described(network: Any) -> dict[str, Any]:
 
 
 def _network(described: dict[str, Any]) -> Network:
-    """The inverse of `_described`; `check_types` makes tuples of lists."""
-    fields = {k: _network(v) if isinstance(v, dict) else v for k, v in described.items()}
+    """The inverse of `_described`; JSON has lists for tuples."""
+    fields: dict[str, Any] = {}
+    for name, value in described.items():
+        value = tuple(value) if isinstance(value, list) else value
+        fields[name] = _network(value) if isinstance(value, dict) else value
     kind = fields.pop("kind")
     return KINDS[errors.choice("kind of network", kind, KINDS)](**fields)
 

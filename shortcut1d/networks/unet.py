@@ -10,14 +10,8 @@ from flax import nnx
 from jaxtyping import PRNGKeyArray
 
 from shortcut1d import errors
-from shortcut1d.networks.layers import (
-    Batch,
-    check_convolutions,
-    convolutions,
-    divisible,
-    join_patches,
-    split_patches,
-)
+from shortcut1d.networks import layers
+from shortcut1d.networks.layers import Batch
 
 
 class _UNet(nnx.Module):
@@ -33,10 +27,10 @@ class _UNet(nnx.Module):
     def __call__(self, x: Batch, key: PRNGKeyArray | None = None) -> Batch:
         levels = [jax.nn.relu(self.first(x))]
         for layer in self.down:
-            levels.append(jax.nn.relu(layer(split_patches(levels[-1], 2))))
+            levels.append(jax.nn.relu(layer(layers.split_patches(levels[-1], 2))))
         hidden = levels.pop()
         for up, merge in zip(self.up, self.merge):
-            wide = join_patches(jax.nn.relu(up(hidden)), 2)
+            wide = layers.join_patches(jax.nn.relu(up(hidden)), 2)
             hidden = jax.nn.relu(merge(jnp.concatenate([wide, levels.pop()], axis=-1)))
         hidden = self.last(hidden)
         return x + hidden if self.skip else hidden
@@ -63,11 +57,11 @@ class UNet:
         errors.check_types(self)
         errors.integer_fields(self, "width")
         errors.integer_fields(self, "levels", high=16)
-        check_convolutions(self)
+        layers.check_convolutions(self)
 
     def module(self, space: tuple[int, ...], channels: int, rngs: nnx.Rngs) -> nnx.Module:
         """See `Network.module`."""
-        divisible("space", space, 2 ** (self.levels - 1))
+        layers.divisible("space", space, 2 ** (self.levels - 1))
         sizes = [self.width * 2**level for level in range(self.levels)]
-        conv = convolutions(self, len(space), rngs)
+        conv = layers.convolutions(self, len(space), rngs)
         return _UNet(sizes, channels, len(space), self.skip, conv)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from shortcut1d import networks
 from shortcut1d.analysis import oracles
 from shortcut1d.data import degradations, signals
-from shortcut1d.errors import InvalidInput, choice, integer, number, span
+from shortcut1d.errors import InvalidInput, choice, distinct, integer, number, rising, span
 from shortcut1d.training.grid import train
 from shortcut1d.training.loop import Schedule
 
@@ -118,3 +118,28 @@ def test_long_values_are_shortened():
     with pytest.raises(InvalidInput) as refused:
         span("width", list(range(10_000)), low=0, high=1)
     assert len(str(refused.value)) < 200
+
+
+@pytest.mark.parametrize("values", [(), (2, 2), (3, 1)])
+def test_values_that_do_not_rise_are_refused(values):
+    rising("pools", (1, 2, 5))
+    with pytest.raises(InvalidInput, match="expected at least one, in rising order"):
+        rising("pools", values)
+
+
+def test_the_number_of_rising_values_is_checked():
+    rising("shapes", (1, 2, 3), "three", low=3, high=3)
+    rising("steps", (), low=0)
+    for values in ((1, 2), (1, 2, 3, 4)):
+        with pytest.raises(InvalidInput, match="expected three"):
+            rising("shapes", values, "three", low=3, high=3)
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [((), "each named once"), ("aa", "each named once"), ("ac", "one of a, b")],
+)
+def test_names_are_known_and_each_named_once(values, wanted):
+    distinct("networks", "ab", "ab")
+    with pytest.raises(InvalidInput, match=f"networks: got .*{wanted}"):
+        distinct("networks", values, "ab")

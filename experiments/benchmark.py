@@ -140,13 +140,13 @@ def cells_of(race: Race, count: int) -> list[Cell]:
             (images.field(high=1 + i % (size // 2 - 1), size=size), falling[i % len(falling)])
             for i in range(count)
         ]
-    return [Cell(*pair, race.network, i) for i, pair in enumerate(pairs)]
+    return [Cell(content, rain, race.network, i) for i, (content, rain) in enumerate(pairs)]
 
 
 def run(config: Config, session: Session) -> Result:
     """Time grids of every size, small ones first for the peak of memory; then all rivals."""
     total = 2 * len(races(config)) + len(config.sizes)
-    tables = []
+    tables: list[pd.DataFrame] = []
     for size in sorted(config.sizes):
         session.progress(ProgressReport(len(tables), total, 0))
         tables.append(_of_size(size))
@@ -208,11 +208,12 @@ def _profile(config: Config, name: str, race: Race) -> pd.DataFrame:
         def body(total: Array, step: Array) -> tuple[Array, None]:
             return total + function(jax.random.fold_in(key, step)), None
 
-        looped = jax.jit(lambda: jax.lax.scan(body, 0.0, jnp.arange(config.steps))[0])
+        looped = jax.jit(lambda: jax.lax.scan(body, jnp.float32(0), jnp.arange(config.steps))[0])
         return lambda: jax.block_until_ready(looped())
 
     def data(key: Array) -> Array:
-        return sum(jnp.sum(part) for part in draw_pair(key, *families, race.batch))
+        clean, degraded = draw_pair(key, *families, race.batch)
+        return jnp.sum(clean) + jnp.sum(degraded)
 
     def gradient(key: Array) -> Array:
         # Another batch at every step, or it would be computed once and for all.
@@ -326,7 +327,7 @@ def _draw_profile(axes: Any, table: pd.DataFrame) -> None:
     seconds = chosen.pivot_table(index=["network", "round"], columns="rival", values="seconds")
     names = [name for name in NETWORKS if name in set(chosen["network"])]
     for row, name in enumerate(names):
-        mean = seconds.loc[name].mean()
+        mean: Any = seconds.loc[name].mean()
         shares = {part: mean[part] / mean[WHOLE] for part in (DATA, GRADIENT)}
         shares["Adam and the rest"] = max(0.0, 1 - sum(shares.values()))
         left = 0.0
@@ -346,7 +347,7 @@ def _draw_profile(axes: Any, table: pd.DataFrame) -> None:
 
 
 def _draw_rates(axes: Any, table: pd.DataFrame) -> None:
-    row = 0
+    row = 0.0
     ticks = []
     for name in NETWORKS:
         rates = _by_round(table, name, "model_steps_per_second")

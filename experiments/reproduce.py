@@ -92,7 +92,8 @@ def reproduce(out: Path, preset: str, names: Sequence[str]) -> int:
         else:
             print(f"== {experiment.name}", flush=True)
             words = ["--only-plot"] if standing.todo == DRAW else ["--preset", preset]
-            command = [sys.executable, str(HERE / f"{experiment.name}.py"), *words, "--out", out]
+            script = str(HERE / f"{experiment.name}.py")
+            command = [sys.executable, script, *words, "--out", str(out)]
             if subprocess.run(command, check=False).returncode:
                 unfinished.append(experiment.name)
         store.write_atomic(out / PAGE, page(out).encode())

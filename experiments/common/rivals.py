@@ -74,6 +74,9 @@ def _torch_autoencoder(network: Autoencoder) -> Any:
             return torch.stack(x.chunk(2, dim=1), dim=-1).flatten(-2)
 
     class Twin(torch.nn.Module):
+        books: Any
+        uses: Any
+
         def __init__(self) -> None:
             super().__init__()
             width, relu = network.width, torch.nn.ReLU()

@@ -110,7 +110,9 @@ def _rows(
     )  # fmt: skip
     found = {name: report[name].estimate for name in ("kept", "removed", "phi", "rho")}
     found |= {f"keeps {test}": 1 - report["nmse", test].estimate for test in CONTENTS}
-    found |= {f"removes {test}": 1 - report["left over", test].estimate for test in DEGRADATIONS}
+    found |= {
+        f"removes {test}": 1 - report["relative_error", test].estimate for test in DEGRADATIONS
+    }
     return [
         {"denoiser": name, "seed": seed, "measure": measure, "value": value}
         for measure, value in found.items()

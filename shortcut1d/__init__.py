@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from shortcut1d.analysis.balance import balance as balance
     from shortcut1d.analysis.complexity import predict as predict
-    from shortcut1d.diagnosis.diagnose import diagnose as diagnose
     from shortcut1d.diagnosis.adapters import from_function as from_function
     from shortcut1d.diagnosis.adapters import from_torch as from_torch
+    from shortcut1d.diagnosis.diagnose import diagnose as diagnose
 
     __version__: str
 

@@ -12,16 +12,15 @@ from shortcut1d import errors
 from shortcut1d.analysis import decoupled
 from shortcut1d.analysis.denoiser import Denoiser
 from shortcut1d.analysis.fidelity import MID_GREY
-from shortcut1d.diagnosis.answers import answer
-from shortcut1d.diagnosis.cases import cases_of
+from shortcut1d.diagnosis.inputs import cases_of
 from shortcut1d.diagnosis.measures import (
-    fidelity_of,
-    index_of_cases,
-    of_cases,
-    portrait_of,
-    responses,
+    index_measures,
+    measures_of_cases,
+    novelty_measures,
+    portrait_measures,
     subspace_of,
 )
+from shortcut1d.diagnosis.outputs import output_in_batches
 from shortcut1d.diagnosis.report import Report
 
 
@@ -52,17 +51,17 @@ def diagnose(
         degradation: a family (with `sample`, `apply` and `unseen`), or degraded samples, each of
             the clean one in the same place.
         unseen_content: content it was not trained on: a family, a pair `(clean, degraded)` of
-            arrays under the degradation that it was trained on, clean samples (given layers of the
-            seen ones), or a dictionary of these by name. By default the family's held-out twin.
-        unseen_degradation: likewise a family, a pair of arrays with content it was trained on, or a
+            arrays under the degradation it was trained on, clean samples (they get residuals of
+            the seen ones), or a dictionary of these by name. By default the family's held-out twin.
+        unseen_degradation: a family, a pair of arrays with content it was trained on, or a
             dictionary. By default the family's held-out twin; for arrays, white noise as strong as
-            the layer.
+            the residual.
         samples: to draw of families; of arrays as many are used as there are, at most so many.
         batch: samples given to the denoiser at once.
         probes: white directions an input, for the novelty response.
         bands: frequency bands for the gains.
-        portraits: inputs at which the Jacobian is looked at; 0 for none.
-        threshold: where a layer counts as there, for `E_R` and `E_B`; in the samples' unit.
+        portraits: inputs at which the Jacobian is taken; 0 for none.
+        threshold: where a residual counts as there, for `E_R` and `E_B`; in the samples' unit.
         pictures: samples are pictures with values in [0, 1]. Content is then measured from mid-grey
             (from black, a picture's mean brightness would hide everything else), and PSNR and SSIM
             come on top.
@@ -89,36 +88,38 @@ def diagnose(
     cases, notes = cases_of(content, degradation, unseen_content, unseen_degradation, samples, key)
     total = len(members) * sum(-(-len(case.degraded) // batch) for case in cases)
     done = itertools.count(1)
-    answers = [
-        [answer(member, case, batch, lambda: progress(next(done), total)) for case in cases]
+    outputs = [
+        [
+            output_in_batches(member, case, batch, lambda: progress(next(done), total))
+            for case in cases
+        ]
         for member in members
     ]
     silence = MID_GREY if pictures else 0.0
-    about = [case.about(silence) for case in cases]
-    outputs = [[output - silence for output in of_member] for of_member in answers]
+    shifted = [case.relative_to(silence) for case in cases]
+    outputs_shifted = [[output - silence for output in of_network] for of_network in outputs]
     seen = cases[0]
-    basis = subspace_of(about[0].clean)
-    measures = of_cases(about, outputs, basis, threshold)
-    if pictures:
-        measures = fidelity_of(cases, answers) + measures
-    index, summary = index_of_cases(about, outputs)
-    novelty = responses(members, seen.degraded, about, probes, batch, key)
+    basis = subspace_of(shifted[0].clean)
+    measures = measures_of_cases(cases, outputs, basis, threshold, pictures=pictures)
+    index, summary = index_measures(shifted, outputs_shifted)
+    novelty = novelty_measures(members, seen.degraded, shifted, probes, batch, key)
     edges = np.linspace(0.5, max(seen.clean.shape[1:-1]) / 2 + 0.5, bands + 1)
     gains = {
-        case.name: decoupled.band_gains(outputs[0][n], case.clean, case.degraded, edges)
-        for n, case in enumerate(about)
+        case.name: decoupled.band_gains(outputs_shifted[0][n], case.clean, case.degraded, edges)
+        for n, case in enumerate(shifted)
     }
-    looked_at = seen.degraded[:portraits]
-    picture, aligned, note = portrait_of(members[0], looked_at, about[0], basis, batch, key)
+    portrait, of_portrait, more_notes = portrait_measures(
+        members[0], seen.degraded[:portraits], shifted[0], basis, batch, key
+    )
     return Report(
-        index,
-        summary + novelty + aligned + measures,
-        edges,
-        gains,
-        picture,
-        cases,
-        answers[0],
-        len(members),
-        len(seen.clean),
-        notes + note,
+        index=index,
+        measures=summary + novelty + of_portrait + measures,
+        edges=edges,
+        bands=gains,
+        portrait=portrait,
+        cases=cases,
+        outputs=outputs[0],
+        networks=len(members),
+        samples=len(seen.clean),
+        notes=notes + more_notes,
     )

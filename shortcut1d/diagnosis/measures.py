@@ -1,7 +1,7 @@
 """Every measure of the analysis as a line with its interval and how to read it."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -12,12 +12,13 @@ from jaxtyping import Float, PRNGKeyArray
 from shortcut1d import errors
 from shortcut1d.analysis import decoupled, oracles, transfer
 from shortcut1d.analysis.denoiser import Denoiser
-from shortcut1d.analysis.fidelity import TAPS, psnr, ssim
+from shortcut1d.analysis.fidelity import MID_GREY
 from shortcut1d.analysis.intervals import Interval, nested_bootstrap
+from shortcut1d.analysis.measures import measures_of
 from shortcut1d.analysis.portrait import WHOLE, Portrait, portrait
 from shortcut1d.analysis.products import Differentiable, products_of, traceable
-from shortcut1d.diagnosis.answers import while_
-from shortcut1d.diagnosis.cases import CONTENT, DEGRADATION, SEEN, Case
+from shortcut1d.diagnosis.inputs import CONTENT, DEGRADATION, SEEN, Case
+from shortcut1d.diagnosis.outputs import errors_as
 
 ENERGY = 0.99  # of a family's samples that its subspace must hold
 MEANING = {
@@ -28,15 +29,15 @@ MEANING = {
     "removed from seen": "share of seen degradation that is taken away",
     "rho": "0 blocks what it does not know, 1 passes it",
     "nmse": "0 perfect, 1 as bad as silence",
-    "left over": "of the degradation: 0 all removed, 1 as bad as doing nothing",
-    "content gain": "1 is right",
-    "degradation gain": "0 is right: leakage",
+    "relative_error": "of the degradation: 0 all removed, 1 as bad as doing nothing",
+    "content_gain": "1 is right",
+    "degradation_gain": "0 is right: leakage",
     "unexplained": "share of the output that is neither",
     "hallucination": "share of the output made up of training content",
-    "E_R": "error where the degradation is",
-    "E_B": "error where it is not",
-    "PSNR": "dB, the higher the better",
-    "SSIM": "1 is the clean picture",
+    "e_r": "error where the degradation is",
+    "e_b": "error where it is not",
+    "psnr": "dB, the higher the better",
+    "ssim": "1 is the clean picture",
     "dimensions": "directions kept, of as many as a sample has values",
     "symmetry": "1 a symmetric Jacobian",
     "passes": "share of the subspace passed on",
@@ -46,7 +47,13 @@ MEANING = {
 
 
 class Measure(NamedTuple):
-    """A line of a report. test: what it was measured on, or "all". meaning: how to read it."""
+    """A line of a report.
+
+    measure: its name.
+    test: what it was measured on, or "all".
+    interval: its value and 95% interval.
+    meaning: how to read it.
+    """
 
     measure: str
     test: str
@@ -54,33 +61,33 @@ class Measure(NamedTuple):
     meaning: str
 
 
-def index_of_cases(
-    cases: list[Case], answers: list[list[np.ndarray]]
+def index_measures(
+    cases: list[Case], outputs: list[list[np.ndarray]]
 ) -> tuple[transfer.Index, list[Measure]]:
     """Kept content, removed degradation and what follows from them, over all unseen cases."""
 
-    def left(role: str) -> list[np.ndarray]:
+    def errors_left(role: str) -> list[np.ndarray]:
         """Relative errors of each test of a role, `(networks, samples)`."""
         made = []
         for n, case in enumerate(cases):
             if case.role == role:
                 rows = [
-                    transfer.nmse(outputs[n], case.clean)
+                    transfer.nmse(of_network[n], case.clean)
                     if role == CONTENT
-                    else transfer.relative_error(outputs[n], case.clean, case.degraded)
-                    for outputs in answers
+                    else transfer.relative_error(of_network[n], case.clean, case.degraded)
+                    for of_network in outputs
                 ]
                 made.append(np.asarray(rows, np.float64))
         return made
 
     def score(parts: list[np.ndarray]) -> Interval:
         if not parts:
-            return Interval(np.nan, np.nan, np.nan, len(answers))
+            return Interval(np.nan, np.nan, np.nan, len(outputs))
         return nested_bootstrap(parts, _clipped)
 
-    contents, degradations, seen = left(CONTENT), left(DEGRADATION), left(SEEN)
+    contents, degradations, seen = errors_left(CONTENT), errors_left(DEGRADATION), errors_left(SEEN)
     kept, removed, known = score(contents), score(degradations), score(seen)
-    both = Interval(np.nan, np.nan, np.nan, len(answers))
+    both = Interval(np.nan, np.nan, np.nan, len(outputs))
     half = both
     if contents and degradations:
         count, columns = len(contents), contents + degradations
@@ -101,73 +108,69 @@ def index_of_cases(
     ]
 
 
-def of_cases(
-    cases: list[Case], answers: list[list[np.ndarray]], basis: np.ndarray, threshold: float
+def measures_of_cases(
+    cases: list[Case],
+    outputs: list[list[np.ndarray]],
+    basis: np.ndarray,
+    threshold: float,
+    *,
+    pictures: bool,
 ) -> list[Measure]:
-    """The measures of each case on its own.
+    """The measures of each case on its own; of pictures, PSNR and SSIM first.
 
     Args:
         cases: what the networks were given.
-        answers: outputs, by network and case.
+        outputs: by network and case.
         basis: of the training content.
-        threshold: see `decoupled_errors`.
+        threshold: see `measures_of`.
+        pictures: see `measures_of`.
     """
-    lines = []
-    for n, case in enumerate(cases):
-        columns: dict[str, list[np.ndarray]] = {}
-        for outputs in answers:
-            gains = decoupled.component_gains(outputs[n], case.clean, case.degraded)
-            on, off = decoupled.decoupled_errors(
-                outputs[n], case.clean, case.degraded, threshold=threshold
+    silence = MID_GREY if pictures else 0.0
+    quality, lines = [], []
+    for number, case in enumerate(cases):
+        columns: dict[str, list[Any]] = {}
+        for of_network in outputs:
+            found = measures_of(
+                of_network[number], case.clean, case.degraded,
+                pictures=pictures, threshold=threshold,
+            )  # fmt: skip
+            output, clean, degraded = (
+                part - silence for part in (of_network[number], case.clean, case.degraded)
             )
-            for name, values in {
-                "nmse": transfer.nmse(outputs[n], case.clean),
-                "left over": transfer.relative_error(outputs[n], case.clean, case.degraded),
-                "content gain": gains.content,
-                "degradation gain": gains.degradation,
-                "unexplained": gains.unexplained,
-                "hallucination": decoupled.hallucination(
-                    outputs[n], case.clean, case.degraded, basis
-                ),
-                "E_R": on**2,
-                "E_B": off**2,
-            }.items():
-                columns.setdefault(name, []).append(np.asarray(values, np.float64))
-        for name, seeds in columns.items():
-            stacked = np.stack(seeds)
-            known = ~np.isnan(stacked).any(axis=0)  # a sample without the layer says nothing of it
-            root = name in ("E_R", "E_B")
-            interval = (
-                nested_bootstrap(stacked[:, known], _root_mean if root else _mean)
-                if known.sum() > 1
-                else Interval(np.nan, np.nan, np.nan, len(stacked))
-            )
-            lines.append(Measure(name, case.name, interval, MEANING[name]))
-    return lines
+            found["hallucination"] = decoupled.hallucination(output, clean, degraded, basis)
+            for name, values in found.items():
+                columns.setdefault(name, []).append(values)
+        for name in ("psnr", "ssim") if pictures else ():
+            if name in columns:
+                of_input = measures_of(case.degraded, case.clean, case.degraded, pictures=True)
+                quality += [
+                    _line(name, case.name, columns.pop(name)),
+                    _line(f"{name} of the input", case.name, [of_input[name]], MEANING[name]),
+                ]
+        lines += [_line(name, case.name, columns[name]) for name in PER_CASE]
+    return quality + lines
 
 
-def fidelity_of(cases: list[Case], answers: list[list[np.ndarray]]) -> list[Measure]:
-    """PSNR and SSIM of each case, whose samples are pictures; of the input as well.
-
-    Pictures smaller than the window of SSIM have none.
-    """
-    scores: dict[str, Callable[..., Any]] = {"PSNR": psnr}
-    if min(cases[0].clean.shape[1:-1]) >= TAPS:
-        scores["SSIM"] = ssim
-    lines = []
-    for n, case in enumerate(cases):
-        for word, score in scores.items():
-            for name, given in (
-                (word, [outputs[n] for outputs in answers]),
-                (f"{word} of the input", [case.degraded]),
-            ):
-                found = [np.asarray(score(each, case.clean), np.float64) for each in given]
-                interval = nested_bootstrap(np.stack(found), _mean)
-                lines.append(Measure(name, case.name, interval, MEANING[word]))
-    return lines
+PER_CASE = (
+    "nmse", "relative_error", "content_gain", "degradation_gain", "unexplained", "hallucination",
+    "e_r", "e_b",
+)  # fmt: skip
 
 
-def responses(
+def _line(name: str, test: str, networks: list[Any], meaning: str = "") -> Measure:
+    """A measure of some networks, one value a sample each."""
+    root = name in ("e_r", "e_b")
+    rows = np.stack([np.asarray(each**2 if root else each, np.float64) for each in networks])
+    known = ~np.isnan(rows).any(axis=0)  # a sample without the residual says nothing of it
+    interval = (
+        nested_bootstrap(rows[:, known], _root_mean if root else _mean)
+        if known.sum() > 1
+        else Interval(np.nan, np.nan, np.nan, len(rows))
+    )
+    return Measure(name, test, interval, meaning or MEANING[name])
+
+
+def novelty_measures(
     members: Sequence[Denoiser],
     inputs: np.ndarray,
     cases: list[Case],
@@ -210,14 +213,14 @@ def _inner(
     parts = []
     for first in range(0, len(inputs), batch):
         part = slice(first, first + batch)
-        with while_("a point beside the seen inputs"):
+        with errors_as("a point beside the seen inputs"):
             moved = products_of(member, inputs[part]).jvp_all(directions[:, part])
         products = directions[:, part] * np.asarray(moved, np.float64)
         parts.append(products.reshape(*products.shape[:2], -1).sum(axis=2))
     return np.concatenate(parts, axis=1)
 
 
-def portrait_of(
+def portrait_measures(
     member: Denoiser,
     inputs: np.ndarray,
     seen: Case,
@@ -246,7 +249,7 @@ def portrait_of(
                 subspaces[name] = oracles.complement(*known)
     elif not (isinstance(member, Differentiable) or traceable(member, inputs)):
         return None, [], [f"no Jacobian portrait: {size} values a sample and no exact products"]
-    with while_("a point beside the seen inputs"):
+    with errors_as("a point beside the seen inputs"):
         pictures = [
             portrait(member, inputs[first : first + batch], key, subspaces)
             for first in range(0, len(inputs), batch)

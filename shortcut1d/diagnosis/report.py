@@ -13,7 +13,7 @@ from shortcut1d import errors, plotting
 from shortcut1d.analysis import decoupled, transfer
 from shortcut1d.analysis.intervals import Interval
 from shortcut1d.analysis.portrait import Portrait
-from shortcut1d.diagnosis.cases import Case
+from shortcut1d.diagnosis.inputs import Case
 from shortcut1d.diagnosis.measures import Measure
 
 COLORS = [
@@ -21,14 +21,19 @@ COLORS = [
 ]  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """What a denoiser learnt.
 
-    index: kept, removed, `phi`, generality and verdict. measures: every number with its interval.
-    bands: frequency edges and, by test, gains of content and layer in each band. portrait: of the
-    first network, None where it could not be had. cases, outputs: what it was shown, and the first
-    network's answers. networks, samples: how many of each the intervals rest on.
+    index: kept, removed, `phi`, generality and verdict.
+    measures: every number with its interval.
+    edges: of the frequency bands, cycles per window.
+    bands: by test, gains of content and residual in each band.
+    portrait: of the first network; None where it could not be had.
+    cases: what the networks were tested on.
+    outputs: of the first network, by case.
+    networks, samples: how many of each the intervals rest on.
+    notes: what the reader should know.
     """
 
     index: transfer.Index
@@ -115,7 +120,7 @@ class Report:
 
 BANDS, VALUES, SHOWN = "gains by band: ", "singular values", "shown: "  # keys of a figure's arrays
 MAX_SHOWN = 6
-MAX_PARALLEL = 4  # waveforms in a row
+MAX_WAVEFORMS = 4  # waveforms in a row
 
 
 def sentence(table: pd.DataFrame) -> str:
@@ -151,7 +156,7 @@ def draw(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
 
     Args:
         table: of `Report.to_frame`.
-        arrays: of `Report.arrays`: frequency edges of the bands; gains of content and layer by
+        arrays: of `Report.arrays`: frequency edges of the bands; gains of content and residual by
             test and band; singular values of the Jacobian, if there are any; by test a sample's
             input, target and output.
     """
@@ -178,7 +183,7 @@ def draw(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
             bands.plot(centres, leaked, color=color, linestyle="--")
         bands.set_ylim(-0.25, 1.25)
         bands.set_xlabel("frequency (cycles per window)")
-        bands.set_ylabel("gain (solid content, dashed layer)")
+        bands.set_ylabel("gain (solid content, dashed residual)")
         bands.legend(fontsize=6, loc="best")
         for axes in values:
             for row in arrays[VALUES]:
@@ -188,7 +193,7 @@ def draw(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
         if rank > 1:
             plotting.pictures(below, [(name, _flat(parts)) for name, parts in shown.items()])
             return figure
-        panels = below.subplots(1, min(len(shown), MAX_PARALLEL), squeeze=False)[0]
+        panels = below.subplots(1, min(len(shown), MAX_WAVEFORMS), squeeze=False)[0]
         for axes, (name, parts) in zip(panels, shown.items()):
             axes.set_title(name, fontsize=7)
             degraded, clean, output = parts[..., 0]

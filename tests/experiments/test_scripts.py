@@ -149,7 +149,7 @@ def test_a_network_in_a_file_is_diagnosed_on_a_user_s_pictures(rainy, command):
     assert complaints.count("\n") == 1
     assert "rain-00.png: not a PNG or JPEG picture; left out" in complaints
     table = pd.read_csv(rainy / "out" / "diagnose_images.csv").set_index(["measure", "test"])
-    assert table.loc[("content gain", "seen"), "value"] == pytest.approx(0.9, abs=1e-5)
+    assert table.loc[("content_gain", "seen"), "value"] == pytest.approx(0.9, abs=1e-5)
     assert table.loc[("rho", "seen"), "value"] == pytest.approx(0.9, abs=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""What a denoiser is given to be diagnosed: samples of content and degradation, seen and unseen."""
+"""What a denoiser is tested on: samples of content and degradation, seen and unseen."""
 
 import functools
 from collections.abc import Mapping
@@ -15,15 +15,20 @@ SEEN, CONTENT, DEGRADATION = "seen", "unseen content", "unseen degradation"
 
 
 class Case(NamedTuple):
-    """What the denoiser is given: samples of one kind. role: SEEN, CONTENT or DEGRADATION."""
+    """Samples of one kind that the denoiser is tested on.
+
+    role: SEEN, CONTENT or DEGRADATION.
+    name: of the test.
+    clean, degraded: `(samples, *space, channels)`.
+    """
 
     role: str
     name: str
     clean: np.ndarray
     degraded: np.ndarray
 
-    def about(self, silence: float) -> "Case":
-        """The samples as they differ from silence."""
+    def relative_to(self, silence: float) -> "Case":
+        """The samples less the value of silence."""
         return self._replace(clean=self.clean - silence, degraded=self.degraded - silence)
 
 
@@ -38,13 +43,13 @@ def cases_of(
     samples: int,
     key: PRNGKeyArray,
 ) -> tuple[list[Case], list[str]]:
-    """The seen case first, then the unseen ones; and what the reader of a report should know.
+    """The seen case, the unseen ones; and notes for the reader of the report.
 
     Args:
-        content: see `diagnose`, as for the others.
-        degradation: likewise.
-        unseen_content: likewise.
-        unseen_degradation: likewise.
+        content: see `diagnose`.
+        degradation: see `diagnose`.
+        unseen_content: see `diagnose`.
+        unseen_degradation: see `diagnose`.
         samples: at most so many a case.
         key: of all that is drawn.
 
@@ -64,7 +69,9 @@ def cases_of(
             unseen_degradation = degradation.unseen()
         else:
             unseen_degradation = {"white noise": draws.noise_like(seen)}
-            notes.append("unseen degradation: white noise as strong as the layer, none being given")
+            notes.append(
+                "unseen degradation: white noise as strong as the residual, none being given"
+            )
     cases = [Case(SEEN, SEEN, *seen)]
     for name, given in _named(CONTENT, unseen_content).items():
         if hasattr(given, "sample") or not _is_pair(given):
@@ -104,20 +111,20 @@ class _Draws:
         return _sample(family, self.next_key(), self.samples)
 
     def degrade(self, clean: np.ndarray, degradation: Any, seen: Pair) -> Pair:
-        """Clean samples under a family, or under the layers of the seen ones."""
+        """Clean samples under a family, or with the residuals of the seen ones."""
         if hasattr(degradation, "sample"):
             realisation = _sample(degradation, self.next_key(), len(clean))
             try:
                 return clean, np.asarray(degradation.apply(clean, realisation))
             except (TypeError, ValueError):
                 return clean, realisation  # of another size; `_check` says which
-        layer = seen[1] - seen[0]
-        if clean.shape[1:] != layer.shape[1:]:
-            return clean, clean  # likewise
-        return clean, clean + layer[np.arange(len(clean)) % len(layer)]
+        residual = seen[1] - seen[0]
+        if clean.shape[1:] != residual.shape[1:]:
+            return clean, clean  # `_check` says so
+        return clean, clean + residual[np.arange(len(clean)) % len(residual)]
 
     def noise_like(self, seen: Pair) -> Pair:
-        """The seen content in white noise as strong as its layer."""
+        """The seen content in white noise as strong as its residual."""
         noise = np.asarray(jax.random.normal(self.next_key(), seen[0].shape))
         return seen[0], seen[0] + np.sqrt(np.mean((seen[1] - seen[0]) ** 2)) * noise
 

@@ -1,4 +1,4 @@
-"""A foreign denoiser's answers, in batches; whatever it does wrong is said of a sample."""
+"""The outputs of somebody's denoiser, in batches. An error names the sample it comes from."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -7,10 +7,10 @@ import numpy as np
 
 from shortcut1d import errors
 from shortcut1d.analysis.denoiser import Denoiser
-from shortcut1d.diagnosis.cases import Case
+from shortcut1d.diagnosis.inputs import Case
 
 
-def answer(
+def output_in_batches(
     member: Denoiser, case: Case, batch: int, progress: Callable[[], None] = lambda: None
 ) -> np.ndarray:
     """The denoiser's output, in batches; progress is called after each."""
@@ -37,8 +37,8 @@ def answer(
 
 
 @contextlib.contextmanager
-def while_(doing: str) -> Iterator[None]:
-    """Whatever a foreign denoiser raises, as one line that says what it was asked for."""
+def errors_as(doing: str) -> Iterator[None]:
+    """Report whatever a denoiser raises in one line that says what it was doing."""
     try:
         yield
     except errors.Shortcut1dError as error:

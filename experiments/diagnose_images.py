@@ -9,7 +9,7 @@ import sys
 
 from scipy.ndimage import median_filter
 
-from shortcut1d.cli import Config, claims, diagnosed, plot
+from shortcut1d.cli import Config, claims, plot, report_on, result_of
 from shortcut1d.diagnosis.adapters import from_function
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.training.sweep import Session
@@ -18,7 +18,7 @@ from shortcut1d.training.sweep import Session
 def run(config: Config, session: Session) -> Result:
     """Diagnose the filter."""
     median = functools.partial(median_filter, size=3, mode="mirror")
-    return diagnosed(config, session, from_function(median))
+    return result_of(report_on(config, session, from_function(median)))
 
 
 experiment = Experiment(

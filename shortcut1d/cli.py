@@ -25,7 +25,7 @@ from shortcut1d import errors
 from shortcut1d.analysis.denoiser import Denoiser
 from shortcut1d.analysis.transfer import HALF
 from shortcut1d.data import image_degradations, images, pictures
-from shortcut1d.diagnosis import diagnose
+from shortcut1d.diagnosis import Report, diagnose
 from shortcut1d.diagnosis.adapters import load
 from shortcut1d.diagnosis.report import draw, interval_of
 from shortcut1d.harness import driver
@@ -107,15 +107,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(config: Config, session: Session) -> Result:
-    """Load the network, read the pictures, diagnose."""
+    """Load the network, read the pictures, diagnose, print the report."""
     for name in ("model", "clean"):
         if getattr(config, name) is None:
             raise errors.InvalidInput(f"{name}: is missing (shortcut1d diagnose --help)")
-    return diagnosed(config, session, load(str(config.model)))
+    report = report_on(config, session, load(str(config.model)))
+    print(report)
+    return result_of(report)
 
 
-def diagnosed(config: Config, session: Session, denoiser: Denoiser) -> Result:
-    """The report on a denoiser of pictures, as a table and arrays to draw."""
+def report_on(config: Config, session: Session, denoiser: Denoiser) -> Report:
+    """The report on a denoiser of pictures."""
     kwargs: Any = {"size": config.size, "channels": config.channels}
     seen, new, other = (config.read(prefix) for prefix in PAIRS)
     content: Any = images.photographs(**kwargs) if seen is None else seen[0]
@@ -125,7 +127,7 @@ def diagnosed(config: Config, session: Session, denoiser: Denoiser) -> Result:
         "other rain": image_degradations.other_rain(**kwargs),
         "Gaussian noise": image_degradations.sensor_noise("gaussian", **kwargs),
     }
-    report = diagnose(
+    return diagnose(
         denoiser,
         content,
         degradation,
@@ -136,8 +138,10 @@ def diagnosed(config: Config, session: Session, denoiser: Denoiser) -> Result:
         pictures=True,
         progress=lambda done, total: session.progress(ProgressReport(done, total, 0)),
     )
-    for note in report.notes:
-        warn(f"note: {note}")
+
+
+def result_of(report: Report) -> Result:
+    """The report as a table, and arrays to draw."""
     return Result(report.to_frame(), report.arrays())
 
 

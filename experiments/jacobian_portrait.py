@@ -81,8 +81,8 @@ def run(config: Config, session: Session) -> Result:
             for name, value in measures.items()
         ]
         if cell.seed == 0:
-            arrays[f"{kind}, kept"] = np.asarray(kept.kept[0, :VECTORS, :, 0])
-            arrays[f"{kind}, blocked"] = np.asarray(blocked.kept[0, :VECTORS, :, 0])
+            arrays[f"{kind}, kept"] = np.asarray(kept.right_vectors[0, :VECTORS, :, 0])
+            arrays[f"{kind}, blocked"] = np.asarray(blocked.right_vectors[0, :VECTORS, :, 0])
             arrays[f"{kind}, layer"] = np.asarray(degraded - clean)[0, :, 0]
     return Result(pd.DataFrame(rows), arrays)
 

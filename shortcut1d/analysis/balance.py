@@ -71,8 +71,8 @@ def balance(
 
     Args:
         content: the clean training samples, in random order: the first so many are to be kept.
-        degradation: layers, `y - c`, of the degradation as it is.
-        wider: layers of other ranges of it that could be trained on, by name, the least wide first.
+        degradation: residuals, `y - c`, of the degradation as it is.
+        wider: residuals of wider ranges of it to train on, by name, the least wide first.
         key: of the probes.
 
     Raises:
@@ -81,18 +81,19 @@ def balance(
     finite("content", content)
     key = key_or_zero(key)
     if not isinstance(wider, Mapping | None):
-        raise errors.refuse("wider", wider, "layers by name")
-    layers = {"degradation": degradation, **{f"wider {n!r}": s for n, s in (wider or {}).items()}}
-    for name, samples in layers.items():
+        raise errors.refuse("wider", wider, "residuals by name")
+    residuals = {f"wider {name!r}": samples for name, samples in (wider or {}).items()}
+    residuals = {"degradation": degradation} | residuals
+    for name, samples in residuals.items():
         finite(name, samples)
         if np.shape(samples)[1:] != np.shape(content)[1:]:
             raise errors.refuse(name, np.shape(samples), f"samples of {np.shape(content)[1:]}")
-    of_layer = denoising_cost(degradation, key)
+    of_residual = denoising_cost(degradation, key)
     contents = len(content)
     of_all = denoising_cost(content, key)
     by_count, by_name = {contents: of_all}, {}
     keep, widen = contents, None
-    if of_layer < of_all:
+    if of_residual < of_all:
         counts = [2**n for n in range(contents.bit_length()) if 2**n < contents]
 
         def cost_of(count: int) -> float:
@@ -106,4 +107,4 @@ def balance(
             if by_name[name] >= of_all:
                 widen = name
                 break
-    return Advice(keep, contents, widen, of_all, of_layer, by_count, by_name)
+    return Advice(keep, contents, widen, of_all, of_residual, by_count, by_name)

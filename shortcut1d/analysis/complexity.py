@@ -1,7 +1,7 @@
 """How hard is a family, before any denoiser is trained; and which component one will fit.
 
-Measures of samples alone, the same for content and layer. The paper's rule, that a network fits the
-simpler of the two, becomes `predict`.
+Measures of samples alone, the same for content and residual. The paper's rule, that a network fits
+the simpler of the two, becomes `predict`.
 """
 
 import itertools
@@ -32,7 +32,7 @@ def effective_dimension(samples: Samples) -> float:
     taken off: a constant is a pattern like any other.
 
     Args:
-        samples: draws of content or layer.
+        samples: draws of content or residual.
 
     Returns:
         from 1 up to the size of a sample.
@@ -66,7 +66,7 @@ def description_length(samples: Samples, levels: int = 32) -> float:
     gets); a compressor sees repetition and an uneven histogram, and little else.
 
     Args:
-        samples: draws of content or layer.
+        samples: draws of content or residual.
         levels: of the quantiser.
     """
     flat = _checked(samples)
@@ -151,7 +151,7 @@ def denoising_cost(samples: Samples, key: PRNGKeyArray | None = None) -> float:
     what a denoiser sees, locally and wherever it stands. Few different samples cost little.
 
     Args:
-        samples: draws of content or layer.
+        samples: draws of content or residual.
         key: of the probe's weights, and of its batches.
 
     Returns:
@@ -257,7 +257,7 @@ def predict(
 
     Args:
         content: clean samples, `(n, *space, channels)`, or a family to draw them from.
-        degradation: layers, `y - c`, or a family, whose layer on the content is taken.
+        degradation: residuals, `y - c`, or a family, whose residual on the content is taken.
         measure: a key of `MEASURES`; the default told best on the phase diagram.
         samples: to draw of a family. Give arrays of equal length: some measures depend on it.
 
@@ -267,10 +267,10 @@ def predict(
     errors.choice("measure", measure, MEASURES)
     errors.integer("samples", samples, low=64)
     clean = _drawn(content, samples, 0)
-    layer = _drawn(degradation, samples, 1)
+    residual = _drawn(degradation, samples, 1)
     if hasattr(degradation, "apply"):  # what it adds: of a mask or a kernel, not that itself
-        layer = np.asarray(degradation.apply(clean, layer[: len(clean)])) - clean
-    of_content, of_degradation = MEASURES[measure](clean), MEASURES[measure](layer)
+        residual = np.asarray(degradation.apply(clean, residual[: len(clean)])) - clean
+    of_content, of_degradation = MEASURES[measure](clean), MEASURES[measure](residual)
     balance = math.log2(max(of_degradation, 1e-12) / max(of_content, 1e-12))
     component = "content" if balance > 0 else "degradation"
     return Prediction(component, balance, of_content, of_degradation, measure)

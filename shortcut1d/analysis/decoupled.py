@@ -15,7 +15,7 @@ FAINT = 1e-3  # of its energy: what a component has less of in a band is not loo
 
 
 class Gains(NamedTuple):
-    """Least squares of the output on content and layer, `out = a c + b d + e`.
+    """Least squares of the output on content and residual, `out = a c + b d + e`.
 
     content: `a`. degradation: `b`, the leakage. unexplained: `|e|^2 / |out|^2`. One a sample.
     """
@@ -26,9 +26,9 @@ class Gains(NamedTuple):
 
 
 def component_gains(output: Samples, content: Samples, degraded: Samples) -> Gains:
-    """How much of the content and of the layer `d = y - c` is in the output.
+    """How much of the content and of the residual `d = y - c` is in the output.
 
-    (1, 0) is perfect, (1, 1) does nothing. A silent content or layer has a gain of 0, and an
+    (1, 0) is perfect, (1, 1) does nothing. A silent content or residual has a gain of 0, and an
     output of silence is explained.
 
     Args:
@@ -41,13 +41,13 @@ def component_gains(output: Samples, content: Samples, degraded: Samples) -> Gai
     """
     out, c, y = comparable(output=output, content=content, degraded=degraded)
     d = y - c
-    of_content, of_layer = _least_squares(
+    of_content, of_residual = _least_squares(
         per_sample(c * c), per_sample(c * d), per_sample(d * d), per_sample(out * c),
         per_sample(out * d),
     )  # fmt: skip
-    rest = _unexplained(out, c, d, of_content, of_layer)
+    rest = _unexplained(out, c, d, of_content, of_residual)
     power = _heard(per_sample(out**2), per_sample(y**2))
-    return Gains(of_content, of_layer, _ratio(per_sample(rest**2), power))
+    return Gains(of_content, of_residual, _ratio(per_sample(rest**2), power))
 
 
 def band_gains(
@@ -109,7 +109,7 @@ def band_gains(
 def hallucination(
     output: Samples, content: Samples, degraded: Samples, basis: Float[Array | np.ndarray, "..."]
 ) -> Float[Array, " batch"]:
-    """Share of the output that is neither content nor layer, but lies in what was trained on.
+    """Share of the output that is neither content nor residual, but lies in what was trained on.
 
     The energy of `e` of `component_gains` within the span of the training content, over the energy
     of the output; in [0, 1].
@@ -200,7 +200,7 @@ def _checked_basis(basis: Any, samples: Array) -> Float[Array, "size rank"]:
 
 
 def _least_squares(cc: Array, cd: Array, dd: Array, oc: Array, od: Array) -> tuple[Array, Array]:
-    """Gains of content and layer from inner products; parallel components are guarded."""
+    """Gains of content and residual from inner products; parallel components are guarded."""
     parallel = cc * dd - cd**2 <= 1e-6 * cc * dd
     determinant = jnp.where(parallel, 1.0, cc * dd - cd**2)
     alone_c = oc / jnp.where(cc > 0, cc, 1.0)
@@ -209,9 +209,9 @@ def _least_squares(cc: Array, cd: Array, dd: Array, oc: Array, od: Array) -> tup
     return of_content, jnp.where(parallel, alone_d, (cc * od - cd * oc) / determinant)
 
 
-def _unexplained(out: Array, c: Array, d: Array, of_content: Array, of_layer: Array) -> Array:
+def _unexplained(out: Array, c: Array, d: Array, of_content: Array, of_residual: Array) -> Array:
     shape = (-1,) + (1,) * (out.ndim - 1)
-    return out - of_content.reshape(shape) * c - of_layer.reshape(shape) * d
+    return out - of_content.reshape(shape) * c - of_residual.reshape(shape) * d
 
 
 def _ratio(part: Array, whole: Array) -> Array:

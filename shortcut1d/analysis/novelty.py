@@ -44,7 +44,7 @@ def novelty_response(
         denoiser: any callable on arrays.
         inputs: degraded samples like those it was trained on.
         key: for the white directions.
-        directions: what counts as novel, one for each input: an unseen content or layer.
+        directions: what counts as novel, one for each input: an unseen content or residual.
             By default white (random signs), `probes` of them at each input.
         probes: white directions an input.
         method: how the Jacobian is had; see `products_of`.

@@ -80,20 +80,20 @@ def complement(*bases: Float[np.ndarray, "size _"]) -> Float[np.ndarray, "size r
 
 
 def wiener(
-    content: Float[np.ndarray, "*space channels"], layer: Float[np.ndarray, "*space channels"]
+    content: Float[np.ndarray, "*space channels"], residual: Float[np.ndarray, "*space channels"]
 ) -> JaxDenoiser:
-    """The best denoiser of a stationary Gaussian content under a stationary Gaussian layer.
+    """The best denoiser of a stationary Gaussian content under a stationary Gaussian residual.
 
     It multiplies each frequency by `S_c / (S_c + S_d)` (Wiener 1949). Periodic, channel by channel.
 
     Args:
         content: power spectrum over the frequencies of `jnp.fft.fftn`, as `power_spectrum` gives.
-        layer: likewise.
+        residual: power spectrum, as for the content.
 
     Raises:
         InvalidInput: spectra of two shapes, or negative power.
     """
-    gain = jnp.asarray(_wiener_gain(content, layer), jnp.float32)
+    gain = jnp.asarray(_wiener_gain(content, residual), jnp.float32)
 
     def denoise(x: Samples) -> Samples:
         axes = tuple(range(1, x.ndim - 1))
@@ -103,10 +103,10 @@ def wiener(
 
 
 def wiener_risk(
-    content: Float[np.ndarray, "*space channels"], layer: Float[np.ndarray, "*space channels"]
+    content: Float[np.ndarray, "*space channels"], residual: Float[np.ndarray, "*space channels"]
 ) -> float:
     """Mean square error of `wiener`, the least that any denoiser of these families can have."""
-    return float(np.sum(_wiener_gain(content, layer) * np.asarray(layer, np.float64)))
+    return float(np.sum(_wiener_gain(content, residual) * np.asarray(residual, np.float64)))
 
 
 def power_spectrum(samples: Samples) -> Float[np.ndarray, "*space channels"]:
@@ -165,8 +165,8 @@ def _checked_basis(name: str, basis: Any) -> Float[np.ndarray, "size rank"]:
     return checked
 
 
-def _wiener_gain(content: np.ndarray, layer: np.ndarray) -> np.ndarray:
-    wanted, unwanted = errors.numbers("content", content), errors.numbers("layer", layer)
+def _wiener_gain(content: np.ndarray, residual: np.ndarray) -> np.ndarray:
+    wanted, unwanted = errors.numbers("content", content), errors.numbers("residual", residual)
     if not np.all(np.isfinite(wanted)) or not np.all(np.isfinite(unwanted)):
         raise errors.refuse("spectra", "NaN or infinity", "finite powers")
     if wanted.shape != unwanted.shape:

@@ -26,18 +26,21 @@ Basis = Float[Array | np.ndarray, "size _"]
 class Portrait(NamedTuple):
     """A denoiser's Jacobian `J` at each input.
 
-    values: leading singular values, largest first. kept: right singular vectors, the patterns of
-    the input that `J` passes on. shown: left singular vectors, what each of them comes out as.
-    trace: `tr J`, the degrees of freedom. dimensions: `sum of squared singular values`, the
-    effective dimension of what is kept (Mohan et al. 2020, section 5). symmetry: `tr(J J) / |J|^2`,
-    1 for a symmetric Jacobian, -1 for an antisymmetric one. passed: by subspace, `tr(B^T J B) / r`,
-    the share of it that is passed on. aligned: by subspace, how like the projector on it `J` is,
-    see `alignment`. blocked: likewise how like it `I - J` is, what the denoiser takes away.
+    values: leading singular values, largest first.
+    right_vectors: patterns of the input that `J` passes on.
+    left_vectors: what each of them comes out as.
+    trace: `tr J`, the degrees of freedom.
+    dimensions: sum of squared singular values, the effective dimension of what is passed on
+        (Mohan et al. 2020, section 5).
+    symmetry: `tr(J J) / |J|^2`, 1 for a symmetric Jacobian, -1 for an antisymmetric one.
+    passed: by subspace, `tr(B^T J B) / r`, the share of it that is passed on.
+    aligned: by subspace, how like the projector on it `J` is; see `alignment`.
+    blocked: by subspace, how like the projector on it `I - J` is: what the denoiser removes.
     """
 
     values: Float[Array, "batch rank"]
-    kept: Float[Array, "batch rank *space channels"]
-    shown: Float[Array, "batch rank *space channels"]
+    right_vectors: Float[Array, "batch rank *space channels"]
+    left_vectors: Float[Array, "batch rank *space channels"]
     trace: Float[Array, " batch"]
     dimensions: Float[Array, " batch"]
     symmetry: Float[Array, " batch"]

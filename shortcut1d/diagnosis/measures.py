@@ -241,10 +241,11 @@ def portrait_measures(
     if not len(inputs):
         return None, [], []
     size = int(np.prod(inputs.shape[1:]))
-    layer = subspace_of(seen.degraded - seen.clean)
-    subspaces = {"content": basis, "degradation": layer}
+    residual = subspace_of(seen.degraded - seen.clean)
+    subspaces = {"content": basis, "degradation": residual}
     if size <= WHOLE:
-        for name, known in {"all but degradation": (layer,), "novelty": (basis, layer)}.items():
+        others = {"all but degradation": (residual,), "novelty": (basis, residual)}
+        for name, known in others.items():
             with contextlib.suppress(errors.InvalidInput):  # they are the whole space: none is left
                 subspaces[name] = oracles.complement(*known)
     elif not (isinstance(member, Differentiable) or traceable(member, inputs)):

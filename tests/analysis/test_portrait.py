@@ -210,7 +210,7 @@ def test_a_projector_reads_as_its_subspace():
     np.testing.assert_allclose(seen.trace, 8, rtol=1e-4)
     np.testing.assert_allclose(seen.dimensions, 8, rtol=1e-4)
     np.testing.assert_allclose(seen.symmetry, 1, atol=1e-4)
-    for patterns in (seen.kept, seen.shown):
+    for patterns in (seen.right_vectors, seen.left_vectors):
         within = patterns.reshape(-1, SIZE) @ P_C
         np.testing.assert_allclose(jnp.sum(within**2, axis=1), 1, atol=1e-4)
 
@@ -345,7 +345,10 @@ def test_the_whole_and_the_randomised_portrait_agree(shape, name):
         aligned = randomised.aligned[subspace], whole.aligned[subspace]
         np.testing.assert_allclose(*aligned, atol=share)
     if name != "roll":  # whose singular values are all one, its vectors any
-        for one, other in ((whole.kept, randomised.kept), (whole.shown, randomised.shown)):
+        for one, other in (
+            (whole.right_vectors, randomised.right_vectors),
+            (whole.left_vectors, randomised.left_vectors),
+        ):
             cosines = jnp.sum((one * other).reshape(len(one), -1), axis=-1)
             np.testing.assert_allclose(jnp.abs(cosines), 1, atol=1e-3)
 
@@ -374,14 +377,14 @@ def test_what_is_shown_is_the_jacobian_of_what_is_kept(shape, whole):
 
     inputs = drawn(shape)
     seen = portrait(denoiser, inputs, KEY, probes=8, whole=whole)
-    assert seen.kept.shape == seen.shown.shape == (3, 8, *shape)
+    assert seen.right_vectors.shape == seen.left_vectors.shape == (3, 8, *shape)
     assert np.all(np.diff(seen.values, axis=1) <= 1e-5)
     jvp = jax.linearize(denoiser, inputs)[1]
     for order in range(8):
-        pushed = jvp(seen.kept[:, order])
+        pushed = jvp(seen.right_vectors[:, order])
         value = seen.values[:, order].reshape(-1, *[1] * len(shape))
-        np.testing.assert_allclose(seen.shown[:, order], pushed / value, atol=1e-3)
-    for patterns in (seen.kept, seen.shown):
+        np.testing.assert_allclose(seen.left_vectors[:, order], pushed / value, atol=1e-3)
+    for patterns in (seen.right_vectors, seen.left_vectors):
         flat = patterns.reshape(3, 8, size)
         gram = flat @ jnp.swapaxes(flat, 1, 2)
         np.testing.assert_allclose(gram, np.broadcast_to(np.eye(8), (3, 8, 8)), atol=1e-4)
@@ -418,14 +421,14 @@ def test_an_image_is_portrayed_from_products_alone():
     np.testing.assert_allclose(seen.trace, 0.5 * 1056, rtol=1e-4)  # signs squared are 1
     np.testing.assert_allclose(seen.dimensions, 0.25 * 1056, rtol=1e-4)
     np.testing.assert_allclose(seen.values, 0.5, rtol=1e-4)
-    assert seen.kept.shape == (1, 3, 32, 33, 1)
+    assert seen.right_vectors.shape == (1, 3, 32, 33, 1)
 
 
 def test_no_more_singular_vectors_are_given_than_there_are():
     for whole in (True, False):
         seen = portrait(unchanged, drawn((4, 1)), KEY, rank=9, whole=whole)
         assert seen.values.shape == (3, 4)
-        assert seen.shown.shape == (3, 4, 4, 1)
+        assert seen.left_vectors.shape == (3, 4, 4, 1)
 
 
 @pytest.mark.parametrize(

@@ -299,7 +299,7 @@ def test_a_large_image_has_a_portrait_by_exact_products(torch):
     ).eval()
     seen = portrait(from_torch(module), drawn(1, 64, 64, 1), KEY, {"kept": right}, rank=4, probes=4)
     np.testing.assert_allclose(seen.values[0], [3, 2, 1, 0], atol=1e-3)
-    for found, truth in ((seen.kept, right), (seen.shown, left)):
+    for found, truth in ((seen.right_vectors, right), (seen.left_vectors, left)):
         overlap = np.abs(np.asarray(found)[0, :3].reshape(3, -1) @ truth)
         np.testing.assert_allclose(overlap, np.eye(3), atol=1e-3)
     passed = np.trace(right.T @ left @ np.diag(strengths)) / 3

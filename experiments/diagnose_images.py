@@ -10,15 +10,16 @@ import sys
 from scipy.ndimage import median_filter
 
 from shortcut1d.cli import Config, claims, plot, report_on, result_of
-from shortcut1d.diagnosis.adapters import from_function
+from shortcut1d.diagnosis.adapters import from_function, load
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.training.sweep import Session
 
 
 def run(config: Config, session: Session) -> Result:
-    """Diagnose the filter."""
-    median = functools.partial(median_filter, size=3, mode="mirror")
-    return result_of(report_on(config, session, from_function(median)))
+    """Diagnose the filter, or the network that `--model` names."""
+    median = from_function(functools.partial(median_filter, size=3, mode="mirror"))
+    denoiser = median if config.model is None else load(config.model)
+    return result_of(report_on(config, session, denoiser))
 
 
 experiment = Experiment(

@@ -16,7 +16,7 @@ from shortcut1d.errors import InvalidInput
 
 KEY = jax.random.key(0)
 # Importing PyTorch, and `torch.func` once more, warns of a part of PyTorch that nobody here uses.
-quiet = pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
+quiet = pytest.mark.filterwarnings("ignore:.*torch.jit.*")
 
 
 def drawn(*shape, seed=0):

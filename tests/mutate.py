@@ -81,7 +81,18 @@ def passes(file, source, cache):
             copy(ROOT / part, Path(folder) / part)
         (Path(folder) / file).write_text(source)
         tests = [f"tests/{name}" for name in tests_of(file)]
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-n0", "-p", "no:cacheprovider"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-m",
+            "",
+            "-q",
+            "-x",
+            "-n0",
+            "-p",
+            "no:cacheprovider",
+        ]
         try:
             done = subprocess.run(
                 [*command, *tests],

@@ -22,7 +22,14 @@ BLOCKS = [
 TORCH = "import torch"
 
 
-@pytest.mark.parametrize("block", [b for _, b in BLOCKS], ids=[name for name, _ in BLOCKS])
+@pytest.mark.parametrize(
+    "block",
+    [
+        # `balance` trains probes for half a minute.
+        pytest.param(block, id=name, marks=[pytest.mark.slow] if "balance(" in block else [])
+        for name, block in BLOCKS
+    ],
+)
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*")
 def test_python_on_a_page_runs_as_written(block, tmp_path, monkeypatch):
     if TORCH in block:

@@ -25,6 +25,7 @@ NOTE, BAND, WHITE = (
 CLICKS, HUM = drawn(degradations.clicks(1)), drawn(degradations.hum())
 
 
+@pytest.mark.slow
 def test_wider_bands_cost_more_and_white_noise_most():
     costs = [denoising_cost(drawn(signals.band(top))) for top in (2, 8, 30)]
     assert np.all(np.diff(costs) > 0.05)
@@ -33,6 +34,7 @@ def test_wider_bands_cost_more_and_white_noise_most():
     assert 0.5 < denoising_cost(WHITE) < 0.65
 
 
+@pytest.mark.slow
 def test_more_shapes_of_click_cost_more():
     costs = [denoising_cost(drawn(degradations.clicks(shapes))) for shapes in (1, 8, 64)]
     assert np.all(np.diff(costs) > 0.02)
@@ -43,6 +45,7 @@ def test_a_conv_net_learns_clicks_as_easily_as_middling_bands():
     assert denoising_cost(drawn(signals.band(5))) < denoising_cost(CLICKS) < denoising_cost(BAND)
 
 
+@pytest.mark.slow
 def test_few_contents_cost_less_than_many_whatever_else_is_in_the_array():
     costs = [denoising_cost_of_some(BAND, count) for count in (1, 4, 256)]
     assert np.all(np.diff(costs) > 0.05)
@@ -67,6 +70,7 @@ def test_where_the_degradation_is_no_simpler_all_contents_are_kept():
     assert str(advice).startswith("Keep all 256 contents")
 
 
+@pytest.mark.slow
 def test_where_the_degradation_is_simpler_the_fewest_that_cost_as_much_as_all_are_kept():
     advice = balance(BAND, CLICKS, {"2 shapes": CLICKS, "white": WHITE, "never": WHITE})
     assert not advice.balanced
@@ -80,6 +84,7 @@ def test_where_the_degradation_is_simpler_the_fewest_that_cost_as_much_as_all_ar
     assert advice.degradation == denoising_cost(CLICKS)
 
 
+@pytest.mark.slow
 def test_where_no_fewer_contents_are_as_hard_all_are_kept():
     advice = balance(WHITE[:2], HUM)
     assert advice.by_count[1] < 0.9 * advice.content
@@ -88,6 +93,7 @@ def test_where_no_fewer_contents_are_as_hard_all_are_kept():
     assert str(advice).endswith("Widen it, or else keep 2 of the 2 contents.")
 
 
+@pytest.mark.slow
 def test_no_range_wide_enough_is_said():
     advice = balance(BAND, HUM, {"another hum": HUM})
     assert advice.widen is None
@@ -101,6 +107,7 @@ def test_the_same_samples_give_the_same_advice():
     assert once != balance(NOTE, WHITE, key=jax.random.key(7))
 
 
+@pytest.mark.slow
 def test_images_can_be_balanced():
     image = np.random.default_rng(0).normal(size=(64, 8, 8, 1)).astype(np.float32)
     smooth = image.mean(axis=(1, 2), keepdims=True) * np.ones((1, 8, 8, 1), np.float32)

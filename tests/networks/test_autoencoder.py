@@ -184,6 +184,7 @@ def test_restoration_starts_from_the_prior_as_its_own_teacher(key):
     )
 
 
+@pytest.mark.slow
 def test_a_trained_prior_reconstructs_melodies_and_uses_its_codebooks(optimised):
     network = Autoencoder(width=16, levels=2, entries=16)
     _, weights = trained(autoencoder.PRIOR, 600, clean=True, network=network, batch=16)
@@ -194,6 +195,7 @@ def test_a_trained_prior_reconstructs_melodies_and_uses_its_codebooks(optimised)
     assert (in_use > 4).all()
 
 
+@pytest.mark.slow
 def test_a_tuned_encoder_comes_nearer_to_the_clean_codes_whatever_the_seed(optimised):
     # A third of this tuning leaves the bound to the rounding of a version of JAX.
     network = Autoencoder(width=16, levels=2, entries=16)

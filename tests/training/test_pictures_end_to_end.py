@@ -36,6 +36,7 @@ def one_run(kind, network, seed=0):
     ],
     ids=lambda network: type(network).__name__,
 )
+@pytest.mark.slow
 def test_every_network_learns_to_derain_four_pictures(network, optimised):
     schedule = Schedule(300, 8, checkpoints=(0, 300))
     eval_config = EvalConfig(16, pictures=True)

@@ -163,6 +163,7 @@ def test_runs_with_unequal_tests_are_refused():
         swept([chosen[0]._replace(tests=chosen[0].tests[:1]), chosen[1]])
 
 
+@pytest.mark.slow
 def test_one_compilation_of_each_program_serves_two_cells_and_two_hundred(caplog):
     def compiled(count):
         grid.over_cells.cache_clear()

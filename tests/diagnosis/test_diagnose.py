@@ -1068,7 +1068,7 @@ def test_a_picture_s_content_is_measured_from_mid_grey_and_its_fidelity_reported
     of_input = np.mean(-10 * np.log10(np.mean(layer**2, axis=(1, 2, 3))))
     assert picture["psnr of the input", "seen"].estimate == pytest.approx(of_input, rel=1e-5)
     assert -1 <= picture["ssim", "seen"].estimate < picture["ssim of the input", "seen"].estimate
-    with pytest.raises(InvalidInput, match="measure: got 'PSNR'"):
+    with pytest.raises(InvalidInput, match="measure: got 'psnr'"):
         black["psnr"]
     small = diagnose(
         to_grey, clean[:, :8], (clean + layer)[:, :8], pictures=True, portraits=0

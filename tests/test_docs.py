@@ -1,6 +1,8 @@
 """The pages tell the truth: code runs as written, links lead somewhere, no measure is missing."""
 
+import importlib
 import inspect
+import pkgutil
 import re
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 
 from shortcut1d import analysis
 from shortcut1d.analysis import complexity
+from shortcut1d.harness.driver import main
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
@@ -38,6 +41,17 @@ def test_python_on_a_page_runs_as_written(block, tmp_path, monkeypatch):
     exec(compile(block, "page", "exec"), {})
 
 
+@pytest.mark.slow
+def test_the_study_on_a_page_is_one_for_the_driver(tmp_path, monkeypatch, capsys):
+    (block,) = (block for _, block in BLOCKS if "experiment = Experiment(" in block)
+    (tmp_path / "shapes.py").write_text(block)
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("shapes")
+    assert main(module.experiment, ["--preset", "smoke", "--out", str(tmp_path)]) == 0
+    assert "more click shapes help under other clicks" in capsys.readouterr().out
+    assert (tmp_path / "shapes.png").is_file()
+
+
 def test_the_page_of_measures_has_them_all():
     page = (ROOT / "docs" / "measures.md").read_text()
     public = [name for name in analysis.__all__ if inspect.isfunction(getattr(analysis, name))]
@@ -60,6 +74,22 @@ def test_a_page_names_only_files_and_headings_that_exist(page):
             assert anchor in {
                 re.sub(r"[^\w\- ]", "", h).lower().replace(" ", "-") for h in headings
             }, (target, anchor)
+
+
+def test_the_page_of_studies_has_them_all():
+    page = (ROOT / "docs" / "studies.md").read_text()
+    for path in (ROOT / "experiments").glob("*.py"):
+        if path.stem != "reproduce" and "Experiment(" in path.read_text():
+            assert f"`{path.name}`" in page, path.name
+            assert f"(figures/{path.stem}.png)" in page, path.name
+
+
+def test_the_page_of_the_api_names_what_exists():
+    # mkdocs is not among what the tests install.
+    names = re.findall(r"^::: (.*)$", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
+    assert len(names) > 20
+    for name in names:
+        pkgutil.resolve_name(name)
 
 
 def test_the_readme_can_be_read_in_one_sitting():

@@ -182,11 +182,7 @@ def _rivals(config: Config, name: str, race: Race) -> pd.DataFrame:
             work[VMAP] = vmapped(race, config.steps, 8), 8 * config.steps
     table = in_turns({rival: function for rival, (function, _) in work.items()}, config.rounds)
     steps = table["rival"].map({rival: count for rival, (_, count) in work.items()})
-    flops = np.where(
-        table["rival"] == PRODUCT,
-        2 * config.product**3,
-        steps * useful_flops(race),
-    )
+    flops = np.where(table["rival"] == PRODUCT, 2 * config.product**3, steps * useful_flops(race))
     return table.assign(
         part="rivals",
         network=name,

@@ -49,10 +49,7 @@ from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option
 from shortcut1d.networks import Chain, ConvNet, Network, Params, autoencoder
 from shortcut1d.networks.autoencoder import Autoencoder, Recipe, Search
-from shortcut1d.training.evaluation import (
-    EvalConfig,
-    Run,
-)
+from shortcut1d.training.evaluation import EvalConfig, Run
 from shortcut1d.training.grid import Cell
 from shortcut1d.training.loop import Schedule
 from shortcut1d.training.sweep import Session

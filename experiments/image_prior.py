@@ -31,12 +31,7 @@ from shortcut1d.harness.options import option
 from shortcut1d.harness.progress import warn
 from shortcut1d.networks import Network, Params, autoencoder
 from shortcut1d.networks.autoencoder import Autoencoder, Recipe
-from shortcut1d.training.evaluation import (
-    UNSEEN_BOTH,
-    UNSEEN_CONTENT,
-    Run,
-    TestSet,
-)
+from shortcut1d.training.evaluation import UNSEEN_BOTH, UNSEEN_CONTENT, Run, TestSet
 from shortcut1d.training.grid import Cell
 from shortcut1d.training.loop import Schedule
 from shortcut1d.training.sweep import Session

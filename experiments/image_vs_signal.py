@@ -31,14 +31,7 @@ from shortcut1d.harness.claims import Claim, claim, rank_correlation
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option
 from shortcut1d.harness.progress import warn
-from shortcut1d.training.evaluation import (
-    UNSEEN_BOTH,
-    EvalConfig,
-    Run,
-    TestSet,
-    array_of,
-    indices,
-)
+from shortcut1d.training.evaluation import UNSEEN_BOTH, EvalConfig, Run, TestSet, array_of, indices
 from shortcut1d.training.loop import Schedule
 from shortcut1d.training.sweep import Session, sweep
 

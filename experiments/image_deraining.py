@@ -15,10 +15,12 @@ import numpy as np
 import pandas as pd
 from common.image_tasks import (
     PHOTOGRAPHS,
+    PRESETS,
     CropsConfig,
     at_the_ends,
     by_pool,
-    draw_pool_curves,
+    check_ranges,
+    draw_crops,
     examples,
     measure_of,
     picture_run,
@@ -28,7 +30,7 @@ from common.papers import Sentence
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, plotting
-from shortcut1d.analysis import bootstrap, complexity
+from shortcut1d.analysis import complexity
 from shortcut1d.data import image_degradations, images
 from shortcut1d.harness.claims import Claim, claim, rank_correlation
 from shortcut1d.harness.driver import Experiment, Result, main
@@ -54,16 +56,14 @@ class Config(CropsConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         errors.distinct("kinds", self.kinds, KINDS)
-        errors.distinct("ranges", self.ranges, image_degradations.RANGES)
-        order = list(image_degradations.RANGES)
-        if list(self.ranges) != sorted(self.ranges, key=order.index):
-            raise errors.refuse("ranges", self.ranges, f"in this order: {', '.join(order)}")
+        check_ranges(self.ranges)
 
 
 def run(config: Config, session: Session) -> Result:
     """Train a network on every pool of photographs and every kind of background, in every rain."""
     kwargs, most = config.image_kwargs(), config.pools[-1]
     photographs = config.photographs(warn)
+    new = photographs.unseen()
     trained_on = [((PHOTOGRAPHS, photographs), pool) for pool in config.pools]
     trained_on += [((kind, images.make(kind, **kwargs)), most) for kind in config.kinds]
     complexities = {kind: measured_complexity(family) for (kind, family), _ in trained_on}
@@ -74,7 +74,6 @@ def run(config: Config, session: Session) -> Result:
             {"other rain": image_degradations.other_rain(**kwargs)}, seed, new,
             **{MEASURED: complexities[background[0]]},
         )
-        for new in (photographs.unseen(),)
         for limits in config.ranges
         for background, pool in trained_on
         for seed in range(config.seeds)
@@ -104,7 +103,8 @@ def kinds_of(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, float]]:
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """That more backgrounds are not better in simple rain; and that their kind matters as in 1D."""
-    psnr, phi = by_pool(table, "psnr"), by_pool(table, "phi")
+    photographs = table[table["kind"] == PHOTOGRAPHS]
+    psnr, phi = by_pool(photographs, "psnr"), by_pool(photographs, "phi")
     ranges, pools = psnr["degradation"].values, psnr["pool"].values
     best, loss = too_many(psnr[0])
     made = [
@@ -156,31 +156,23 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     return made
 
 
-COLORS = (plotting.RED, plotting.BLUE, plotting.ORANGE, plotting.GREEN)
-
-
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     """PSNR and index against the number of crops, index by kind, and pictures to look at."""
-    colors = dict(zip(table["degradation"].unique(), COLORS))
     figure = plotting.new_figure(4.3)
     parts: Any = figure.subfigures(2, 1, height_ratios=[1, 1.15])
-    quality, index, kind = parts[0].subplots(1, 3, width_ratios=[1, 1, 1.1])
-    draw_pool_curves(quality, index, table, colors)
     chosen, complexities = kinds_of(table)
     phi = measure_of(chosen, "phi", "degradation", "seed", "kind")
-    for number, (degradation, color) in enumerate(colors.items()):
-        for row, name in enumerate(complexities):
-            values = bootstrap(phi.sel(degradation=degradation, kind=name))
-            plotting.bar(kind, values, row + 0.2 * number, color, "o")
-    quality.set_title("PSNR on new photographs\nin other rain (dB)", fontsize=7, loc="left")
+    quality, kind = draw_crops(
+        parts[0],
+        table[table["kind"] == PHOTOGRAPHS],
+        phi.sel(degradation=table["degradation"].unique(), kind=list(complexities)),
+        [f"{name} ({value:.1f})" for name, value in complexities.items()],
+        ("PSNR on new photographs\nin other rain (dB)",
+         "index $\\varphi$\n(below 0: fits the rain)",
+         f"index by kind of background\n({table['pool'].max()} of each)"),
+    )  # fmt: skip
     quality.legend()
-    index.set_title("index $\\varphi$\n(below 0: fits the rain)", fontsize=7, loc="left")
-    most = table["pool"].max()
-    kind.set_title(f"index by kind of background\n({most} of each)", fontsize=7, loc="left")
-    names = [f"{name} ({value:.1f})" for name, value in complexities.items()]
-    kind.set_yticks(np.arange(len(names)) + 0.1, names, fontsize=6)
     kind.set_xlabel("$\\varphi$; intrinsic dimension in brackets")
-    kind.axvline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
     plotting.pictures(parts[1], list(arrays.items()))
     return figure
 
@@ -193,26 +185,17 @@ experiment = Experiment(
         "range more crops cost less, and every number of them does better."
     ),
     presets={
-        "smoke": Config(
-            seeds=2, pools=(1, 4), kinds=("smooth", "leaves"), size=16, width=2, steps=5, batch=4,
-            samples=4,
-        ),
+        "smoke": Config(**PRESETS["smoke"], kinds=("smooth", "leaves")),
         "quick": Config(
-            seeds=4, pools=(4, 64, 2048), kinds=("smooth", "leaves", "field"), width=12, steps=1000,
-            batch=8, samples=64,
+            **PRESETS["quick"], pools=(4, 64, 2048), kinds=("smooth", "leaves", "field")
         ),
-        "full": Config(
-            seeds=8, pools=(4, 16, 64, 512, 4096), ranges=("small", "medium", "large", "random"),
-            network="residual", size=64, channels=3, width=48, steps=10_000, batch=16, samples=256,
-        ),
-        "kept": Config(  # 13 minutes on 2 cores
-            seeds=6, pools=(4, 32, 256, 2048), width=12, steps=1000, batch=8, samples=64
-        ),
+        "full": Config(**PRESETS["full"], ranges=("small", "medium", "large", "random")),
+        "kept": Config(**PRESETS["kept"]),  # 13 minutes on 2 cores
     },
     run=run,
     plot=plot,
     claims=claims,
-)  # fmt: skip
+)
 
 if __name__ == "__main__":
     sys.exit(main(experiment))

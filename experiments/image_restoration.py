@@ -15,10 +15,11 @@ import xarray as xr
 from common.image_tasks import (
     NEW,
     PHOTOGRAPHS,
+    PRESETS,
     CropsConfig,
     at_the_ends,
     by_pool,
-    draw_pool_curves,
+    draw_crops,
     examples,
     picture_run,
     too_many,
@@ -27,7 +28,6 @@ from common.papers import Sentence
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, plotting
-from shortcut1d.analysis import bootstrap
 from shortcut1d.data import image_degradations
 from shortcut1d.harness.claims import Claim, claim
 from shortcut1d.harness.driver import Experiment, Result, main
@@ -173,33 +173,23 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     return made
 
 
-COLORS = (plotting.RED, plotting.BLUE)
-
-
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     """PSNR and index against the number of crops, what is removed by kind, pictures to look at."""
     tasks = table["task"].unique()
     figure = plotting.new_figure(2.0 + 2.4 * len(tasks))
     parts: Any = figure.subfigures(len(tasks) + 1, 1, height_ratios=[1.1] * len(tasks) + [1.5])
     for part, task in zip(parts, tasks, strict=False):
-        rows = table[table["task"] == task]
-        quality, index, kind = part.subplots(1, 3, width_ratios=[1, 1, 1.1])
-        colors = dict(zip(rows["degradation"].unique(), COLORS, strict=True))
-        draw_pool_curves(quality, index, rows, colors)
-        for number, (degradation, color) in enumerate(colors.items()):
-            removed = removed_by_kind(rows, degradation)
-            for row, values in enumerate(removed.T):
-                plotting.bar(kind, bootstrap(values), row + 0.2 * number, color, "o")
-        quality.set_title(
-            f"{task}: PSNR on new photographs,\nunseen degradations (dB)", fontsize=7, loc="left"
-        )
+        own = table[table["task"] == task]
+        rows = [removed_by_kind(own, known) for known in own["degradation"].unique()]
+        names = ["the one it knows", *rows[0]["test_degradation"].values[1:]]
+        quality, kind = draw_crops(
+            part, own, rows, names,
+            (f"{task}: PSNR on new photographs,\nunseen degradations (dB)",
+             "index $\\varphi$\n(below 0: fits the degradation)",
+             "share removed from new\nphotographs (top: seen)"),
+        )  # fmt: skip
         quality.legend(fontsize=6)
-        index.set_title("index $\\varphi$\n(below 0: fits the degradation)", fontsize=7, loc="left")
-        kind.set_title("share removed from new\nphotographs (top: seen)", fontsize=7, loc="left")
-        names = ["the one it knows", *removed["test_degradation"].values[1:]]
-        kind.set_yticks(np.arange(len(names)) + 0.1, names, fontsize=6)
         kind.set_ylim(len(names) - 0.4, -0.4)
-        kind.axvline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
     plotting.pictures(parts[-1], list(arrays.items()))
     return figure
 
@@ -211,22 +201,15 @@ experiment = Experiment(
         "away nearly as well as the one trained on, and a motion blur is made worse."
     ),
     presets={
-        "smoke": Config(seeds=2, pools=(1, 4), size=16, width=2, steps=5, batch=4, samples=4),
-        "quick": Config(
-            seeds=4, pools=(4, 64, 2048), width=12, steps=1000, batch=8, samples=64
-        ),
-        "full": Config(
-            seeds=8, pools=(4, 16, 64, 512, 4096), network="residual", size=64, channels=3,
-            width=48, steps=10_000, batch=16, samples=256, blur=2.0,
-        ),
-        "kept": Config(  # 6 minutes on 2 cores
-            seeds=6, pools=(4, 64, 2048), width=12, steps=1000, batch=8, samples=64
-        ),
+        "smoke": Config(**PRESETS["smoke"]),
+        "quick": Config(**PRESETS["quick"], pools=(4, 64, 2048)),
+        "full": Config(**PRESETS["full"], blur=2.0),
+        "kept": Config(**PRESETS["kept"], pools=(4, 64, 2048)),  # 6 minutes on 2 cores
     },
     run=run,
     plot=plot,
     claims=claims,
-)  # fmt: skip
+)
 
 if __name__ == "__main__":
     sys.exit(main(experiment))

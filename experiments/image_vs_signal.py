@@ -14,8 +14,11 @@ import pandas as pd
 import xarray as xr
 from common.image_tasks import (
     PHOTOGRAPHS,
+    PRESETS,
     CropsConfig,
     at_the_ends,
+    by_pool,
+    check_ranges,
     examples,
     picture_run,
     too_many,
@@ -31,7 +34,7 @@ from shortcut1d.harness.claims import Claim, claim, rank_correlation
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option
 from shortcut1d.harness.progress import warn
-from shortcut1d.training.evaluation import UNSEEN_BOTH, EvalConfig, Run, TestSet, array_of, indices
+from shortcut1d.training.evaluation import UNSEEN_BOTH, EvalConfig, Run, TestSet
 from shortcut1d.training.loop import Schedule
 from shortcut1d.training.sweep import Session, sweep
 
@@ -54,13 +57,10 @@ class Config(CropsConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        errors.distinct("ranges", self.ranges, image_degradations.RANGES)
+        check_ranges(self.ranges)
         for field in ("ranges", "shapes"):
             if len(set(getattr(self, field))) != 2:
                 raise errors.refuse(field, getattr(self, field), "two different ones")
-        order = list(image_degradations.RANGES)
-        if list(self.ranges) != sorted(self.ranges, key=order.index):
-            raise errors.refuse("ranges", self.ranges, f"in this order: {', '.join(order)}")
         with errors.reported_as("signal_steps"):
             Schedule(steps=self.signal_steps)
         with errors.reported_as("signal_batch"):
@@ -126,10 +126,7 @@ def curves(table: pd.DataFrame, domain: str, column: str) -> xr.DataArray:
 
     column: "nmse" on new content under new degradations, or another one of `indices`.
     """
-    part = table[table["domain"] == domain]
-    chosen = part[part["test"] == UNSEEN_BOTH] if column == "nmse" else indices(part)
-    array = array_of(chosen, column, "degradation", "seed", "pool")
-    return array.sel(degradation=part["degradation"].unique())
+    return by_pool(table[table["domain"] == domain], column)
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
@@ -239,16 +236,14 @@ experiment = Experiment(
     ),
     presets={
         "smoke": Config(
-            seeds=2, pools=(1, 4), size=16, width=2, steps=5, batch=4, samples=4, signal_width=2,
-            signal_steps=5, signal_batch=4, signal_samples=16,
+            **PRESETS["smoke"], signal_width=2, signal_steps=5, signal_batch=4, signal_samples=16
         ),
-        "quick": Config(seeds=4, width=12, steps=1000, batch=8, samples=64),
+        "quick": Config(**PRESETS["quick"]),
         "full": Config(
-            seeds=8, pools=(4, 16, 64, 512, 4096), network="residual", size=64, channels=3,
-            width=48, steps=10_000, batch=16, samples=256, signal_width=24, signal_steps=4000,
-            signal_batch=64, signal_samples=512,
+            **PRESETS["full"], signal_width=24, signal_steps=4000, signal_batch=64,
+            signal_samples=512,
         ),
-        "kept": Config(seeds=6, width=12, steps=1000, batch=8, samples=64),  # 3 minutes on 2 cores
+        "kept": Config(**PRESETS["kept"]),  # 3 minutes on 2 cores
     },
     run=run,
     plot=plot,

@@ -4,7 +4,7 @@ A network is trained on crops of photographs, so many of them, under a degradati
 photographs that it never saw, a degradation that it never saw, and both.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike
 
 from common.signal_tasks import TrainConfig, make_test_sets
 from shortcut1d import errors, networks, plotting
-from shortcut1d.analysis import bootstrap_each
-from shortcut1d.data import pictures, signals
+from shortcut1d.analysis import bootstrap, bootstrap_each
+from shortcut1d.data import image_degradations, pictures, signals
 from shortcut1d.data.images import Photographs, photographs
 from shortcut1d.data.pictures import checked_channels
 from shortcut1d.harness.options import option
@@ -95,6 +95,28 @@ class CropsConfig(PictureConfig):
         errors.rising("pools", self.pools, "at least two, in rising order", low=2)
         for size in self.pools:
             errors.integer("pools", size, high=signals.ENDLESS)
+
+
+# By preset, what the studies of pools set alike; each adds its own.
+PRESETS: dict[str, dict[str, Any]] = {
+    "smoke": {
+        "seeds": 2, "pools": (1, 4), "size": 16, "width": 2, "steps": 5, "batch": 4, "samples": 4,
+    },
+    "quick": {"seeds": 4, "width": 12, "steps": 1000, "batch": 8, "samples": 64},
+    "full": {
+        "seeds": 8, "pools": (4, 16, 64, 512, 4096), "network": "residual", "size": 64,
+        "channels": 3, "width": 48, "steps": 10_000, "batch": 16, "samples": 256,
+    },
+    "kept": {"seeds": 6, "width": 12, "steps": 1000, "batch": 8, "samples": 64},
+}  # fmt: skip
+
+
+def check_ranges(ranges: Sequence[str]) -> None:
+    """Refuse ranges of rain that there are not, or that are not in their order."""
+    order = list(image_degradations.RANGES)
+    errors.distinct("ranges", ranges, order)
+    if list(ranges) != sorted(ranges, key=order.index):
+        raise errors.refuse("ranges", tuple(ranges), f"in this order: {', '.join(order)}")
 
 
 def picture_run(
@@ -177,34 +199,57 @@ def measure_of(table: pd.DataFrame, column: str, *dims: str) -> xr.DataArray:
 
 
 def by_pool(table: pd.DataFrame, column: str) -> xr.DataArray:
-    """A measure (see `measure_of`) of the networks trained on photographs.
+    """A measure (see `measure_of`) of the networks of each pool.
 
     Returns:
         `(degradation, seed, pool)`, the degradations in the order in which they were run.
     """
-    chosen = table[table["kind"] == PHOTOGRAPHS]
-    array = measure_of(chosen, column, "degradation", "seed", "pool")
-    return array.sel(degradation=chosen["degradation"].unique())
+    array = measure_of(table, column, "degradation", "seed", "pool")
+    return array.sel(degradation=table["degradation"].unique())
 
 
-def draw_pool_curves(
-    quality: Axes, index: Axes, table: pd.DataFrame, colors: Mapping[str, str]
-) -> None:
-    """Draw PSNR and index against the number of crops.
+COLORS = (plotting.RED, plotting.BLUE, plotting.ORANGE, plotting.GREEN)
 
-    colors: by the degradation that was trained on.
+
+def draw_crops(
+    part: Any,
+    table: pd.DataFrame,
+    rows: Iterable[ArrayLike],
+    names: Sequence[str],
+    titles: Sequence[str],
+) -> tuple[Axes, Axes]:
+    """Draw PSNR and index against the number of crops, and a third measure in rows.
+
+    Args:
+        part: the subfigure, all of which is used.
+        table: of the networks trained on photographs.
+        rows: the third measure, `(seeds, rows)` for each degradation that was trained on.
+        names: of the rows.
+        titles: of the three panels.
+
+    Returns:
+        the first panel and the third.
     """
+    quality, index, kind = part.subplots(1, 3, width_ratios=[1, 1, 1.1])
     for axes, column in ((quality, "psnr"), (index, "phi")):
         curves = by_pool(table, column)
         places = np.arange(curves.sizes["pool"])
-        for degradation, color in colors.items():
+        for each, color in zip(curves, COLORS):
             plotting.curve(
-                axes, places, bootstrap_each(curves.sel(degradation=degradation)), color, "o-",
-                markersize=3, label=degradation,
+                axes, places, bootstrap_each(each), color, "o-", markersize=3,
+                label=str(each["degradation"].values),
             )  # fmt: skip
         axes.set_xticks(places, [str(pool) for pool in curves["pool"].values])
         axes.set_xlabel("crops of photographs to train on")
+    for number, (values, color) in enumerate(zip(rows, COLORS)):
+        for row, each in enumerate(np.asarray(values).T):
+            plotting.bar(kind, bootstrap(each), row + 0.2 * number, color, "o")
+    kind.set_yticks(np.arange(len(names)) + 0.1, names, fontsize=6)
     index.axhline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
+    kind.axvline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
+    for axes, title in zip((quality, index, kind), titles, strict=True):
+        axes.set_title(title, fontsize=7, loc="left")
+    return quality, kind
 
 
 def too_many(quality: ArrayLike) -> tuple[int, np.ndarray]:

@@ -17,15 +17,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pandas as pd
-from common.rivals import Race, eager, in_turns, peak_memory, vmapped
+from common.rivals import Race, Rival, eager, in_turns, peak_memory, vmapped
 from jaxtyping import Array
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, networks, plotting
-from shortcut1d.analysis import Interval, bootstrap
+from shortcut1d.analysis import bootstrap
 from shortcut1d.data import composition, degradations, image_degradations, images, signals
 from shortcut1d.data.family import draw_pair
-from shortcut1d.harness.claims import Claim, ratio_of_means
+from shortcut1d.harness.claims import Claim, claim, ratio_of_means
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option
 from shortcut1d.networks.autoencoder import Autoencoder
@@ -45,9 +45,9 @@ DATA, GRADIENT, WHOLE = "drawing the data", "gradient", "whole step"
 BARS = {  # at least so many times PyTorch's loop; share of the matrix product's rate
     "cpu": {"mlp": (6.0, 0.45), "conv": (1.5, 0.45), "conv2d": (1.0, 0.45), "vq": (1.0, None)},
     "gpu": {
-        "mlp": (1000.0, 0.30),
-        "conv": (300.0, 0.30),
-        "conv2d": (300.0, 0.30),
+        "mlp": (1000.0, 0.3),
+        "conv": (300.0, 0.3),
+        "conv2d": (300.0, 0.3),
         "vq": (300.0, None),
     },
 }
@@ -77,8 +77,7 @@ class Config:
 
     def __post_init__(self) -> None:
         errors.check_types(self)
-        for field in ("cells", "conv_cells", "product"):
-            errors.integer(field, getattr(self, field))
+        errors.integer_fields(self, "cells", "conv_cells", "product")
         errors.integer("rounds", self.rounds, low=2)
         errors.non_empty("sizes", self.sizes, "at least one")
         for size in self.sizes:
@@ -158,38 +157,28 @@ def run(config: Config, session: Session) -> Result:
 
 
 def _rivals(config: Config, name: str, race: Race) -> pd.DataFrame:
-    network, count = race.network, race.cells
-    schedule, cells = Schedule(config.steps, race.batch), cells_of(race, count)
-    some = cells[: max(1, count // 8)]
+    schedule, cells = Schedule(config.steps, race.batch), cells_of(race, race.cells)
+    some = cells[: max(1, race.cells // 8)]
     square = jax.random.normal(jax.random.key(0), (config.product, config.product))
     multiply = jax.jit(lambda a: a @ a)
-    work: dict[str, tuple[Callable[[], object], int]] = {  # what, and its model-steps
+
+    def alone(cell: Cell) -> object:
+        families = cell.content, cell.degradation
+        return jax.block_until_ready(ONE(cell.key(), *families, race.network, schedule))
+
+    rivals: dict[str, Rival] = {
         GRID: (lambda: grid.train(cells, schedule), len(cells) * schedule.steps),
-        ALONE: (
-            lambda: [
-                jax.block_until_ready(
-                    ONE(cell.key(), cell.content, cell.degradation, network, schedule)
-                )
-                for cell in some
-            ],
-            len(some) * schedule.steps,
-        ),
+        ALONE: (lambda: [alone(cell) for cell in some], len(some) * schedule.steps),
         PRODUCT: (lambda: jax.block_until_ready(multiply(square)), 0),
     }
     if importlib.util.find_spec("torch"):
-        work[EAGER] = eager(race, config.steps), config.steps
-        if not isinstance(network, Autoencoder):  # its moving averages are not for torch.func
-            work[VMAP] = vmapped(race, config.steps, 8), 8 * config.steps
-    table = in_turns({rival: function for rival, (function, _) in work.items()}, config.rounds)
-    steps = table["rival"].map({rival: count for rival, (_, count) in work.items()})
-    flops = np.where(table["rival"] == PRODUCT, 2 * config.product**3, steps * useful_flops(race))
-    return table.assign(
-        part="rivals",
-        network=name,
-        cells=count,
-        model_steps_per_second=steps / table["seconds"],
-        gflops=flops / table["seconds"] / 1e9,
-    )
+        rivals[EAGER] = eager(race, config.steps), config.steps
+        if not isinstance(race.network, Autoencoder):  # its moving averages are not for torch.func
+            rivals[VMAP] = vmapped(race, config.steps, 8), 8 * config.steps
+    table = in_turns(rivals, config.rounds, part="rivals", network=name, cells=race.cells)
+    flops = table["model_steps_per_second"] * useful_flops(race)
+    product = 2 * config.product**3 / table["seconds"]
+    return table.assign(gflops=flops.where(table["rival"] != PRODUCT, product) / 1e9)
 
 
 def _profile(config: Config, name: str, race: Race) -> pd.DataFrame:
@@ -200,12 +189,12 @@ def _profile(config: Config, name: str, race: Race) -> pd.DataFrame:
     state = loop.start(key, cell.content, cell.init_params, schedule.pace(), network, schedule)
     pair = draw_pair(key, *families, race.batch)
 
-    def many(function: Callable[[Array], Array]) -> Callable[[], object]:
+    def many(function: Callable[[Array], Array]) -> Rival:
         def body(total: Array, step: Array) -> tuple[Array, None]:
             return total + function(jax.random.fold_in(key, step)), None
 
         looped = jax.jit(lambda: jax.lax.scan(body, jnp.float32(0), jnp.arange(config.steps))[0])
-        return lambda: jax.block_until_ready(looped())
+        return lambda: jax.block_until_ready(looped()), config.steps
 
     def data(key: Array) -> Array:
         clean, degraded = draw_pair(key, *families, race.batch)
@@ -219,20 +208,11 @@ def _profile(config: Config, name: str, race: Race) -> pd.DataFrame:
         )
         return loss + optax.tree.sum(gradient)
 
-    table = in_turns(
-        {
-            DATA: many(data),
-            GRADIENT: many(gradient),
-            WHOLE: lambda: jax.block_until_ready(ONE(key, *families, network, schedule)),
-        },
-        config.rounds,
-    )
-    return table.assign(
-        part="profile",
-        network=name,
-        cells=1,
-        model_steps_per_second=config.steps / table["seconds"],
-    )
+    def whole() -> object:
+        return jax.block_until_ready(ONE(key, *families, network, schedule))
+
+    parts = {DATA: many(data), GRADIENT: many(gradient), WHOLE: (whole, config.steps)}
+    return in_turns(parts, config.rounds, part="profile", network=name, cells=1)
 
 
 def _of_size(size: int) -> pd.DataFrame:
@@ -244,14 +224,9 @@ def _of_size(size: int) -> pd.DataFrame:
         Run(c, "mlp", str(i), str(i), [TestSet(SEEN, "band", "clicks", c.content, c.degradation)])
         for i, c in enumerate(cells_of(Race(network, (LENGTH,), schedule.batch, size), size))
     ]
-    table = in_turns({GRID: lambda: sweep(runs, schedule, eval_config, Session())}, 2)
-    return table.assign(
-        part="sizes",
-        network="small mlp",
-        cells=size,
-        model_steps_per_second=size * schedule.steps / table["seconds"],
-        memory=peak_memory(),
-    )
+    work = lambda: sweep(runs, schedule, eval_config, Session()), size * schedule.steps
+    table = in_turns({GRID: work}, 2, part="sizes", network="small mlp", cells=size)
+    return table.assign(memory=peak_memory())
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
@@ -259,21 +234,18 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     bars = BARS["cpu" if table["device"].iloc[0] == "cpu" else "gpu"]
     made = []
     for name, (times, share) in bars.items():
-        rates = _by_round(table, name, "model_steps_per_second")
-        flops = _by_round(table, name, "gflops")
-        for statement, statistic, pairs, bar in (
-            (f"{name} grid against PyTorch's loop", "rate / rate", (rates, EAGER), times),
-            (f"{name} grid against a matrix product", "useful FLOP/s", (flops, PRODUCT), share),
+        for rival, word, statistic, column, bar in (
+            (EAGER, "PyTorch's loop", "rate / rate", "model_steps_per_second", times),
+            (PRODUCT, "a matrix product", "useful FLOP/s", "gflops", share),
         ):
-            values, rival = pairs
-            if bar is None:
-                continue
-            interval = (
-                bootstrap(values[[GRID, rival]].to_numpy(), ratio_of_means)
-                if rival in values
-                else Interval(np.nan, np.nan, np.nan, 0)
-            )
-            made.append(Claim(statement, statistic, interval, "above", bar, "rounds"))
+            if bar is not None:  # without PyTorch its times are NaN
+                pairs = _by_round(table, name, column).reindex(columns=[GRID, rival])
+                made.append(
+                    claim(
+                        f"{name} grid against {word}", statistic, pairs.to_numpy(), above=bar,
+                        of=ratio_of_means, over="rounds",
+                    )
+                )  # fmt: skip
     return made
 
 

@@ -14,6 +14,9 @@ from shortcut1d.networks import Network
 from shortcut1d.networks.autoencoder import COMMITMENT, Autoencoder
 from shortcut1d.networks.quantiser import DEAD, DECAY
 
+# What is timed, which waits until it is done; and its model-steps (a step of one network each).
+Rival = tuple[Callable[[], object], int]
+
 
 class Race(NamedTuple):
     """A network that is timed.
@@ -196,30 +199,28 @@ def vmapped(race: Race, steps: int, models: int) -> Callable[[], object]:
     return train
 
 
-def in_turns(rivals: Mapping[str, Callable[[], object]], rounds: int) -> pd.DataFrame:
+def in_turns(rivals: Mapping[str, Rival], rounds: int, **labels: str | int) -> pd.DataFrame:
     """Time each rival once a round, after one call of each that is not counted.
 
     Args:
-        rivals: by name, what to time; each waits until its work is done.
+        rivals: by name.
         rounds: at least 1.
+        labels: columns that are the same in all rows.
 
     Returns:
         columns `round, rival, seconds, first_seconds`, the last being the call that was not
-        counted: with compilation, where there is any.
+        counted: with compilation, where there is any; then the labels and
+        `model_steps_per_second`.
     """
-    firsts = {name: _seconds(rival) for name, rival in rivals.items()}
-    return pd.DataFrame(
-        [
-            {
-                "round": number,
-                "rival": name,
-                "seconds": _seconds(rival),
-                "first_seconds": firsts[name],
-            }
-            for number in range(rounds)
-            for name, rival in rivals.items()
-        ]
-    )
+    firsts = {name: _seconds(work) for name, (work, _) in rivals.items()}
+    rows = [
+        (number, name, _seconds(work), firsts[name], steps)
+        for number in range(rounds)
+        for name, (work, steps) in rivals.items()
+    ]
+    table = pd.DataFrame(rows, columns=["round", "rival", "seconds", "first_seconds", "steps"])
+    rate = table.pop("steps") / table["seconds"]
+    return table.assign(**labels, model_steps_per_second=rate)
 
 
 def peak_memory() -> float:

@@ -134,9 +134,9 @@ def cells_of(race: Race, count: int) -> list[Cell]:
         pairs = [(signals.band(1 + i % 60), degradations.clicks(1 + i % 256)) for i in range(count)]
     else:
         size = race.space[0]
-        falling = [image_degradations.rain(name, size=size) for name in image_degradations.RANGES]
+        rains = [image_degradations.rain(name, size=size) for name in image_degradations.RANGES]
         pairs = [
-            (images.field(high=1 + i % (size // 2 - 1), size=size), falling[i % len(falling)])
+            (images.field(high=1 + i % (size // 2 - 1), size=size), rains[i % len(rains)])
             for i in range(count)
         ]
     return [Cell(content, rain, race.network, i) for i, (content, rain) in enumerate(pairs)]

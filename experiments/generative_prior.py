@@ -140,7 +140,7 @@ def run(config: Config, session: Session) -> Result:
         session,
     )  # fmt: skip
     used = {
-        name: entries_in_use(config, name, staged)
+        name: mean_perplexity(config, name, staged)
         for name in staged.weights
         if name[0].endswith(STANDS) and not name[0].startswith(NO_CODE)
     }
@@ -224,7 +224,7 @@ def build(config: Config, weights: Mapping[Name, Params]) -> Iterator[Run]:
         yield one_run(config, prior, SEARCHED, Search(network), seed, kept, schedule=untrained)
 
 
-def entries_in_use(config: Config, name: Name, staged: Staged) -> float:
+def mean_perplexity(config: Config, name: Name, staged: Staged) -> float:
     """How many entries of its codebooks a prior uses on clean melodies, a mean over codebooks."""
     draw = jax.jit(signals.Melody.sample, static_argnums=2)
     melodies = draw(signals.melody(), jax.random.key(name[-1]), 1024)

@@ -157,7 +157,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 
 
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
-    """PSNR and index against the number of crops, index by kind, and pictures to look at."""
+    """PSNR and index against the number of crops, index by kind, and example pictures."""
     figure = plotting.new_figure(4.3)
     parts: Any = figure.subfigures(2, 1, height_ratios=[1, 1.15])
     chosen, complexities = kinds_of(table)

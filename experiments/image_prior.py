@@ -276,8 +276,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
             for role, marker, shift in ((UNSEEN_CONTENT, "o", -0.15), (UNSEEN_BOTH, "s", 0.15)):
                 values = bootstrap(measure(table, name, task, "psnr", role))
                 plotting.bar(axes, values, place + shift, COLORS[name], marker)
-        axes.set_yticks(range(len(ARMS)), ARMS, fontsize=6.5)
-        axes.set_ylim(len(ARMS) - 0.5, -0.5)
+        plotting.name_rows(axes, ARMS, fontsize=6.5)
         axes.set_title(task, loc="left", fontsize=7)
         axes.set_xlabel("PSNR on new photographs (dB)")
     for role, marker in (("degradation it knows", "o"), ("not seen", "s")):

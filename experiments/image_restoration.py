@@ -1,4 +1,4 @@
-"""Denoising and deblurring: the question of the deraining study, asked of two other tasks.
+"""Denoising and deblurring: the question of the deraining study, for two other tasks.
 
 Conv nets are trained on crops of photographs, from a handful to thousands: under Gaussian noise of
 one strength or of many, or under Gaussian blur of one width or of many. Then they are given
@@ -135,7 +135,7 @@ def removed_by_kind(table: pd.DataFrame, degradation: str) -> xr.DataArray:
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
-    """What was found of rain, asked of noise and blur."""
+    """That noise and blur give what rain gave; that a net removes most what it has seen."""
     made = []
     for task, rows in table.groupby("task", sort=False):
         psnr, phi = by_pool(rows, "psnr"), by_pool(rows, "phi")
@@ -174,7 +174,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 
 
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
-    """PSNR and index against the number of crops, what is removed by kind, pictures to look at."""
+    """PSNR and index against the number of crops, what is removed by kind, example pictures."""
     tasks = table["task"].unique()
     figure = plotting.new_figure(2.0 + 2.4 * len(tasks))
     parts: Any = figure.subfigures(len(tasks) + 1, 1, height_ratios=[1.1] * len(tasks) + [1.5])

@@ -130,7 +130,7 @@ def curves(table: pd.DataFrame, domain: str, column: str) -> xr.DataArray:
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
-    """What holds of the toy, asked of the pictures; and whether the one predicts the other."""
+    """That signals and pictures behave alike, and that the one predicts the other."""
     made = []
     for domain, dimensions in ((SIGNALS, "1D"), (PICTURES, "2D")):
         rho, error = (curves(table, domain, column) for column in ("rho", "nmse"))
@@ -182,7 +182,7 @@ LABELS = {"nmse": "error / its seed's mean (NMSE)", "rho": "novelty response $\\
 
 
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
-    """Error and response of both, side by side, and below something to look at."""
+    """Error and response of both, side by side, and examples below."""
     figure = plotting.new_figure(4.6)
     parts: Any = figure.subfigures(3, 1, height_ratios=[1.5, 0.5, 0.75])
     above, middle, below = parts

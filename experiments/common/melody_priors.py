@@ -93,8 +93,7 @@ def _errors(axes: Any, table: pd.DataFrame) -> None:
     for test, color in COLORS.items():
         word = "clicks (seen)" if test == "clicks" else test
         axes.plot([], [], "o", color=color, markersize=4, label=word)
-    axes.set_yticks(range(len(rows)), rows.values(), fontsize=6.5)
-    axes.set_ylim(len(rows) - 0.5, -0.5)
+    plotting.name_rows(axes, list(rows.values()), fontsize=6.5)
     axes.set_xscale("log")
     axes.set_xlabel("error on melodies (NMSE; 1: as bad as silence)")
     for border in np.arange(len(rows) - 1) + 0.5:

@@ -48,16 +48,16 @@ def in_stages(
         eval_config: shared by all.
         session: store, progress, chunk.
     """
-    begun = sweep(first, schedule, eval_config, session, keep=lambda run: True)
-    weights = {name_of(run): begun.weights[place] for place, run in enumerate(first)}
-    diverged = begun.table.groupby(["network", "degradation", "seed"])["diverged"].any()
+    of_first = sweep(first, schedule, eval_config, session, keep=lambda run: True)
+    weights = {name_of(run): of_first.weights[place] for place, run in enumerate(first)}
+    diverged = of_first.table.groupby(["network", "degradation", "seed"])["diverged"].any()
     for name in diverged.index[diverged]:  # nothing sound can be built on these
         weights[name] = jax.tree.map(lambda leaf: np.full_like(leaf, np.nan), weights[name])
     later = list(then(weights))
-    ended = sweep(later, schedule, eval_config, session, keep=lambda run: run.cell.seed == 0)
-    weights |= {name_of(later[place]): params for place, params in ended.weights.items()}
+    of_later = sweep(later, schedule, eval_config, session, keep=lambda run: run.cell.seed == 0)
+    weights |= {name_of(later[place]): params for place, params in of_later.weights.items()}
     return Staged(
-        pd.concat([begun.table, ended.table], ignore_index=True),
+        pd.concat([of_first.table, of_later.table], ignore_index=True),
         weights,
         {name_of(run): run for run in (*first, *later)},
     )

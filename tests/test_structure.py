@@ -117,3 +117,21 @@ def test_the_code_of_a_table_is_not_what_draws_and_judges_it():
         for name in ("music_note", "capacity")
     }
     assert len(set(stamps.values())) == 2
+
+
+def test_the_code_of_a_table_is_what_its_run_imports_directly_or_not():
+    def behind(script, names):
+        path = ROOT / "experiments" / f"{script}.py"
+        used = provenance._imported(path, names, provenance.TABLE_ROOMS)
+        return {module.relative_to(ROOT).as_posix() for module in used}
+
+    trained = behind("more_data", None)
+    assert {
+        "experiments/common/signal_tasks.py", "shortcut1d/training/loop.py",
+        "shortcut1d/networks/__init__.py", "shortcut1d/networks/conv.py",
+        "shortcut1d/analysis/transfer.py",
+    } <= trained  # fmt: skip
+    assert not any(module.startswith("shortcut1d/diagnosis") for module in trained)
+    assert not any("harness" in module or "plotting" in module for module in trained)
+    assert "shortcut1d/diagnosis/report.py" in behind("diagnose_images", {"report_on"})
+    assert "shortcut1d/diagnosis/report.py" not in behind("diagnose_images", {"median_filter"})

@@ -15,7 +15,8 @@ from shortcut1d.data.family import identity
 
 PACKAGE = Path(__file__).resolve().parent.parent
 CELL_FOLDERS = ("data", "networks", "training", "analysis")  # what trains and tests a cell
-TABLE_FOLDERS = (*CELL_FOLDERS, "diagnosis")
+TABLE_ROOMS = {*CELL_FOLDERS, "diagnosis", "cli"}  # what a number of a table may come from
+FIGURE_ROOMS = {"analysis", "diagnosis", "plotting", "cli"}
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "pandas", "matplotlib")
 CELL_LIBRARIES = LIBRARIES[:5]
 OPTIONAL = ("scikit-image", "PyWavelets", "pillow", "torch")  # a few studies need them
@@ -57,20 +58,19 @@ def stamp_of_cells() -> str:
 def stamp_of_table(script: Path) -> str:
     """64 hex digits that change with the code behind a study's table.
 
-    That is its `run`, what `run` uses of the script and of modules beside it, and the folders of
-    the package that compute. What only draws and judges changes nothing.
+    That is its `run`, what `run` uses of the script and of modules beside it, and what these import
+    of the package, directly or not. What only draws and judges changes nothing.
     """
     source = script.read_text(encoding="utf-8")
     own = significant(source, behind="run")
-    shared = _modules_beside(script, _used_by(ast.parse(source), "run"))
-    return identity(own, _code([*sorted(shared), *_modules(TABLE_FOLDERS)]))
+    used = _imported(script, _used_by(ast.parse(source), "run"), TABLE_ROOMS)
+    return identity(own, _code(sorted(used)))
 
 
 def stamp_of_figure(script: Path) -> str:
     """64 hex digits that change with the code behind a study's figure and claims."""
-    drawing = [PACKAGE / "plotting.py", PACKAGE / "harness" / "claims.py"]
-    own = [script, *sorted(_modules_beside(script))]
-    return identity(_code([*own, *drawing, *_modules(("analysis", "diagnosis"))]))
+    used = _imported(script, None, FIGURE_ROOMS) | {PACKAGE / "harness" / "claims.py"}
+    return identity(_code([script, *sorted(used)]))
 
 
 def significant(source: str, behind: str | None = None) -> str:
@@ -122,24 +122,42 @@ def _defined(statement: ast.stmt) -> set[str]:
     return set()
 
 
-def _modules_beside(script: Path, names: Collection[str] | None = None) -> set[Path]:
-    """Modules of the script's folder that it imports, and those that they import.
+def _imported(script: Path, names: Collection[str] | None, rooms: Collection[str]) -> set[Path]:
+    """Modules that a script imports, and those that they import, directly or not.
 
-    names: that the script uses of them; None for all.
+    Args:
+        script: of a study.
+        names: of the script's imports, those that count; None for all.
+        rooms: of the package that count: folders, and modules beside them.
     """
     found: set[Path] = set()
     waiting = [(script, names)]
     while waiting:
         path, wanted = waiting.pop()
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                imported = {alias.asname or alias.name for alias in node.names}
-                module = script.parent.joinpath(*node.module.split(".")).with_suffix(".py")
-                used = wanted is None or bool(imported & set(wanted))
-                if module.is_file() and used and module not in found:
+            if not isinstance(node, ast.ImportFrom) or not node.module or node.level:
+                continue
+            for alias in node.names:
+                used = wanted is None or (alias.asname or alias.name) in wanted
+                module = _file(script.parent, node.module, alias.name) if used else None
+                if module and module not in found and _counts(module, rooms):
                     found.add(module)
                     waiting.append((module, None))
     return found
+
+
+def _file(folder: Path, module: str, name: str) -> Path | None:
+    """The file behind `from module import name`, where it is of the package or the folder."""
+    own = module.split(".")[0] == PACKAGE.name
+    source = (PACKAGE.parent if own else folder).joinpath(*module.split("."))
+    files = source.with_suffix(".py"), source / f"{name}.py", source / name / "__init__.py"
+    return next((file for file in (*files, source / "__init__.py") if file.is_file()), None)
+
+
+def _counts(module: Path, rooms: Collection[str]) -> bool:
+    if PACKAGE not in module.parents:
+        return True
+    return module.relative_to(PACKAGE).parts[0].removesuffix(".py") in rooms
 
 
 def _lines(node: ast.stmt) -> set[int]:

@@ -115,9 +115,7 @@ def useful_flops(race: Race) -> float:
     """
     if isinstance(race.network, Autoencoder):
         return math.nan
-    weights = jax.eval_shape(
-        lambda k: networks.init(race.network, k, race.space, 1), jax.random.key(0)
-    )
+    weights = networks.abstract(race.network, race.space, 1)
     kernels = [leaf.size for leaf in jax.tree.leaves(weights) if leaf.ndim == 2]
     dense = isinstance(race.network, networks.MLP)
     places = race.batch if dense else race.batch * math.prod(race.space)

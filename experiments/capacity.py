@@ -69,10 +69,8 @@ class Config(TrainConfig):
 
 def parameters(network: ConvNet) -> int:
     """Weights and biases."""
-    made = jax.eval_shape(
-        lambda key: networks.init(network, key, (signals.WINDOW,), 1), jax.random.key(0)
-    )
-    return sum(leaf.size for leaf in jax.tree.leaves(made))
+    weights = networks.abstract(network, (signals.WINDOW,), 1)
+    return sum(leaf.size for leaf in jax.tree.leaves(weights))
 
 
 def run(config: Config, session: Session) -> Result:

@@ -222,7 +222,7 @@ PARTS = ("input", "target", "output", "what is left")
 def pictures(
     figure: Any, rows: Sequence[tuple[str, Float[np.ndarray, "3 height width channels"]]]
 ) -> None:
-    """Input, target, output and how the last two differ (grey: not at all), two rows abreast.
+    """Input, target, output and how the last two differ (grey: not at all), two to a line.
 
     Args:
         figure: a figure or subfigure, all of which is used.

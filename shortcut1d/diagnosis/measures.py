@@ -12,7 +12,7 @@ from jaxtyping import Float, PRNGKeyArray
 from shortcut1d import errors
 from shortcut1d.analysis import decoupled, oracles, transfer
 from shortcut1d.analysis.denoiser import Denoiser
-from shortcut1d.analysis.fidelity import MID_GREY
+from shortcut1d.analysis.fidelity import MID_GREY, psnr, ssim
 from shortcut1d.analysis.intervals import Interval, nested_bootstrap
 from shortcut1d.analysis.measures import measures_of
 from shortcut1d.analysis.portrait import WHOLE, Portrait, portrait
@@ -129,23 +129,23 @@ def measures_of_cases(
     quality, lines = [], []
     for number, case in enumerate(cases):
         columns: dict[str, list[Any]] = {}
+        shifted = case.relative_to(silence)
         for of_network in outputs:
             found = measures_of(
                 of_network[number], case.clean, case.degraded,
                 pictures=pictures, threshold=threshold,
             )  # fmt: skip
-            output, clean, degraded = (
-                part - silence for part in (of_network[number], case.clean, case.degraded)
+            found["hallucination"] = decoupled.hallucination(
+                of_network[number] - silence, shifted.clean, shifted.degraded, basis
             )
-            found["hallucination"] = decoupled.hallucination(output, clean, degraded, basis)
             for name, values in found.items():
                 columns.setdefault(name, []).append(values)
-        for name in ("psnr", "ssim") if pictures else ():
+        for name, score in (("psnr", psnr), ("ssim", ssim)):
             if name in columns:
-                of_input = measures_of(case.degraded, case.clean, case.degraded, pictures=True)
+                of_input = [score(case.degraded, case.clean)]
                 quality += [
-                    _line(name, case.name, columns.pop(name)),
-                    _line(f"{name} of the input", case.name, [of_input[name]], MEANING[name]),
+                    _line(name, case.name, columns[name]),
+                    _line(f"{name} of the input", case.name, of_input, MEANING[name]),
                 ]
         lines += [_line(name, case.name, columns[name]) for name in PER_CASE]
     return quality + lines

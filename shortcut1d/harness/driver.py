@@ -102,12 +102,16 @@ class Experiment:
 def main(
     experiment: Experiment, argv: Sequence[str] | None = None, *, prog: str | None = None
 ) -> int:
-    """Run a study from the command line; the exit status.
+    """Run a study from the command line.
 
-    prog: what the command is called, if it is no script.
+    Args:
+        experiment: the study.
+        argv: the command line; by default the process's own.
+        prog: what the command is called, if it is no script.
 
-    0 when it ran (whatever its claims came to), 2 for a bad option, file or folder, 130 when
-    interrupted.
+    Returns:
+        the exit status: 0 when it ran (whatever its claims came to), 2 for a bad option, file or
+        folder, 130 when interrupted.
     """
     config_type = type(experiment.presets["quick"])
     parser = options.parser(experiment.summary, config_type, experiment.presets, prog=prog)
@@ -256,5 +260,5 @@ def print_claims(name: str, claims: list[Claim], out: Path, seconds: float | Non
 
 
 def cells_folder(out: Path) -> Path:
-    """Where finished cells are kept; experiments that train the same cells share them."""
+    """Where finished cells are kept; studies that train the same cells share them."""
     return out / "cells"

@@ -12,6 +12,7 @@ from shortcut1d.networks.network import (
     Chain,
     Network,
     Params,
+    abstract,
     apply,
     build,
     denoiser,
@@ -25,8 +26,8 @@ from shortcut1d.networks.unet import UNet
 
 __all__ = [
     "MLP", "NETWORKS", "Attention", "Autoencoder", "Chain", "ConvNet", "Network", "Params",
-    "ResNet", "Search", "UNet", "WithDropout", "apply", "build", "denoiser", "has_fixed_weights",
-    "init", "make", "objective", "post_step",
+    "ResNet", "Search", "UNet", "WithDropout", "abstract", "apply", "build", "denoiser",
+    "has_fixed_weights", "init", "make", "objective", "post_step",
 ]  # fmt: skip
 
 NETWORKS: dict[str, Callable[..., Any]] = {

@@ -119,9 +119,7 @@ def _network(described: dict[str, Any]) -> Network:
 
 def _abstract(network: Network, shape: tuple[int, ...]) -> Params:
     *space, channels = shape
-    return jax.eval_shape(
-        lambda key: networks.init(network, key, tuple(space), channels), jax.random.key(0)
-    )
+    return networks.abstract(network, tuple(space), channels)
 
 
 def _name(path: tuple[Any, ...]) -> str:

@@ -68,6 +68,11 @@ def init(network: Network, key: PRNGKeyArray, space: tuple[int, ...], channels: 
     return nnx.to_pure_dict(state)
 
 
+def abstract(network: Network, space: tuple[int, ...], channels: int) -> Params:
+    """Shapes and types of the weights that `init` gives, without drawing any."""
+    return jax.eval_shape(lambda key: init(network, key, space, channels), jax.random.key(0))
+
+
 def apply(network: Network, params: Params, x: Batch, key: PRNGKeyArray | None = None) -> Batch:
     """The network's output at `x`; with a `key` as in training, where dropout is random."""
     return build(network, params, x)(x, key)

@@ -234,7 +234,10 @@ def over_cells(
 ) -> Callable[..., Any]:
     """`function`, compiled to run on every cell of a chunk, on all local devices.
 
-    abreast: at most so many side by side on a device; None for all of them.
+    Args:
+        function: pure and traceable.
+        static: further arguments, hashable, the same for all cells.
+        max_parallel: cells that a device runs at once, where it runs several; None for all.
 
     Returns:
         a function of two tuples: arguments with a leading axis over cells, and arguments that all

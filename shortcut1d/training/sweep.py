@@ -214,9 +214,5 @@ def _record(found: Record, leaves: list[np.ndarray], row: int, keep: bool) -> Re
 
 def _weights(record: Record, cell: Cell) -> Params:
     *space, channels = cell.shape
-    abstract = jax.eval_shape(
-        lambda k: networks.init(cell.network, k, tuple(space), channels), jax.random.key(0)
-    )
-    structure = jax.tree.structure(abstract)
-    leaves = [record[f"{WEIGHT}{n}"] for n in range(len(jax.tree.leaves(abstract)))]
-    return jax.tree.unflatten(structure, leaves)
+    leaves, structure = jax.tree.flatten(networks.abstract(cell.network, tuple(space), channels))
+    return jax.tree.unflatten(structure, [record[f"{WEIGHT}{n}"] for n in range(len(leaves))])

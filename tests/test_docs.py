@@ -28,8 +28,7 @@ TORCH = "import torch"
 @pytest.mark.parametrize(
     "block",
     [
-        # `balance` trains probes for half a minute.
-        pytest.param(block, id=name, marks=[pytest.mark.slow] if "balance(" in block else [])
+        pytest.param(block, id=name, marks=[pytest.mark.slow] if "data.md" in name else [])
         for name, block in BLOCKS
     ],
 )

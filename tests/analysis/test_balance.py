@@ -40,6 +40,7 @@ def test_more_shapes_of_click_cost_more():
     assert np.all(np.diff(costs) > 0.02)
 
 
+@pytest.mark.slow
 def test_a_conv_net_learns_clicks_as_easily_as_middling_bands():
     # An MLP, which the measure of learnability is, does not.
     assert denoising_cost(drawn(signals.band(5))) < denoising_cost(CLICKS) < denoising_cost(BAND)
@@ -55,6 +56,7 @@ def test_few_contents_cost_less_than_many_whatever_else_is_in_the_array():
     assert denoising_cost_of_some(BAND, 256) == denoising_cost(BAND)
 
 
+@pytest.mark.slow
 def test_one_program_serves_all_counts():
     before = _denoising_cost._cache_size()
     for count in (3, 5, 9):
@@ -100,6 +102,7 @@ def test_no_range_wide_enough_is_said():
     assert list(advice.by_name) == ["another hum"]
 
 
+@pytest.mark.slow
 def test_the_same_samples_give_the_same_advice():
     once = balance(NOTE, WHITE)
     assert isinstance(once, Advice)
@@ -115,6 +118,7 @@ def test_images_can_be_balanced():
     assert not balance(image, smooth).balanced
 
 
+@pytest.mark.slow
 def test_a_picture_costs_less_where_a_pixel_tells_of_its_neighbours():
     rng = np.random.default_rng(0)
     even = rng.normal(size=(64, 1, 1, 1)) * np.ones((1, 8, 8, 1))

@@ -191,6 +191,7 @@ def test_learnability_of_too_few_samples_is_refused():
 # ---------------------------------------------------------------- what all measures share
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", MEASURES)
 @pytest.mark.parametrize("scale", [1e-6, 1e-3, 7.0, 1e4])
 def test_a_louder_family_is_no_more_complex(measure, scale):
@@ -199,11 +200,13 @@ def test_a_louder_family_is_no_more_complex(measure, scale):
     assert louder == pytest.approx(once, rel=1e-3)  # single precision, and a value on an edge
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", MEASURES)
 def test_white_noise_is_more_complex_than_a_note(measure):
     assert MEASURES[measure](WHITE) > 2 * MEASURES[measure](NOTE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", MEASURES)
 def test_images_can_be_measured(measure):
     image = np.random.default_rng(0).normal(size=(1024, 16, 8, 1))
@@ -253,6 +256,7 @@ def test_the_default_measure_is_used_where_none_is_named():
     assert default == predict(NOTE, WHITE, complexity.DEFAULT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", MEASURES)
 def test_arrays_and_families_give_the_same(measure):
     families = signals.note(), degradations.clicks(1)
@@ -269,6 +273,7 @@ def test_as_many_samples_are_drawn_as_are_asked_for():
     assert targets.content == complexity.description_length(drawn)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", [degradations.dropout(), degradations.blur()])
 def test_of_a_degradation_that_is_not_additive_the_layer_counts(family):
     predicted = predict(signals.melody(), family, "spectral entropy")

@@ -326,6 +326,7 @@ def both_portraits(shape):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("name", NAMES)
 def test_the_whole_and_the_randomised_portrait_agree(shape, name):

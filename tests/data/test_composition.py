@@ -52,6 +52,7 @@ def test_in_turn_applies_one_after_the_other(key):
     np.testing.assert_array_equal(mask, GAPS.sample(keys[1], 64))
 
 
+@pytest.mark.slow
 def test_the_order_matters(key):
     _, realisation, gaps_last = drawn(in_turn(CLICKS, GAPS), key)
     assert bool(jnp.all(gaps_last[realisation[..., 1:] == 0] == 0))
@@ -59,6 +60,7 @@ def test_the_order_matters(key):
     assert jnp.mean(clicks_last[realisation[..., :1] == 0] != 0) > 0.3
 
 
+@pytest.mark.slow
 def test_any_of_gives_every_sample_one_of_its_parts_as_often_as_the_others(key):
     parts = (CLICKS, HISS, GAPS)
     clean, realisation, degraded = drawn(any_of(*parts), key, 600)
@@ -70,6 +72,7 @@ def test_any_of_gives_every_sample_one_of_its_parts_as_often_as_the_others(key):
         np.testing.assert_allclose(degraded[own], wanted[own], atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMBINED)
 def test_a_combination_shares_a_program_with_families_that_draw_less(name, key):
     together = stack([CLICKS, COMBINED[name], GAPS])

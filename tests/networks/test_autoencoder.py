@@ -30,6 +30,7 @@ def drawn(*shape, seed=0):
 # ---------------------------------------------------------------- codebooks
 
 
+@pytest.mark.slow
 @given(st.integers(0, 1000), st.integers(1, 3), st.integers(2, 6), st.integers(1, 6))
 def test_each_codebook_answers_with_its_nearest_entry_in_use(seed, books, entries, active):
     active = min(active, entries)
@@ -93,6 +94,7 @@ def test_a_dead_entry_is_replaced_and_an_inactive_one_never():
     np.testing.assert_array_equal(new[2], book[2])
 
 
+@pytest.mark.slow
 @given(st.integers(2, 40), st.integers(0, 100))
 def test_perplexity_counts_the_entries_in_use(entries, seed):
     used = np.random.default_rng(seed).permutation(entries)[: max(1, entries // 2)]
@@ -109,6 +111,7 @@ def test_codes_that_no_codebook_gives_are_refused(codes):
 # ---------------------------------------------------------------- the autoencoder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", [(16,), (8, 12)], ids=["1d", "2d"])
 @pytest.mark.parametrize("residual", [False, True])
 def test_it_keeps_the_shape_and_gives_one_code_a_book_and_position(space, residual, key):
@@ -158,6 +161,7 @@ def changed(before, after):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "parts"),
     [
@@ -173,6 +177,7 @@ def test_a_recipe_selects_the_parts_that_are_trained(recipe, parts):
     assert changed(*trained(recipe)) == parts
 
 
+@pytest.mark.slow
 def test_restoration_starts_from_the_prior_as_its_own_teacher(key):
     weights = networks.init(SMALL, key, (16,), 1)
     begin = autoencoder.init_restoration(weights, **autoencoder.TO_CODES)
@@ -213,6 +218,7 @@ def test_a_tuned_encoder_comes_nearer_to_the_clean_codes_whatever_the_seed(optim
     assert np.all(np.diff(error) < 0)
 
 
+@pytest.mark.slow
 def test_a_search_gets_closer_to_the_input_for_each_sample_alone(key):
     weights = autoencoder.with_recipe(autoencoder.NO_CODE, networks.init(SMALL, key, (16,), 1))
     x = drawn(4, 16, 1)

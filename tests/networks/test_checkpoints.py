@@ -29,6 +29,7 @@ EVERY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", EVERY.values(), ids=EVERY)
 def test_a_network_comes_back_as_it_was(network, key, tmp_path):
     params = networks.init(network, key, (16,), 1)

@@ -36,6 +36,7 @@ def our_convolution(x, weight, dilation, edges):
     return patches @ weight.reshape(-1, weight.shape[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edges", ["circular", "reflect"])
 @pytest.mark.parametrize("dilation", [1, 3])
 @pytest.mark.parametrize("space", [(32,), (12, 14), (8, 9, 10)], ids=["1d", "2d", "3d"])
@@ -98,6 +99,7 @@ def test_two_keys_give_different_weights(key):
     assert not np.allclose(kernels[0], kernels[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("maker", [ConvNet, MLP, UNet, ResNet, Attention])
 def test_the_skip_adds_the_input(maker, key):
     plain, skip = maker(width=8, skip=False), maker(width=8, skip=True)
@@ -138,6 +140,7 @@ def test_an_mlp_refuses_another_window():
         apply(MLP(), params, jnp.zeros((1, 20, 1)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", [UNet(width=3), Attention(width=8, depth=1, heads=2)])
 def test_a_unet_and_attention_see_the_whole_window(network, key):
     params = init(network, key, (128,), 1)

@@ -67,6 +67,7 @@ def test_the_loss_is_the_one_that_was_asked_for(loss, key):
     assert measured == pytest.approx(expected, rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["mse", "l1"])
 def test_a_gradient_in_pieces_is_the_gradient(loss, key, monkeypatch):
     network = ConvNet(width=4, depth=3)
@@ -184,6 +185,7 @@ def test_training_and_test_draws_are_disjoint():
     assert nearest > 0.01
 
 
+@pytest.mark.slow
 def test_map_cells_gives_every_cell_its_own_answer_whatever_the_chunks():
     many = cells(seeds=5)
     keys, contents, degradations, _ = stack_cells(many)
@@ -197,6 +199,7 @@ def test_map_cells_gives_every_cell_its_own_answer_whatever_the_chunks():
     np.testing.assert_allclose(values, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_run_can_be_looked_at_on_its_way_and_comes_out_the_same():
     few = cells(1)
     end = train(few, SHORT)
@@ -226,6 +229,7 @@ def one_step(key, network=CONV, **options):
     return state, advance(state, *families, 1, network, schedule)[0]
 
 
+@pytest.mark.slow
 def test_weight_decay_takes_a_share_of_the_weights_on_top_of_adam(key):
     before, plain = one_step(key, learning_rate=0.01)
     _, decayed = one_step(key, learning_rate=0.01, weight_decay=0.5)
@@ -235,6 +239,7 @@ def test_weight_decay_takes_a_share_of_the_weights_on_top_of_adam(key):
         np.testing.assert_allclose(other, one - 0.01 * 0.5 * start, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_sharpness_aware_steps_follow_the_slope_at_the_worst_weights_nearby(key):
     before, sharp = one_step(key, sharpness=0.3)
     step_key = jax.random.fold_in(before.key, 0)
@@ -253,6 +258,7 @@ def test_sharpness_aware_steps_follow_the_slope_at_the_worst_weights_nearby(key)
         np.testing.assert_allclose(10 * got, wanted, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_dropout_trains_otherwise_and_another_seed_drops_others(key):
     network = WithDropout(CONV, 0.5)
     _, plain = one_step(key)

@@ -53,6 +53,7 @@ def test_every_network_learns_to_derain_four_pictures(network, optimised):
     assert np.isfinite(index[["phi", "rho", "generality"]]).all(axis=None)
 
 
+@pytest.mark.slow
 def test_a_picture_s_silence_is_mid_grey():
     # An untrained net with a skip gives back nearly what it is given. That keeps the content, and
     # the level that the content varies about must not count as content.
@@ -76,6 +77,7 @@ def test_a_picture_s_silence_is_mid_grey():
     )
 
 
+@pytest.mark.slow
 def test_diagnose_takes_families_of_pictures():
     report = diagnose(
         lambda pictures: pictures, images.leaves(size=SIZE), image_degradations.rain(size=SIZE),

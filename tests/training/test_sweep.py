@@ -59,6 +59,7 @@ def test_the_table_has_a_row_for_every_network_and_test(unbroken):
     assert np.isfinite(unbroken["nmse"]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", [1, 4, 100])
 def test_no_cell_depends_on_the_size_of_its_chunk(unbroken, chunk):
     pd.testing.assert_frame_equal(swept(runs(7), Session(chunk=chunk)).table, unbroken)
@@ -125,6 +126,7 @@ def test_a_cell_of_another_kind_is_not_taken_for_this_one(change):
     assert len(store) == 4
 
 
+@pytest.mark.slow
 def test_kept_weights_are_those_that_training_gives():
     chosen = runs(5)
     kept = swept(chosen, keep=lambda run: run.cell.seed in (1, 3)).weights
@@ -135,6 +137,7 @@ def test_kept_weights_are_those_that_training_gives():
         jax.tree.map(np.testing.assert_array_equal, params, expected)
 
 
+@pytest.mark.slow
 def test_several_networks_go_through_one_sweep_in_the_order_given():
     mixed = [*runs(2), *runs(2, ConvNet(width=2, depth=2)), *runs(3)[2:]]
     reports = []
@@ -176,6 +179,7 @@ def test_one_compilation_of_each_program_serves_two_cells_and_two_hundred(caplog
     assert (compiled(2), compiled(200)) == (5, 5)
 
 
+@pytest.mark.slow
 def test_another_rate_or_length_or_other_checkpoints_compile_nothing(caplog):
     swept(runs(2))
     caplog.clear()
@@ -189,6 +193,7 @@ def test_another_rate_or_length_or_other_checkpoints_compile_nothing(caplog):
     assert not [r for r in caplog.records if "Compiling jit(of_device)" in r.message]
 
 
+@pytest.mark.slow
 def test_labels_of_a_run_are_columns_of_numbers():
     labelled = [run._replace(labels={"top": 1 + n, "shapes": 2.5}) for n, run in enumerate(runs(3))]
     table = swept(labelled).table
@@ -270,6 +275,7 @@ def test_a_network_tested_on_its_way_has_a_row_for_every_step_and_test(unbroken)
     pd.testing.assert_frame_equal(last, indices(ends))
 
 
+@pytest.mark.slow
 def test_a_run_may_have_its_own_schedule(unbroken):
     short = dataclasses.replace(SHORT, checkpoints=(1,))
     chosen = runs(4)
@@ -283,6 +289,7 @@ def test_a_run_may_have_its_own_schedule(unbroken):
     assert reports[-1] == grid.ProgressReport(4, 4, 3 * SHORT.steps + 1)
 
 
+@pytest.mark.slow
 def test_networks_tested_once_and_often_share_a_table():
     often = dataclasses.replace(SHORT, checkpoints=(1, 4))
     chosen = runs(2)

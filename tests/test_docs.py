@@ -28,7 +28,7 @@ TORCH = "import torch"
 @pytest.mark.parametrize(
     "block",
     [
-        pytest.param(block, id=name, marks=[pytest.mark.slow] if "data.md" in name else [])
+        pytest.param(block, id=name, marks=[] if "README" in name else [pytest.mark.slow])
         for name, block in BLOCKS
     ],
 )

@@ -64,6 +64,7 @@ def test_one_program_serves_all_counts():
     assert _denoising_cost._cache_size() - before <= 1
 
 
+@pytest.mark.slow
 def test_where_the_degradation_is_no_simpler_all_contents_are_kept():
     advice = balance(NOTE, WHITE, {"wider": WHITE})
     assert advice.balanced

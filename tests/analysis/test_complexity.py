@@ -236,6 +236,7 @@ def test_what_cannot_be_measured_is_refused(measure, samples, message):
 # ---------------------------------------------------------------- prediction
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", MEASURES)
 def test_the_simpler_component_is_predicted(measure):
     note = predict(signals.note(), degradations.clicks(256), measure)
@@ -267,6 +268,7 @@ def test_arrays_and_families_give_the_same(measure):
     assert predict(*families, measure).content == MEASURES[measure](clean)
 
 
+@pytest.mark.slow
 def test_as_many_samples_are_drawn_as_are_asked_for():
     targets = predict(signals.band(8), degradations.clicks(1), "description length", 64)
     drawn = np.asarray(signals.band(8).sample(jax.random.key(0), 64))

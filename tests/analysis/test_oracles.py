@@ -469,6 +469,7 @@ def test_a_negative_threshold_is_refused():
 # ---------------------------------------------------------------- nested intervals
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seeds", "within", "cover", "trials"),
     [(5, 1.0, 0.92, 150), (1, 1.0, 0.95, 300), (5, 20.0, 0.99, 100)],

@@ -31,6 +31,7 @@ def drawn(family, key, n=64):
     return clean, realisation, family.apply(clean, realisation)
 
 
+@pytest.mark.slow
 @every_combination
 def test_a_combination_is_a_degradation_like_any_other(family, key):
     assert isinstance(family, Degradation)

@@ -155,6 +155,7 @@ def test_clicks_are_no_wider_than_their_width(key):
         assert np.count_nonzero(np.abs(residual) > 1e-6, axis=1).max() <= width
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [(5, 17), (3, 128), (17, 40)])
 def test_clicks_are_the_sum_of_their_pulses_read_sample_by_sample(width, key):
     bank = degradations.clicks(shapes=9, width=width, pulses=11)

@@ -494,6 +494,7 @@ def test_measures_are_read_by_name_and_test():
         assert report["nmse", test] == interval
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [composition.in_turn, composition.any_of])
 def test_a_degradation_made_of_others_is_a_degradation_like_any(make):
     both = make(LAYER, NEW_LAYER)
@@ -738,6 +739,7 @@ def test_an_oracle_on_images_reads_its_known_answer():
         assert report[measure].estimate == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_large_image_has_a_portrait_where_there_are_exact_products():
     clean, degraded = images(1, batch=8, space=(33, 32))  # 1056 values
     with_it = diagnose(half, clean, degraded, portraits=2)
@@ -1018,6 +1020,7 @@ def test_the_novelty_response_does_not_depend_on_the_batch():
     assert found[0].estimate == pytest.approx(found[2].estimate, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["batch", "samples", "probes", "bands", "portraits"])
 def test_a_whole_float_counts_as_whole(option):
     options = {"portraits": 0, "samples": 16} | {option: 8.0 if option != "portraits" else 1.0}

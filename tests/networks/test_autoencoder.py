@@ -123,6 +123,7 @@ def test_it_keeps_the_shape_and_gives_one_code_a_book_and_position(space, residu
     assert codes_of(network, weights, x).shape == (5, *fewer, 2)
 
 
+@pytest.mark.slow
 def test_a_recipe_switches_the_code_on_and_off(key):
     weights = networks.init(SMALL, key, (16,), 1)
     x = drawn(6, 16, 1)
@@ -230,6 +231,7 @@ def test_a_search_gets_closer_to_the_input_for_each_sample_alone(key):
     np.testing.assert_allclose(networks.apply(search, weights, x[1:2]), found[1:2], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_chain_applies_its_networks_in_order(key):
     first, then = networks.MLP(width=4), SMALL
     params = {

@@ -100,6 +100,7 @@ def test_what_was_finished_is_not_trained_again_and_the_rest_is(unbroken, chunks
     assert reports[-1] == grid.ProgressReport(7, 7, (7 - 2 * chunks) * SHORT.steps)
 
 
+@pytest.mark.slow
 def test_only_new_cells_are_trained_when_a_grid_grows(unbroken):
     store, reports = Memory(), []
     swept(runs(5), Session(store))
@@ -216,6 +217,7 @@ def test_an_array_has_a_named_axis_for_each_column_and_nan_where_nothing_is():
     assert np.isnan(array.sel(seed=1, pool=16))
 
 
+@pytest.mark.slow
 def test_without_a_span_no_share_in_it_is_measured():
     table = sweep(runs(1), SHORT, CONFIG._replace(span=None), Session()).table
     assert not {"output_in_span", "input_in_span"} & set(table.columns)
@@ -223,6 +225,7 @@ def test_without_a_span_no_share_in_it_is_measured():
     pd.testing.assert_frame_equal(table, with_span[table.columns])
 
 
+@pytest.mark.slow
 def test_weights_stay_on_the_devices_while_they_are_tested():
     chosen = runs(3)
     trained = next(grid.trajectory([run.cell for run in chosen], SHORT))
@@ -260,6 +263,7 @@ def test_the_footprint_grows_with_what_backpropagation_keeps():
     assert 1.8 < footprint(ConvNet(width=16), 32, (256, 1)) / small < 2.2
 
 
+@pytest.mark.slow
 def test_a_network_tested_on_its_way_has_a_row_for_every_step_and_test(unbroken):
     store = Memory()
     schedule = dataclasses.replace(SHORT, checkpoints=(0, 1, 4))

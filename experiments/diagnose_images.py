@@ -10,7 +10,8 @@ import sys
 from scipy.ndimage import median_filter
 
 from shortcut1d.cli import Config, claims, plot, report_on, result_of
-from shortcut1d.diagnosis.adapters import from_function, load
+from shortcut1d.diagnosis.adapters import from_function
+from shortcut1d.diagnosis.loading import load
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.training.sweep import Session
 
@@ -37,7 +38,7 @@ experiment = Experiment(
     run=run,
     plot=plot,
     claims=claims,
-    unit="batches",
+    unit="samples",
 )
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from shortcut1d.analysis.balance import balance as balance
     from shortcut1d.analysis.complexity import predict as predict
+    from shortcut1d.diagnosis.adapters import adapt as adapt
+    from shortcut1d.diagnosis.adapters import from_deepinv as from_deepinv
     from shortcut1d.diagnosis.adapters import from_function as from_function
     from shortcut1d.diagnosis.adapters import from_torch as from_torch
     from shortcut1d.diagnosis.diagnose import diagnose as diagnose
@@ -16,13 +18,15 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
+    "adapt": "shortcut1d.diagnosis.adapters",
     "balance": "shortcut1d.analysis",
     "diagnose": "shortcut1d.diagnosis",
+    "from_deepinv": "shortcut1d.diagnosis.adapters",
     "from_function": "shortcut1d.diagnosis.adapters",
     "from_torch": "shortcut1d.diagnosis.adapters",
     "predict": "shortcut1d.analysis",
 }
-__all__ = ["__version__", "balance", "diagnose", "from_function", "from_torch", "predict"]
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:

@@ -26,7 +26,7 @@ from shortcut1d.analysis.denoiser import Denoiser
 from shortcut1d.analysis.transfer import HALF
 from shortcut1d.data import image_degradations, images, pictures
 from shortcut1d.diagnosis import Report, diagnose
-from shortcut1d.diagnosis.adapters import load
+from shortcut1d.diagnosis.loading import load
 from shortcut1d.diagnosis.report import draw, interval_of
 from shortcut1d.harness import driver
 from shortcut1d.harness.claims import Claim
@@ -62,7 +62,7 @@ class Config:
     size: int = option(64, "pixels along each side of the squares that are cut out of pictures")
     channels: int = option(3, "1 for grey, 3 for colour")
     samples: int = option(64, "squares a test")
-    portraits: int = option(2, "inputs at which the Jacobian is looked at")
+    portraits: int = option(0, "inputs at which the Jacobian is looked at; each takes long")
 
     def __post_init__(self) -> None:
         errors.check_types(self)
@@ -113,6 +113,8 @@ def run(config: Config, session: Session) -> Result:
             raise errors.InvalidInput(f"{name}: is missing (shortcut1d diagnose --help)")
     report = report_on(config, session, load(str(config.model)))
     print(report)
+    if report.interrupted:
+        raise KeyboardInterrupt  # what was measured is on the screen; a file would look complete
     return result_of(report)
 
 
@@ -171,5 +173,5 @@ COMMAND = Experiment(
     run=run,
     plot=plot,
     claims=claims,
-    unit="batches",
+    unit="samples",
 )

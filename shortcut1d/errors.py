@@ -52,6 +52,8 @@ def file_access(path: str | Path, failure: str) -> Iterator[None]:
         yield
     except (OSError, ValueError) as error:  # ValueError: a path with a null byte
         raise InvalidInput(f"{path}: {failure} ({reason(error)})") from error
+    except RecursionError as error:
+        raise InvalidInput(f"{path}: {failure} (nested too deeply)") from error
 
 
 def reason(error: Exception) -> str:

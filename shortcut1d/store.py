@@ -87,6 +87,8 @@ def checksum(*parts: bytes) -> str:
 def read_bytes(path: Path) -> bytes:
     """The bytes of a file."""
     with file_access(path, "cannot be read"):
+        if path.exists() and not path.is_file():  # reading a pipe would wait for ever
+            raise ValueError("not a file")
         return path.read_bytes()
 
 
@@ -119,6 +121,8 @@ def read_json(path: Path) -> dict[str, Any]:
 def _arrays(data: bytes) -> Arrays:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            if any(part.compress_size != part.file_size for part in file.zip.infolist()):
+                raise ValueError("compressed, so that its size in memory is not known")
             return {name: file[name] for name in file.files}
     except Exception as error:  # zipfile and numpy raise half a dozen kinds on damaged files
         raise ValueError(str(error)) from error

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import inspect
+import os
 import typing
 from pathlib import Path
 
@@ -11,13 +12,14 @@ import jaxtyping
 import numpy as np
 import pytest
 import reproduce
+from PIL import Image
 
-from shortcut1d import analysis, errors, networks
+from shortcut1d import analysis, errors, networks, store
 from shortcut1d.analysis import complexity, oracles
-from shortcut1d.data import composition, degradations, image_degradations, images, signals
+from shortcut1d.data import composition, degradations, image_degradations, images, pictures, signals
 from shortcut1d.errors import InvalidInput
 from shortcut1d.networks import checkpoints
-from shortcut1d.training import loop
+from shortcut1d.training import grid, loop
 
 KEY = jax.random.key(0)
 NONSENSE = {
@@ -282,3 +284,66 @@ def test_they_are_hundreds():
     assert len(NONSENSE) * len(parameters_of(FAMILIES)) > 300
     assert len(BAD_SAMPLES) * len(LOOKS) > 300
     assert issubclass(InvalidInput, errors.Shortcut1dError)
+
+
+# ---------------------------------------------------------------- files that are made to harm
+
+
+def a_pipe(folder, name):
+    path = folder / name
+    os.mkfifo(path)
+    return path
+
+
+def test_a_pipe_is_no_file_and_nobody_waits_for_it(tmp_path):
+    said = "not a file"
+    with pytest.raises(InvalidInput, match=said):
+        store.read_json(a_pipe(tmp_path, "record.json"))
+    with pytest.raises(InvalidInput, match=said):
+        pictures.read_picture(a_pipe(tmp_path, "x.png"))
+
+
+def test_a_pipe_among_pictures_is_left_out_and_named(tmp_path):
+    Image.new("L", (20, 20), 100).save(tmp_path / "a.png")
+    a_pipe(tmp_path, "b.png")
+    warned = []
+    found = [name for name, _ in pictures.each_picture(tmp_path, 8, 1, warned.append)]
+    assert found == ["a.png"]
+    assert len(warned) == 1
+    assert "b.png: not a file; left out" in warned[0]
+
+
+def test_a_picture_that_would_fill_the_memory_is_refused_in_one_line(tmp_path):
+    path = tmp_path / "bomb.png"
+    Image.new("1", (13_000, 13_000)).save(path)
+    with pytest.raises(InvalidInput, match=r"bomb.png: larger than \d+ million pixels"):
+        pictures.read_picture(path)
+
+
+def test_arrays_that_unpack_to_more_than_the_file_are_refused(tmp_path):
+    path = tmp_path / "x.npz"
+    np.savez_compressed(path, zeros=np.zeros(1_000_000))
+    assert path.stat().st_size < 10_000
+    with pytest.raises(InvalidInput, match="compressed"):
+        store.read_arrays(path)
+    with pytest.raises(ValueError, match="compressed"):
+        store.unpack(path.read_bytes())
+
+
+def test_json_that_is_nested_too_deeply_is_refused_in_one_line(tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text("[" * 100_000 + "]" * 100_000)
+    with pytest.raises(InvalidInput, match=r"x.json: damaged \(nested too deeply\)"):
+        store.read_json(path)
+
+
+@pytest.mark.parametrize("options", [{"depth": 1_000_000}, {"width": 10**9}])
+def test_a_network_beyond_all_measure_is_refused(options):
+    with pytest.raises(InvalidInput, match="at most"):
+        networks.ConvNet(**options)
+
+
+def test_a_network_that_no_memory_holds_is_refused_before_it_is_made():
+    net = networks.ConvNet(width=2**16)
+    with pytest.raises(InvalidInput, match=r"one cell takes .* GiB of memory, and there are"):
+        grid.chunk_size(1, net, loop.Schedule(), (128, 1))

@@ -1,5 +1,6 @@
 """Products with a denoiser's Jacobian, exact where they can be had."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -28,21 +29,39 @@ class Differentiable(Protocol):
         ...
 
 
+class FiniteDifferences:
+    """A denoiser whose Jacobian products are finite differences, whatever it brings.
+
+    For one whose derivatives are not those of what it computes.
+    """
+
+    def __init__(self, denoiser: Denoiser, step: float) -> None:
+        """step: length of the differences, as a share of the inputs' RMS."""
+        self.denoiser, self.step = denoiser, step
+
+    def __call__(self, inputs: Any, /) -> Any:
+        """The denoised samples."""
+        return self.denoiser(np.asarray(inputs))  # which JAX cannot trace
+
+
 class Products(NamedTuple):
     """Products with the Jacobian `J` at each input, on arrays of the inputs' shape.
 
-    push: `v -> J v`. pull: `u -> J^T u`; None where it cannot be had. traceable: whether JAX can
-    trace them.
+    jvp: `v -> J v`. vjp: `u -> J^T u`; None where it cannot be had. traceable: whether JAX can
+    trace them. many: `J v` for each of many directions at once, where the denoiser brings it.
     """
 
     jvp: Product
     vjp: Product | None
     traceable: bool
+    many: Product | None = None
 
     def jvp_all(
         self, directions: Float[Array | np.ndarray, "many batch *space channels"]
     ) -> Float[Array, "many batch *space channels"]:
         """`J v` for each of many directions."""
+        if self.many:
+            return jnp.asarray(self.many(directions))
         return self._each(self.jvp, directions)
 
     def vjp_all(
@@ -85,8 +104,15 @@ def products_of(
     errors.choice("method", method, METHODS)
     errors.number("step", step, above=0)
     finite("inputs", inputs)
+    if isinstance(denoiser, FiniteDifferences):
+        method, step = "differences", denoiser.step
     if method != "differences" and isinstance(denoiser, Differentiable):
-        return Products(*denoiser.products(inputs), traceable=False)
+        many = getattr(denoiser, "jvp_many", None)
+        return Products(
+            *denoiser.products(inputs),
+            traceable=False,
+            many=many and functools.partial(many, inputs),
+        )
     if method == "jvp" or (method == "auto" and traceable(denoiser, inputs)):
         point = jnp.asarray(inputs)
         _, jvp = jax.linearize(denoiser, point)

@@ -1,5 +1,6 @@
 """Picture files in: a folder, the photographs inside scikit-image, pairs of clean and rainy."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,13 +49,19 @@ def read_picture(path: str | Path, channels: int = 3) -> Picture:
         InvalidInput: missing, not a picture, cut short, or larger than Pillow thinks safe.
     """
     path, channels = errors.path("path", path), checked_channels(channels)
+    if path.exists() and not path.is_file():  # reading a pipe would wait for ever
+        raise InvalidInput(f"{path}: not a file")
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as opened:
-            return _values(ImageOps.exif_transpose(opened), channels)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=("PNG", "JPEG")) as opened:
+                return _values(ImageOps.exif_transpose(opened), channels)
     except UnidentifiedImageError as error:
         raise InvalidInput(f"{path}: not a PNG or JPEG picture") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        # Pillow raises these for files that are cut short or damaged.
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        limit = f"{(Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} million pixels"
+        raise InvalidInput(f"{path}: larger than {limit}, which Pillow thinks safe") from error
+    except (OSError, ValueError, SyntaxError) as error:  # of files that are cut short or damaged
         raise InvalidInput(f"{path}: cannot be read ({errors.reason(error)})") from error
 
 

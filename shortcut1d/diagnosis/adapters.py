@@ -1,18 +1,16 @@
 """Other people's denoisers as callables on arrays of shape `(batch, *space, channels)`."""
 
-import contextlib
-import importlib
+import functools
 import importlib.util
-import inspect
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from shortcut1d import errors
+from shortcut1d.diagnosis.calling import Call, memory_failed
 
 Array = Float[np.ndarray, "batch *space channels"]
 
@@ -42,7 +40,59 @@ def from_function(
     return denoise
 
 
-def from_torch(module: Any, *, channels_first: bool = True, device: Any = None) -> "TorchDenoiser":
+def adapt(denoiser: Callable[..., Any], **how: Any) -> "Adapted":
+    """A callable on batches that wants more than a batch, or gives more than the samples.
+
+    A PyTorch module goes to `from_torch`, which takes the same options.
+
+    Args:
+        denoiser: of NumPy or JAX, on arrays of `(batch, *space, channels)`; still exactly
+            differentiable if it was.
+        how: fields of `calling.Call`: output, arguments, input_scale, output_scale, multiple, tile,
+            overlap, one_at_a_time.
+
+    Raises:
+        InvalidInput: no callable, or an option that does not exist or has a wrong value.
+    """
+    if is_torch_module(denoiser):
+        raise errors.refuse("denoiser", "a PyTorch module", "from_torch(module, ...)")
+    if not callable(denoiser):
+        raise errors.refuse("denoiser", denoiser, "a callable on arrays")
+    return Adapted(denoiser, call_of(how))
+
+
+class Adapted:
+    """A callable of NumPy or JAX, called as it wants to be; made by `adapt`."""
+
+    def __init__(self, denoiser: Callable[..., Any], call: Call) -> None:
+        """See `adapt`."""
+        self.denoiser, self.call = denoiser, call
+
+    def __call__(self, inputs: Any) -> Any:
+        """The denoised samples, `(batch, *space, channels)`."""
+        return self.call(self.denoiser, inputs, range(1, inputs.ndim - 1))
+
+
+def call_of(how: dict[str, Any]) -> Call:
+    """The options of a call, by name.
+
+    Raises:
+        InvalidInput: one does not exist (the nearest is suggested), or has a wrong value.
+    """
+    for name in how:
+        errors.choice("option", name, Call.__dataclass_fields__)
+    return Call(**how)
+
+
+def is_torch_module(found: Any) -> bool:
+    """Whether it is a PyTorch module, which there can be only where PyTorch is imported."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(found, torch.nn.Module)
+
+
+def from_torch(
+    module: Any, *, channels_first: bool = True, device: Any = None, **how: Any
+) -> "TorchDenoiser":
     """A PyTorch module as a denoiser, with exact Jacobian products through `torch.func`.
 
     Put the module in evaluation mode first (`module.eval()`): dropout would answer differently each
@@ -52,9 +102,12 @@ def from_torch(module: Any, *, channels_first: bool = True, device: Any = None) 
         module: takes and gives tensors of `(batch, channels, *space)`.
         channels_first: False where it takes `(batch, *space, channels)` instead.
         device: where the module is; by default that of its first parameter, or the CPU.
+        how: fields of `calling.Call`, for a module that wants more than a batch: `output="image"`,
+            `arguments={"sigma": 0.1}`, `input_scale=255`, `multiple=8`, `tile=64`, ...
 
     Raises:
-        InvalidInput: PyTorch is not installed, the module is not callable or is in training mode.
+        InvalidInput: PyTorch is not installed, the module is not callable or is in training mode;
+            an option that does not exist, or has a wrong value.
     """
     if importlib.util.find_spec("torch") is None:
         raise errors.InvalidInput(
@@ -67,111 +120,45 @@ def from_torch(module: Any, *, channels_first: bool = True, device: Any = None) 
         raise errors.InvalidInput(
             "module: is in training mode, expected module.eval(), so that it answers the same twice"
         )
-    return TorchDenoiser(module, channels_first, device)
+    return TorchDenoiser(module, channels_first, device, call_of(how))
 
 
-def load(spec: str) -> Callable[[Array], Array]:
-    """The denoiser that a module of the user's makes.
+def from_deepinv(
+    model: Any, *, sigma: Any = None, physics: Any = None, device: Any = None, **how: Any
+) -> "TorchDenoiser":
+    """A model of deepinv (Tachella et al. 2025) as a denoiser.
 
     Args:
-        spec: `MODULE:NAME`, of a module that Python finds from the working directory, or
-            `FILE.py:NAME`. NAME is a PyTorch module (`from_torch` takes it), a callable on arrays
-            of `(batch, *space, channels)`, or a function without arguments, or a class, that makes
-            one of these.
+        model: a `Denoiser`, called as `model(y, sigma)`, or a `Reconstructor`, called as
+            `model(y, physics)`.
+        sigma: noise level that a denoiser is told, in the unit of the samples.
+        physics: operator that a reconstructor is told.
+        device: see `from_torch`.
+        how: see `from_torch`.
 
     Raises:
-        InvalidInput: there is no such module or name, or what it runs raises; in one line.
+        InvalidInput: deepinv is not installed; the model is none of its own, or is not told what it
+            needs; what `from_torch` refuses.
     """
-    source, colon, name = spec.rpartition(":")
-    if not colon or not source or not name.isidentifier():
-        raise errors.refuse("model", spec, "MODULE:NAME or FILE.py:NAME")
-    with _importable_from(Path(source).resolve().parent if _is_file(source) else Path.cwd()):
-        with _as_one_line(f"model: {source} cannot be imported"):
-            module = _imported(source)
-        if not hasattr(module, name):
-            public = [known for known in vars(module) if known[0] != "_"]
-            errors.choice(f"name in {source}", name, public or ["nothing"])
-        found = getattr(module, name)
-        if not _is_module(found) and _needs_nothing(found):
-            with _as_one_line(f"model: {spec} cannot be made"):
-                found = found()
-    if _is_module(found):
-        return from_torch(found)
-    if not callable(found):
-        raise errors.refuse(f"model {spec}", type(found).__name__, "a callable on arrays")
-    return found
+    if importlib.util.find_spec("deepinv") is None:
+        raise errors.InvalidInput("from_deepinv: deepinv is not installed (pip install deepinv)")
+    from deepinv.models import Denoiser, Reconstructor  # optional
 
-
-def _is_file(source: str) -> bool:
-    return source.endswith(".py")
-
-
-def _imported(source: str) -> Any:
-    if not _is_file(source):
-        return importlib.import_module(source)
-    path = Path(source)
-    if not path.is_file():
-        raise errors.InvalidInput("there is no such file")
-    name = f"_model_in_{path.stem}"  # a file may be called json.py
-    described = importlib.util.spec_from_file_location(name, path)
-    assert described is not None
-    assert described.loader is not None
-    module = importlib.util.module_from_spec(described)
-    sys.modules[name] = module  # as an import would; dataclasses look themselves up there
-    try:
-        described.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-@contextlib.contextmanager
-def _importable_from(folder: Path) -> Iterator[None]:
-    """Whatever is beside the model can be imported, when it is loaded and when it is called."""
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))
-
-
-@contextlib.contextmanager
-def _as_one_line(doing: str) -> Iterator[None]:
-    """Whatever a user's module raises, as one line."""
-    try:
-        yield
-    except errors.Shortcut1dError as error:
-        raise errors.InvalidInput(f"{doing}: {error}") from error
-    except (Exception, SystemExit) as error:
-        said = " ".join(str(error).split()) or "no reason given"
-        raise errors.InvalidInput(f"{doing} ({type(error).__name__}: {said})") from error
-
-
-def _is_module(found: Any) -> bool:
-    """Whether it is a PyTorch module, which there can be only where PyTorch is imported."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(found, torch.nn.Module)
-
-
-def _needs_nothing(found: Any) -> bool:
-    """Whether it is a function or class that can be called without arguments."""
-    if not (inspect.isroutine(found) or inspect.isclass(found)):
-        return False
-    try:
-        parameters = inspect.signature(found).parameters.values()
-    except ValueError:  # a built-in one that does not say
-        return False
-    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return all(p.default is not p.empty or p.kind in optional for p in parameters)
+    if not isinstance(model, Denoiser | Reconstructor):
+        raise errors.refuse("model", type(model).__name__, "a Denoiser or Reconstructor of deepinv")
+    if isinstance(model, Reconstructor) and physics is None:
+        raise errors.refuse("physics", None, "the operator of a Reconstructor")
+    told = {"sigma": sigma, "physics": physics} | dict(how.pop("arguments", {}))
+    arguments = {name: value for name, value in told.items() if value is not None}
+    return from_torch(model, device=device, arguments=arguments, **how)
 
 
 class TorchDenoiser:
     """A PyTorch module that takes and gives NumPy arrays; made by `from_torch`."""
 
-    def __init__(self, module: Any, channels_first: bool, device: Any) -> None:
+    def __init__(self, module: Any, channels_first: bool, device: Any, call: Call) -> None:
         """See `from_torch`."""
-        self.module, self.channels_first = module, channels_first
+        self.module, self.channels_first, self.call = module, channels_first, call
         owned = [
             tensor
             for kind in ("parameters", "buffers")
@@ -186,20 +173,47 @@ class TorchDenoiser:
         import torch  # optional
 
         with torch.no_grad():
-            return self._array(self.module(self._tensor(inputs)))
+            return self._array(self._forward(self._tensor(inputs)))
 
     def products(self, inputs: Any) -> tuple[Callable[[Any], Array], Callable[[Any], Array]]:
         """`v -> J v` and `u -> J^T u` at each of the inputs."""
         import torch  # optional
 
         point = self._tensor(inputs)
-        transposed = torch.func.vjp(self.module, point)[1]
+
+        @functools.cache  # it holds every layer's output, so that it is made only where it is used
+        def transposed() -> Any:
+            return torch.func.vjp(self._forward, point)[1]
 
         def jvp(direction: Any) -> Array:
             tangent = self._tensor(direction).to(point.dtype)
-            return self._array(torch.func.jvp(self.module, (point,), (tangent,))[1])
+            with torch.no_grad():
+                return self._array(torch.func.jvp(self._forward, (point,), (tangent,))[1])
 
-        return jvp, lambda u: self._array(transposed(self._tensor(u).to(point.dtype))[0])
+        return jvp, lambda u: self._array(transposed()(self._tensor(u).to(point.dtype))[0])
+
+    def jvp_many(self, inputs: Any, directions: Any) -> Float[np.ndarray, "many ..."]:
+        """`J v` for many directions at each input, going through the network's layers once."""
+        import torch  # optional
+
+        point = self._tensor(inputs)
+        tangents = torch.stack([self._tensor(v).to(point.dtype) for v in directions])
+
+        def product(tangent: Any) -> Any:
+            return torch.func.jvp(self._forward, (point,), (tangent,))[1]
+
+        with torch.no_grad():
+            try:
+                moved = torch.func.vmap(product)(tangents)
+            except RuntimeError as error:
+                if memory_failed(error):
+                    raise
+                moved = [product(tangent) for tangent in tangents]  # not all modules can be vmapped
+            return np.stack([self._array(each) for each in moved])
+
+    def _forward(self, batch: Any) -> Any:
+        space = range(2, batch.ndim) if self.channels_first else range(1, batch.ndim - 1)
+        return self.call(self.module, batch, space)
 
     def _tensor(self, array: Any) -> Any:
         import torch  # optional

@@ -1,7 +1,7 @@
 """`diagnose`: what did this denoiser learn?"""
 
-import itertools
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,43 +10,59 @@ from jaxtyping import PRNGKeyArray
 
 from shortcut1d import errors
 from shortcut1d.analysis import decoupled
-from shortcut1d.analysis.denoiser import Denoiser
 from shortcut1d.analysis.fidelity import MID_GREY
-from shortcut1d.diagnosis.inputs import cases_of
+from shortcut1d.analysis.portrait import WHOLE
+from shortcut1d.diagnosis.checks import (
+    as_denoiser,
+    checked,
+    notes_on_outputs,
+    notes_on_strengths,
+)
+from shortcut1d.diagnosis.inputs import SEEN, cases_of
 from shortcut1d.diagnosis.measures import (
+    Measure,
     index_measures,
     measures_of_cases,
-    novelty_measures,
     portrait_measures,
     subspace_of,
 )
-from shortcut1d.diagnosis.outputs import output_in_batches
+from shortcut1d.diagnosis.novelty import nothing_known, novelty_measures
+from shortcut1d.diagnosis.outputs import batch_for, output_in_batches
+from shortcut1d.diagnosis.progress import Counter
 from shortcut1d.diagnosis.report import Report
+
+PORTRAITS = 4  # of samples that are small enough for a whole Jacobian, unless they are given
 
 
 def diagnose(
-    denoiser: Denoiser | Sequence[Denoiser],
+    denoiser: Any,
     content: Any,
     degradation: Any,
     *,
     unseen_content: Any = None,
     unseen_degradation: Any = None,
     samples: int = 128,
-    batch: int = 64,
-    probes: int = 4,
+    batch: int | None = None,
+    probes: int | None = None,
     bands: int = 8,
-    portraits: int = 4,
+    portraits: int | None = None,
     threshold: float = 50 / 255,
-    pictures: bool = False,
+    pictures: bool | None = None,
+    peak: float = 1.0,
     key: PRNGKeyArray | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """What did this denoiser learn, the content or the degradation? Every measure, with intervals.
 
+    Before anything is measured, the model is checked: that it gives the same twice, that its
+    derivatives are those of what it computes, that it keeps to the samples' unit. What cannot be
+    mended is refused; what the reader should know is in the report's notes. Ctrl-C, once the
+    network's outputs for the seen samples are there, leaves a report of what is measured by then.
+
     Args:
-        denoiser: any callable on arrays of shape `(n, *space, channels)`; see `adapters` for
-            PyTorch modules and filters of one sample. Several networks trained alike (other seeds)
-            give intervals over networks as well as samples.
+        denoiser: any callable on arrays of shape `(n, *space, channels)`, or a PyTorch module; see
+            `adapters` for models that want more, or give more. Several networks trained alike
+            (other seeds) give intervals over networks as well as samples.
         content: what it was trained on: a family (with `sample` and `unseen`), or clean samples.
         degradation: a family (with `sample`, `apply` and `unseen`), or degraded samples, each of
             the clean one in the same place.
@@ -57,69 +73,118 @@ def diagnose(
             dictionary. By default the family's held-out twin; for arrays, white noise as strong as
             the residual.
         samples: to draw of families; of arrays as many are used as there are, at most so many.
-        batch: samples given to the denoiser at once.
-        probes: white directions an input, for the novelty response.
+        batch: samples given to the denoiser at once; None for as many as hold a million values, at
+            most 64. Where memory does not hold a batch, the next ones are half as large.
+        probes: white directions an input, for the novelty response; None for as many as bring its
+            standard error to .01, at most 4.
         bands: frequency bands for the gains.
-        portraits: inputs at which the Jacobian is taken; 0 for none.
-        threshold: where a residual counts as there, for `E_R` and `E_B`; in the samples' unit.
-        pictures: samples are pictures with values in [0, 1]. Content is then measured from mid-grey
-            (from black, a picture's mean brightness would hide everything else), and PSNR and SSIM
-            come on top.
+        portraits: inputs at which the Jacobian is taken; 0 for none. None for 4 where a sample has
+            at most 1024 values, and none where it has more: they take long.
+        threshold: where a residual counts as there, for `E_R` and `E_B`; in the samples' unit, of
+            pictures as a share of `peak`.
+        pictures: samples are pictures with values in [0, peak]. Content is then measured from
+            mid-grey (from black, a picture's mean brightness would hide everything else), and PSNR
+            and SSIM come on top. None: they are not, but what looks like grey pictures without a
+            channel axis, or like channels first, is refused; False takes those for signals.
+        peak: white, in pictures.
         key: of all that is drawn.
-        progress: called after each batch: how many are done, and how many there are.
+        progress: called after each batch: how many samples went through the network, and how many
+            will at most. None for a bar on a terminal or in a notebook.
 
     Raises:
-        InvalidInput: a NaN, a wrong shape, samples that do not fit together, a denoiser that
-            changes the shape or raises: it says which sample.
+        InvalidInput: a NaN, a wrong shape, samples that do not fit together, pictures or outputs in
+            another unit, a denoiser that changes the shape or raises: it says which sample.
     """
-    members = list(denoiser) if isinstance(denoiser, Sequence) else [denoiser]
-    if not members or not all(callable(member) for member in members):
+    models = list(denoiser) if isinstance(denoiser, list | tuple) else [denoiser]
+    if not models:
         raise errors.refuse("denoiser", denoiser, "a callable on arrays, or several")
-    batch, probes, bands = (
-        errors.integer(name, value)
-        for name, value in {"batch": batch, "probes": probes, "bands": bands}.items()
-    )
+    members = [as_denoiser(model) for model in models]
+    if batch is not None:
+        batch = errors.integer("batch", batch)
+    if probes is not None:
+        probes = errors.integer("probes", probes)
+    if portraits is not None:
+        portraits = errors.integer("portraits", portraits, low=0)
+    if pictures is not None:
+        errors.flag("pictures", pictures)
+    bands = errors.integer("bands", bands)
     samples = errors.integer("samples", samples, low=8)
-    portraits = errors.integer("portraits", portraits, low=0)
     threshold = errors.number("threshold", threshold, low=0)
+    peak = errors.number("peak", peak, above=0)
     key = jax.random.key(0) if key is None else key
     if not jax.dtypes.issubdtype(getattr(key, "dtype", None), jax.dtypes.prng_key):
         raise errors.refuse("key", key, "a key of jax.random.key")
-    cases, notes = cases_of(content, degradation, unseen_content, unseen_degradation, samples, key)
-    total = len(members) * sum(-(-len(case.degraded) // batch) for case in cases)
-    done = itertools.count(1)
-    outputs = [
-        [
-            output_in_batches(member, case, batch, lambda: progress(next(done), total))
-            for case in cases
-        ]
-        for member in members
-    ]
-    silence = MID_GREY if pictures else 0.0
-    shifted = [case.relative_to(silence) for case in cases]
-    outputs_shifted = [[output - silence for output in of_network] for of_network in outputs]
-    seen = cases[0]
-    basis = subspace_of(shifted[0].clean)
-    measures = measures_of_cases(cases, outputs, basis, threshold, pictures=pictures)
-    index, summary = index_measures(shifted, outputs_shifted)
-    novelty = novelty_measures(members, seen.degraded, shifted, probes, batch, key)
-    edges = np.linspace(0.5, max(seen.clean.shape[1:-1]) / 2 + 0.5, bands + 1)
-    gains = {
-        case.name: decoupled.band_gains(outputs_shifted[0][n], case.clean, case.degraded, edges)
-        for n, case in enumerate(shifted)
-    }
-    portrait, of_portrait, more_notes = portrait_measures(
-        members[0], seen.degraded[:portraits], shifted[0], basis, batch, key
+    cases, notes = cases_of(
+        content, degradation, unseen_content, unseen_degradation, samples, key, pictures, peak
     )
+    size = math.prod(cases[0].clean.shape[1:])
+    batch = batch or batch_for(size)
+    if portraits is None:
+        portraits = PORTRAITS if size <= WHOLE else 0
+        if not portraits:
+            notes.append(f"no Jacobian portrait of {size} values a sample; ask with portraits=2")
+    silence = MID_GREY if pictures else 0.0
+    shifted = [case.over(peak).relative_to(silence) for case in cases]
+    notes += notes_on_strengths(cases, peak if pictures else None)
+    basis = subspace_of(shifted[0].clean)
+    outputs: list[list[np.ndarray]] = []  # by test and network
+    novelty, portrait = nothing_known(), None
+    of_portrait: list[Measure] = []
+    passes = sum(len(case.clean) for case in cases) + len(cases) * len(cases[0].clean)
+    interrupted = False
+    with Counter(len(members) * passes, progress) as counter:
+        try:
+            for case in cases:
+                counter.doing(case.name)
+                outputs.append(
+                    [output_in_batches(member, case, batch, counter.add) for member in members]
+                )
+                if case.role == SEEN:
+                    trusted = [
+                        checked(member, case, output, batch)
+                        for member, output in zip(members, outputs[0])
+                    ]
+                    notes += trusted[0].notes
+            counter.doing("novelty response")
+            if all(each.differentiable for each in trusted):
+                members = [each.denoiser for each in trusted]
+                novelty = novelty_measures(
+                    members, cases[0].degraded, shifted, probes, batch, key, counter.add
+                )
+                counter.doing("Jacobian portrait")
+                portrait, of_portrait, why_not = portrait_measures(
+                    members[0], cases[0].degraded[:portraits], shifted[0], basis, batch, key
+                )
+                notes += why_not
+            counter.finish()
+        except KeyboardInterrupt:
+            if not outputs:
+                raise
+            interrupted = True
+            notes.append("interrupted: what is missing was not measured")
+    cases, shifted = cases[: len(outputs)], shifted[: len(outputs)]
+    by_network = [[of_case[n] / peak for of_case in outputs] for n in range(len(members))]
+    from_silence = [[output - silence for output in of_network] for of_network in by_network]
+    measured = [case.over(peak) for case in cases]
+    notes += notes_on_outputs(measured, by_network[0], pictures=bool(pictures), silence=silence)
+    index, summary = index_measures(shifted, from_silence)
+    edges = np.linspace(0.5, max(cases[0].clean.shape[1:-1]) / 2 + 0.5, bands + 1)
     return Report(
         index=index,
-        measures=summary + novelty + of_portrait + measures,
+        measures=summary
+        + novelty
+        + of_portrait
+        + measures_of_cases(measured, by_network, basis, threshold, pictures=bool(pictures)),
         edges=edges,
-        bands=gains,
+        bands={
+            case.name: decoupled.band_gains(from_silence[0][n], case.clean, case.degraded, edges)
+            for n, case in enumerate(shifted)
+        },
         portrait=portrait,
-        cases=cases,
-        outputs=outputs[0],
+        cases=measured,
+        outputs=by_network[0],
         networks=len(members),
-        samples=len(seen.clean),
-        notes=notes + more_notes,
+        samples=len(cases[0].clean),
+        notes=notes,
+        interrupted=interrupted,
     )

@@ -31,6 +31,12 @@ class Case(NamedTuple):
         """The samples less the value of silence."""
         return self._replace(clean=self.clean - silence, degraded=self.degraded - silence)
 
+    def over(self, peak: float) -> "Case":
+        """The samples with `peak` as their unit."""
+        if peak == 1:
+            return self
+        return self._replace(clean=self.clean / peak, degraded=self.degraded / peak)
+
 
 Pair = tuple[np.ndarray, np.ndarray]  # clean, degraded
 
@@ -42,6 +48,8 @@ def cases_of(
     unseen_degradation: Any,
     samples: int,
     key: PRNGKeyArray,
+    pictures: bool | None,
+    peak: float,
 ) -> tuple[list[Case], list[str]]:
     """The seen case, the unseen ones; and notes for the reader of the report.
 
@@ -52,6 +60,8 @@ def cases_of(
         unseen_degradation: see `diagnose`.
         samples: at most so many a case.
         key: of all that is drawn.
+        pictures: see `diagnose`.
+        peak: see `diagnose`.
 
     Raises:
         InvalidInput: what is given does not fit together.
@@ -62,6 +72,7 @@ def cases_of(
         _check_family(name, given, applies=name == "degradation")
     seen = _seen(content, degradation, draws)
     _check(Case(SEEN, SEEN, *seen), seen[0].shape[1:])
+    _check_axes(seen[0].shape, pictures)
     if unseen_content is None and hasattr(content, "unseen"):
         unseen_content = content.unseen()
     if unseen_degradation is None:
@@ -90,6 +101,8 @@ def cases_of(
         cases.append(Case(DEGRADATION, name, *pair))
     for case in cases:
         _check(case, seen[0].shape[1:])
+        if pictures:
+            _check_range(case, peak)
     if len({case.name for case in cases}) < len(cases):
         raise errors.refuse("names", [case.name for case in cases], "a different name for each")
     if not any(case.role == CONTENT for case in cases):
@@ -217,3 +230,45 @@ def _check(case: Case, shape: tuple[int, ...]) -> None:
         raise errors.refuse(f"{case.name}, clean", "silence", "some content")
     if np.array_equal(case.clean, case.degraded):
         raise errors.refuse(f"{case.name}, degraded", "the clean samples", "some degradation")
+
+
+FEW_CHANNELS = 4  # as many as a picture with transparency has
+
+
+def _check_axes(shape: tuple[int, ...], pictures: bool | None) -> None:
+    """Ask where the last axis is hardly one of channels."""
+    if pictures is False:
+        return
+    first, last = shape[1], shape[-1]
+    if len(shape) == 3 and pictures:
+        raise errors.refuse(
+            "content", shape, "pictures of shape (n, height, width, channels): add the channel "
+            "axis of grey ones with x[..., None]",
+        )  # fmt: skip
+    if first <= FEW_CHANNELS < last and len(shape) > 2:
+        raise errors.refuse(
+            "content", shape, "channels last: np.moveaxis(x, 1, -1) puts them there; "
+            f"pictures=False takes the samples as they are, with {last} channels",
+        )  # fmt: skip
+    if len(shape) == 3 and last > 2 * FEW_CHANNELS:
+        raise errors.refuse(
+            "content", shape, "shape (n, *space, channels): add the channel axis of grey pictures "
+            f"with x[..., None], or say pictures=False for signals of {last} channels",
+        )  # fmt: skip
+
+
+def _check_range(case: Case, peak: float) -> None:
+    """Refuse pictures in another unit than [0, peak]."""
+    least, largest = float(case.clean.min()), float(case.clean.max())
+    slack = 0.02 * peak
+    if least < -slack or largest > peak + slack or largest < 0.05 * peak:
+        raise errors.refuse(
+            f"{case.name}, clean", f"values from {least:.3g} to {largest:.3g}",
+            f"pictures with values from 0 to {peak:g}: scale them, or give peak= (255 for bytes)",
+        )  # fmt: skip
+    strong = float(np.sqrt(np.mean(np.square(case.degraded))))
+    if strong > 3 * peak:
+        raise errors.refuse(
+            f"{case.name}, degraded", f"values of RMS {strong:.3g}",
+            f"values in the unit of the clean pictures, 0 to {peak:g}",
+        )  # fmt: skip

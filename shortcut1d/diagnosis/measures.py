@@ -1,7 +1,6 @@
 """Every measure of the analysis as a line with its interval and how to read it."""
 
 import contextlib
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -16,9 +15,9 @@ from shortcut1d.analysis.fidelity import MID_GREY, psnr, ssim
 from shortcut1d.analysis.intervals import Interval, nested_bootstrap
 from shortcut1d.analysis.measures import measures_of
 from shortcut1d.analysis.portrait import WHOLE, Portrait, portrait
-from shortcut1d.analysis.products import Differentiable, products_of, traceable
+from shortcut1d.analysis.products import Differentiable, traceable
 from shortcut1d.diagnosis.inputs import CONTENT, DEGRADATION, SEEN, Case
-from shortcut1d.diagnosis.outputs import errors_as
+from shortcut1d.diagnosis.outputs import errors_as, in_batches
 
 ENERGY = 0.99  # of a family's samples that its subspace must hold
 MEANING = {
@@ -46,6 +45,9 @@ MEANING = {
 }
 
 
+UNKNOWN = Interval(np.nan, np.nan, np.nan, 0)
+
+
 class Measure(NamedTuple):
     """A line of a report.
 
@@ -53,12 +55,14 @@ class Measure(NamedTuple):
     test: what it was measured on, or "all".
     interval: its value and 95% interval.
     meaning: how to read it.
+    samples: that it rests on, where they are fewer than the test has.
     """
 
     measure: str
     test: str
     interval: Interval
     meaning: str
+    samples: int | None = None
 
 
 def index_measures(
@@ -170,56 +174,6 @@ def _line(name: str, test: str, networks: list[Any], meaning: str = "") -> Measu
     return Measure(name, test, interval, meaning or MEANING[name])
 
 
-def novelty_measures(
-    members: Sequence[Denoiser],
-    inputs: np.ndarray,
-    cases: list[Case],
-    probes: int,
-    batch: int,
-    key: PRNGKeyArray,
-) -> list[Measure]:
-    """Novelty responses at training inputs: to white noise, and to each unseen thing.
-
-    Args:
-        members: the networks.
-        inputs: those of the seen case.
-        cases: the seen one first.
-        probes: white directions an input.
-        batch: inputs at once.
-        key: of the white directions.
-    """
-    signs = jax.random.rademacher(key, (probes * inputs.size,), np.float32)
-    novel = {"rho": np.asarray(signs).reshape(probes, *inputs.shape)}
-    for case in cases[1:]:
-        directions = case.clean if case.role == CONTENT else case.degraded - case.clean
-        if len(directions) >= len(inputs):
-            novel[f"rho along {case.name}"] = directions[None, : len(inputs)]
-    together = np.concatenate(list(novel.values()))
-    found = np.stack([_inner(member, inputs, together, batch) for member in members])
-    lines, first = [], 0
-    for name, directions in novel.items():
-        of_this = found[:, first : first + len(directions)]
-        energy = np.mean(np.sum(directions.reshape(*directions.shape[:2], -1) ** 2, axis=2))
-        interval = nested_bootstrap(of_this.mean(axis=1) / energy, _mean)
-        lines.append(Measure(name, SEEN, interval, MEANING["rho"]))
-        first += len(directions)
-    return lines
-
-
-def _inner(
-    member: Denoiser, inputs: np.ndarray, directions: np.ndarray, batch: int
-) -> Float[np.ndarray, "directions samples"]:
-    """`<v, J v>` for each direction at each input."""
-    parts = []
-    for first in range(0, len(inputs), batch):
-        part = slice(first, first + batch)
-        with errors_as("a point beside the seen inputs"):
-            moved = products_of(member, inputs[part]).jvp_all(directions[:, part])
-        products = directions[:, part] * np.asarray(moved, np.float64)
-        parts.append(products.reshape(*products.shape[:2], -1).sum(axis=2))
-    return np.concatenate(parts, axis=1)
-
-
 def portrait_measures(
     member: Denoiser,
     inputs: np.ndarray,
@@ -250,11 +204,12 @@ def portrait_measures(
                 subspaces[name] = oracles.complement(*known)
     elif not (isinstance(member, Differentiable) or traceable(member, inputs)):
         return None, [], [f"no Jacobian portrait: {size} values a sample and no exact products"]
+
+    def of(part: slice) -> Any:
+        return portrait(member, inputs[part], key, subspaces)
+
     with errors_as("a point beside the seen inputs"):
-        pictures = [
-            portrait(member, inputs[first : first + batch], key, subspaces)
-            for first in range(0, len(inputs), batch)
-        ]
+        pictures = in_batches(of, len(inputs), batch if size <= WHOLE else 1)
     picture: Portrait = jax.tree.map(lambda *parts: jnp.concatenate(parts), *pictures)
     where = f"{len(inputs)} inputs"
 

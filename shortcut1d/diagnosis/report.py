@@ -34,6 +34,7 @@ class Report:
     outputs: of the first network, by case.
     networks, samples: how many of each the intervals rest on.
     notes: what the reader should know.
+    interrupted: whether it holds only what was measured until Ctrl-C.
     """
 
     index: transfer.Index
@@ -46,6 +47,7 @@ class Report:
     networks: int
     samples: int
     notes: list[str] = field(default_factory=list)
+    interrupted: bool = False
 
     def __getitem__(self, name: str | tuple[str, str]) -> Interval:
         """A measure's interval, `report["rho"]`, or that on one test, `report["nmse", "seen"]`.
@@ -79,7 +81,7 @@ class Report:
                     "low": line.interval.low,
                     "high": line.interval.high,
                     "networks": line.interval.seeds,
-                    "samples": self.samples,
+                    "samples": line.samples or self.samples,
                     "meaning": line.meaning,
                 }
                 for line in self.measures
@@ -140,7 +142,7 @@ def sentence(table: pd.DataFrame) -> str:
     return (
         f"{said}; removes {_percent(seen)} of the degradation it has seen and "
         f"{_percent(removed)} of one it has not, keeps {_percent(kept)} of content that it has "
-        f"not seen (rho {rho.estimate:.2f})."
+        f"not seen (rho {'unknown' if np.isnan(rho.estimate) else format(rho.estimate, '.2f')})."
     )
 
 

@@ -138,11 +138,8 @@ def main(
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(
-            f"{parser.prog}: interrupted; the same command goes on from the cells that are "
-            f"finished ({cells_folder(out)})",
-            file=sys.stderr,
-        )
+        where = f"the same command goes on from the cells that are finished ({cells_folder(out)})"
+        print(f"{parser.prog}: interrupted" + ("" if prog else f"; {where}"), file=sys.stderr)
         return 130
     return 0
 

@@ -10,7 +10,15 @@ from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from shortcut1d import errors
-from shortcut1d.networks.layers import Batch, divisible, he_normal, join_patches, split_patches
+from shortcut1d.networks.layers import (
+    MAX_DEPTH,
+    MAX_WIDTH,
+    Batch,
+    divisible,
+    he_normal,
+    join_patches,
+    split_patches,
+)
 
 
 class _Block(nnx.Module):
@@ -76,7 +84,8 @@ class Attention:
 
     def __post_init__(self) -> None:
         errors.check_types(self)
-        errors.integer_fields(self, "width", "depth", "heads", "patch")
+        errors.integer_fields(self, "width", "heads", "patch", high=MAX_WIDTH)
+        errors.integer_fields(self, "depth", high=MAX_DEPTH)
         if self.width % self.heads:
             raise errors.refuse("width", self.width, f"a multiple of heads={self.heads}")
 

@@ -86,6 +86,8 @@ def load(path: str | Path) -> tuple[Network, Params, tuple[int, ...]]:
         expected = _abstract(network, shape)
         if _shapes(tensors) != _shapes(_by_name(expected)):
             raise ValueError("weights of another network")
+    except RecursionError as error:
+        raise InvalidInput(f"{path}: damaged (its description is nested too deeply)") from error
     except (errors.Shortcut1dError, ValueError, KeyError, TypeError, AttributeError) as error:
         why = " ".join(str(error).split())
         raise InvalidInput(f"{path}: damaged, or a model of another version ({why})") from error

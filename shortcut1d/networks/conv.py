@@ -11,7 +11,14 @@ from flax import nnx
 from jaxtyping import PRNGKeyArray
 
 from shortcut1d import errors
-from shortcut1d.networks.layers import Batch, check_convolutions, convolutions, he_normal
+from shortcut1d.networks.layers import (
+    MAX_DEPTH,
+    MAX_WIDTH,
+    Batch,
+    check_convolutions,
+    convolutions,
+    he_normal,
+)
 from shortcut1d.networks.network import Network
 
 
@@ -62,7 +69,8 @@ class ConvNet:
 
     def __post_init__(self) -> None:
         errors.check_types(self)
-        errors.integer_fields(self, "width", "depth")
+        errors.integer_fields(self, "width", high=MAX_WIDTH)
+        errors.integer_fields(self, "depth", high=MAX_DEPTH)
         check_convolutions(self)
         if self.dilations is not None and len(self.dilations) != self.depth:
             raise errors.refuse("dilations", self.dilations, f"{self.depth} of them, one a layer")
@@ -103,7 +111,8 @@ class MLP:
 
     def __post_init__(self) -> None:
         errors.check_types(self)
-        errors.integer_fields(self, "width", "depth")
+        errors.integer_fields(self, "width", high=MAX_WIDTH)
+        errors.integer_fields(self, "depth", high=MAX_DEPTH)
 
     def module(self, space: tuple[int, ...], channels: int, rngs: nnx.Rngs) -> nnx.Module:
         """See `Network.module`."""

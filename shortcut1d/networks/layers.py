@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from shortcut1d import errors
 
 Batch: TypeAlias = Float[Array, "batch *space channels"]
+MAX_WIDTH, MAX_DEPTH = 2**16, 1024  # of a network; beyond, shapes alone fill the memory
 EDGES = {"circular": "wrap", "reflect": "reflect"}  # our names, and numpy.pad's
 
 

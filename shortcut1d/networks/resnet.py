@@ -7,7 +7,14 @@ from flax import nnx
 from jaxtyping import PRNGKeyArray
 
 from shortcut1d import errors
-from shortcut1d.networks.layers import Batch, Conv, check_convolutions, convolutions
+from shortcut1d.networks.layers import (
+    MAX_DEPTH,
+    MAX_WIDTH,
+    Batch,
+    Conv,
+    check_convolutions,
+    convolutions,
+)
 
 BRANCH = 0.3  # scale of a block's output, so that a deep stack starts close to its first layer
 
@@ -51,7 +58,8 @@ class ResNet:
 
     def __post_init__(self) -> None:
         errors.check_types(self)
-        errors.integer_fields(self, "width", "blocks")
+        errors.integer_fields(self, "width", high=MAX_WIDTH)
+        errors.integer_fields(self, "blocks", high=MAX_DEPTH)
         check_convolutions(self)
 
     def module(self, space: tuple[int, ...], channels: int, rngs: nnx.Rngs) -> nnx.Module:

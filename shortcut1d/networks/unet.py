@@ -11,7 +11,7 @@ from jaxtyping import PRNGKeyArray
 
 from shortcut1d import errors
 from shortcut1d.networks import layers
-from shortcut1d.networks.layers import Batch
+from shortcut1d.networks.layers import MAX_WIDTH, Batch
 
 
 class _UNet(nnx.Module):
@@ -55,7 +55,7 @@ class UNet:
 
     def __post_init__(self) -> None:
         errors.check_types(self)
-        errors.integer_fields(self, "width")
+        errors.integer_fields(self, "width", high=MAX_WIDTH)
         errors.integer_fields(self, "levels", high=16)
         layers.check_convolutions(self)
 

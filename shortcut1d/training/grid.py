@@ -6,6 +6,7 @@ as memory allows.
 """
 
 import functools
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -141,16 +142,32 @@ def chunk_size(
     On a CPU, where cells train one after the other, up to four a device: little is lost when the
     run is killed. Elsewhere as many as fit into half of the device's memory. Either way a multiple
     of the devices, and such that the last chunk is nearly full.
+
+    Raises:
+        InvalidInput: not even one fits into the memory.
     """
     devices = jax.local_devices()
-    most = 4
-    if devices[0].platform != "cpu":
-        memory = (devices[0].memory_stats() or {}).get("bytes_limit", 2**33)
-        needed = max(footprint(network, schedule.batch, shape), tests)
-        most = max(1, int(0.5 * memory / needed))
+    needed = max(footprint(network, schedule.batch, shape), tests)
+    memory = _memory(devices[0])
+    if needed > memory:
+        raise errors.InvalidInput(
+            f"network: one cell takes {needed / 2**30:.3g} GiB of memory, and there are "
+            f"{memory / 2**30:.3g} GiB; make it narrower, or the batch smaller"
+        )
+    most = 4 if devices[0].platform == "cpu" else max(1, int(0.5 * memory / needed))
     per_device = -(-count // len(devices))
     rounds = -(-per_device // most)
     return -(-per_device // rounds) * len(devices)
+
+
+def _memory(device: jax.Device) -> int:
+    """Bytes of a device's memory; of a CPU, all that the machine has."""
+    if device.platform != "cpu":
+        return (device.memory_stats() or {}).get("bytes_limit", 2**33)
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # Windows, and systems that do not say
+        return 2**40
 
 
 def stack_cells(cells: Sequence[Cell]) -> Inputs:

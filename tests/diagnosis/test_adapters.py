@@ -11,7 +11,8 @@ from scipy.ndimage import median_filter
 from shortcut1d.analysis import jacobian, novelty_response, oracles, portrait, products_of
 from shortcut1d.data import degradations, signals
 from shortcut1d.diagnosis import diagnose
-from shortcut1d.diagnosis.adapters import from_function, from_torch, load
+from shortcut1d.diagnosis.adapters import from_function, from_torch
+from shortcut1d.diagnosis.loading import load
 from shortcut1d.errors import InvalidInput
 
 KEY = jax.random.key(0)

@@ -227,7 +227,7 @@ def test_plain_arrays_are_diagnosed_as_families_are():
     assert report["kept"].estimate == pytest.approx(1 - 0.3**2, abs=1e-4)
     assert report["removed"].estimate == pytest.approx(1 - 0.7**2, abs=1e-4)
     assert report["phi"].estimate == pytest.approx(2 * 0.3 - 1, abs=1e-4)
-    assert report.notes == []
+    assert all("dB" in note for note in report.notes)  # 16 draws are not equally strong
     for case, pair in zip(report.cases, (arrays(), arrays(True), arrays(False, True))):
         np.testing.assert_array_equal(case.clean, pair[0])
         np.testing.assert_array_equal(case.degraded, pair[1])
@@ -365,7 +365,12 @@ def test_a_familys_held_out_twin_is_unseen_by_default():
     assert [(case.clean.max(), case.degraded.max()) for case in report.cases] == [
         (1.0, 0.75), (2.0, 1.75), (1.0, 0.5),
     ]  # fmt: skip
-    assert report.notes == []
+    assert report.notes == [
+        "unseen content: the degradation of unseen content is weaker than the seen one, 18.1 "
+        "against 12.0 dB of content over residual",
+        "unseen degradation: the degradation is stronger than the seen one, 6.0 against 12.0 dB of "
+        "content over residual",
+    ]
 
 
 def test_a_family_without_a_twin_is_taken_as_arrays_are():
@@ -531,7 +536,7 @@ def test_the_frame_has_a_row_for_each_measure():
     for row, line in zip(frame.itertuples(), report.measures):
         assert (row.measure, row.test, row.meaning) == (line.measure, line.test, line.meaning)
         assert (row.value, row.low, row.high, row.networks) == line.interval
-        assert row.samples == SAMPLES
+        assert row.samples == (line.samples or SAMPLES)
         assert row.meaning
 
 
@@ -730,6 +735,7 @@ def test_an_oracle_on_images_reads_its_known_answer():
         clean + layer,
         unseen_content=(other, other + layer),
         unseen_degradation=(clean, clean + other),
+        probes=4,
         portraits=2,
     )
     assert report.index.verdict == "content"
@@ -888,6 +894,8 @@ def test_unusable_input_is_refused_before_the_denoiser_is_called(kind):
 @pytest.mark.parametrize("option", ["samples", "batch", "probes", "bands", "portraits"])
 @pytest.mark.parametrize("value", [-1, 2.5, "8", None, True, np.nan, np.inf, [8]], ids=repr)
 def test_a_bad_option_is_refused_before_the_denoiser_is_called(option, value):
+    if value is None and option in ("batch", "probes", "portraits"):
+        pytest.skip("None is its default")
     denoiser = Counted()
     with pytest.raises(InvalidInput, match=f"^{option}: got .*a whole number"):
         diagnose(denoiser, CLEAN, DEGRADED, **{option: value})

@@ -1,0 +1,246 @@
+"""Checks of a model before it is measured, and of what it gave: no wrong number in silence."""
+
+import itertools
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from shortcut1d import errors
+from shortcut1d.analysis.denoiser import Denoiser
+from shortcut1d.analysis.products import (
+    Differentiable,
+    FiniteDifferences,
+    products_of,
+    traceable,
+)
+from shortcut1d.diagnosis.adapters import from_torch, is_torch_module
+from shortcut1d.diagnosis.calling import memory_failed
+from shortcut1d.diagnosis.inputs import CONTENT, Case
+from shortcut1d.diagnosis.outputs import output_in_batches
+
+SAME = 1e-8  # of the degradation's energy: two outputs that differ by less are the same
+APART = 0.1  # relative difference of two Jacobian products that are not the same
+ROUGHLY = 0.3  # likewise where the output is too coarse for a difference that can be relied on
+STEPS = (1e-3, 1e-2, 1e-1)  # of finite differences, as a share of the inputs' RMS; 3 times as well
+LARGE, SMALL = 10.0, 0.02  # times the input: an output in another unit
+ALIKE = 0.3  # correlation of input and output from which a small output is one in another unit
+FARTHEST = 3  # values by which an output may be shifted, for it to be noticed
+SAMPLES = 16  # that the shift is looked for in
+AGREED = 0.9  # share of samples that are nearer to the clean ones when shifted
+UNEQUAL = 1.0  # dB between seen and unseen strengths that are worth a note
+
+
+class Checked(NamedTuple):
+    """A model that was checked.
+
+    denoiser: it, or it with finite differences where its own derivatives are wrong.
+    notes: what the reader of the report should know of it.
+    differentiable: whether Jacobian products can be had of it at all.
+    """
+
+    denoiser: Denoiser
+    notes: list[str]
+    differentiable: bool
+
+
+def as_denoiser(model: Any) -> Denoiser:
+    """A model as a callable on arrays: a PyTorch module is wrapped, a `predict` method is taken.
+
+    Raises:
+        InvalidInput: it is neither, nor a callable.
+    """
+    if is_torch_module(model):
+        return from_torch(model)
+    if callable(model):
+        return model
+    if callable(getattr(model, "predict", None)):
+        return model.predict
+    raise errors.refuse("denoiser", model, "a callable on arrays, or several")
+
+
+def checked(denoiser: Denoiser, seen: Case, output: np.ndarray, batch: int) -> Checked:
+    """Whether a model's outputs and derivatives can be trusted, tried on a few samples.
+
+    Args:
+        denoiser: a callable on arrays.
+        seen: samples like those that it was trained on.
+        output: what it gave for them, in batches.
+        batch: samples in each.
+
+    Raises:
+        InvalidInput: its output is of another scale than its input; what it raises.
+    """
+    few = seen._replace(clean=seen.clean[:batch], degraded=seen.degraded[:batch])
+    once, twice = output[:batch], output_in_batches(denoiser, few, batch)
+    alone = output_in_batches(denoiser, few._replace(degraded=few.degraded[:1]), 1)
+    _check_scale(once, few.degraded)
+    residual = np.mean((few.degraded - few.clean) ** 2) or 1.0
+    random = float(np.mean((once - twice) ** 2) / residual)
+    notes = []
+    if random > SAME:
+        notes.append(
+            "the model is random: two outputs for the same samples differ by "
+            f"{100 * random:.2g}% of the degradation's energy, which is in every number"
+        )
+    elif np.mean((alone - once[:1]) ** 2) / residual > SAME**0.5:
+        notes.append(
+            "the model's output for a sample depends on the others of its batch: is batch "
+            "normalisation in training mode?"
+        )
+    exact = isinstance(denoiser, Differentiable) or traceable(denoiser, few.degraded)
+    if random > SAME:
+        if exact:
+            return Checked(denoiser, [*notes, "its Jacobian products could not be checked"], True)
+        return Checked(denoiser, [*notes, "no rho: a random model has no differences"], False)
+    with_products, said = _with_true_products(denoiser, few.degraded[:1], exact=exact)
+    return Checked(with_products, notes + said, True)
+
+
+def _check_scale(output: np.ndarray, inputs: np.ndarray) -> None:
+    """Refuse outputs in another unit than the inputs."""
+    ratio = float(np.sqrt(np.mean(np.square(output)) / (np.mean(np.square(inputs)) or 1.0)))
+    alike = np.corrcoef(output.ravel(), inputs.ravel())[0, 1] if np.std(output) > 0 else 0.0
+    if ratio > LARGE or (0 < ratio < SMALL and alike > ALIKE):
+        raise errors.refuse(
+            "output of the denoiser", f"values {ratio:.3g} times the input's",
+            "the unit of the samples: adapt(model, output_scale=...), from_torch likewise; 255 for "
+            "a model that gives 0 to 255 where samples are in [0, 1]",
+        )  # fmt: skip
+
+
+def _with_true_products(
+    denoiser: Denoiser, inputs: np.ndarray, *, exact: bool
+) -> tuple[Denoiser, list[str]]:
+    """The denoiser, with products that are those of what it computes; and notes."""
+    signs = np.asarray(jax.random.rademacher(jax.random.key(0), inputs.shape, np.float32))
+    # Along its input, since most denoisers block white noise: of nothing, all shares are noise.
+    direction = inputs + np.sqrt(np.mean(np.square(inputs))) * signs
+    step, difference = _reliable_difference(denoiser, inputs, direction)
+    if not exact:
+        if step is None:
+            note = "its output is too coarse or too rough for finite differences: mind rho"
+            return FiniteDifferences(denoiser, STEPS[-1]), [note]
+        return (FiniteDifferences(denoiser, step) if step != STEPS[0] else denoiser), []
+    try:
+        found = np.asarray(products_of(denoiser, inputs).jvp(direction), np.float64)
+    except Exception as error:
+        if memory_failed(error):
+            raise
+        said = " ".join(str(error).split())[:80]
+        why = f"no exact Jacobian products can be had ({type(error).__name__}: {said})"
+    else:
+        apart = _apart(found, difference)
+        if apart <= (APART if step else ROUGHLY):
+            return denoiser, [] if step else [
+                "outputs are coarse: Jacobian products checked roughly"
+            ]
+        why = (
+            f"the model's own Jacobian products are {100 * apart:.0f}% off a finite difference "
+            "(does it detach, run in inference_mode, or bring a gradient of its own?)"
+        )
+    return FiniteDifferences(denoiser, step or STEPS[-1]), [f"{why}; finite differences are used"]
+
+
+def _reliable_difference(
+    denoiser: Denoiser, inputs: np.ndarray, direction: np.ndarray
+) -> tuple[float | None, np.ndarray]:
+    """The shortest finite difference that one three times as long agrees with, and its step."""
+
+    def of(step: float) -> np.ndarray:
+        return np.asarray(products_of(denoiser, inputs, "differences", step).jvp(direction))
+
+    for step in STEPS:
+        found = of(step)
+        if _apart(found, of(3 * step)) <= APART / 2:
+            return step, found
+    return None, found
+
+
+def _apart(one: np.ndarray, other: np.ndarray) -> float:
+    larger = max(np.linalg.norm(one), np.linalg.norm(other))
+    return float(np.linalg.norm(one - other) / larger) if larger else 0.0
+
+
+def notes_on_outputs(
+    cases: list[Case], outputs: list[np.ndarray], *, pictures: bool, silence: float
+) -> list[str]:
+    """What is odd about the outputs of a network, test by test.
+
+    Args:
+        cases: what it was given; the seen one first.
+        outputs: what it gave, of pictures in [0, 1].
+        pictures: whether they are.
+        silence: the value of nothing.
+    """
+    notes = []
+    for case, output in zip(cases, outputs):
+        flat = output.reshape(len(output), -1)
+        scale = np.sqrt(np.mean(np.square(case.degraded))) or 1.0
+        vary = np.ptp(case.degraded.reshape(flat.shape), axis=1) > 1e-6 * scale
+        constant = int(np.sum(vary & (np.ptp(flat, axis=1) < 1e-6 * scale)))
+        if constant:
+            notes.append(f"{case.name}: {constant} of {len(flat)} outputs are constant")
+        elif np.max(np.abs(flat - flat[:1])) < 1e-6 * scale:
+            notes.append(f"{case.name}: the output is the same for every sample")
+        elif np.max(np.abs(output - case.degraded)) < 1e-6 * scale:
+            notes.append(f"{case.name}: the output is the input")
+        if pictures and np.mean((output == 0) | (output == 1)) > 0.99:
+            notes.append(f"{case.name}: nearly all values of the output are 0 or 1")
+    shift = _shift(outputs[0] - silence, cases[0].clean - silence)
+    if any(shift):
+        notes.append(
+            f"outputs are shifted by {', '.join(map(str, shift))} against the clean samples "
+            "(padding, or an even kernel?): every error holds that"
+        )
+    return notes
+
+
+def _shift(output: np.ndarray, clean: np.ndarray) -> tuple[int, ...]:
+    """The shift along each spatial axis that nearly every sample agrees on; mostly none."""
+    output, clean = output[:SAMPLES], clean[:SAMPLES]
+    rest = tuple(range(1, clean.ndim))
+
+    def errors_at(shift: tuple[int, ...]) -> np.ndarray:
+        """Mean square error of each sample where output and shifted clean sample overlap."""
+        ahead, behind = (
+            tuple(slice(max(s, 0), s if s < 0 else None) for s in (0, *signed))
+            for signed in (shift, tuple(-s for s in shift))
+        )
+        return np.mean((output[ahead] - clean[behind]) ** 2, axis=rest)
+
+    offsets = [range(-min(FARTHEST, n // 4), min(FARTHEST, n // 4) + 1) for n in clean.shape[1:-1]]
+    found = {shift: errors_at(shift) for shift in itertools.product(*offsets)}
+    best = min(found, key=lambda shift: float(np.mean(found[shift])))
+    unshifted = (0,) * len(best)
+    agreed = np.mean(found[best] < found[unshifted]) > AGREED
+    follows = np.mean(found[best]) < 0.5 * np.mean(clean**2)  # and does so better than silence
+    return best if agreed and follows else unshifted
+
+
+def notes_on_strengths(cases: list[Case], peak: float | None) -> list[str]:
+    """Which unseen samples are degraded more or less than the seen ones.
+
+    Args:
+        cases: the seen one first.
+        peak: white, in pictures: strengths are PSNR. None for other samples: strengths are the
+            ratio of content to residual.
+    """
+
+    def strength(case: Case) -> float:
+        residual = np.mean(np.square(case.degraded - case.clean, dtype=np.float64))
+        content = peak**2 if peak else np.mean(np.square(case.clean, dtype=np.float64))
+        return float(10 * np.log10(content / residual))
+
+    seen, unit = strength(cases[0]), "dB PSNR" if peak else "dB of content over residual"
+    notes = []
+    for case in cases[1:]:
+        found = strength(case)
+        if abs(found - seen) > UNEQUAL:
+            harder = "weaker" if found > seen else "stronger"
+            kind = "degradation" if case.role != CONTENT else "degradation of unseen content"
+            notes.append(
+                f"{case.name}: the {kind} is {harder} than the seen one, {found:.1f} against "
+                f"{seen:.1f} {unit}"
+            )
+    return notes

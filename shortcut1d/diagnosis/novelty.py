@@ -1,0 +1,126 @@
+"""The novelty response at training inputs, at as few of them as its standard error asks for."""
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import jax
+import numpy as np
+from jaxtyping import Float, PRNGKeyArray
+
+from shortcut1d.analysis.denoiser import Denoiser
+from shortcut1d.analysis.intervals import mean_over_seeds, nested_bootstrap
+from shortcut1d.analysis.products import products_of
+from shortcut1d.diagnosis.inputs import CONTENT, SEEN, Case
+from shortcut1d.diagnosis.measures import MEANING, UNKNOWN, Measure
+from shortcut1d.diagnosis.outputs import errors_as, in_batches
+
+ERROR = 0.01  # standard error of a novelty response that is small enough
+MAX_PROBES = 4  # white directions an input, where their number is not given
+FIRST_ROUND = 16  # inputs; each further round doubles their number
+
+Products = Float[np.ndarray, "directions networks inputs"]
+
+
+def nothing_known() -> list[Measure]:
+    """The novelty response of a model that has none."""
+    return [Measure("rho", SEEN, UNKNOWN, MEANING["rho"])]
+
+
+def novelty_measures(
+    members: Sequence[Denoiser],
+    inputs: np.ndarray,
+    cases: list[Case],
+    probes: int | None,
+    batch: int,
+    key: PRNGKeyArray,
+    progress: Callable[[int], None],
+) -> list[Measure]:
+    """Novelty responses `E<v, J v> / E<v, v>` at training inputs: to white `v`, and to what is new.
+
+    All directions at an input are taken together, so that the network itself runs there once.
+
+    Args:
+        members: the networks.
+        inputs: those of the seen case.
+        cases: the seen one first.
+        probes: white directions an input, at all inputs. None: inputs are taken until every
+            response's standard error is .01, and at all of them up to 4 white directions.
+        batch: samples at once.
+        key: of the white directions.
+        progress: called after each batch with inputs times directions.
+    """
+    known = {}
+    for case in cases[1:]:
+        directions = case.clean if case.role == CONTENT else case.degraded - case.clean
+        if len(directions) >= len(inputs):
+            known[f"rho along {case.name}"] = directions[: len(inputs)]
+
+    def white(part: slice, probe: int) -> np.ndarray:
+        fresh = jax.random.fold_in(jax.random.fold_in(key, probe), part.start)
+        signs = jax.random.rademacher(fresh, (inputs[part].size,), np.float32)
+        return np.asarray(signs).reshape(inputs[part].shape)
+
+    def along(part: slice, vectors: np.ndarray) -> Products:
+        found = [_inner(each, inputs[part], vectors, batch, progress) for each in members]
+        return np.stack(found, axis=1)
+
+    rounds, energies = [], np.empty(0)
+    for part in _rounds(len(inputs), together=probes is not None):
+        vectors = [white(part, 0), *(directions[part] for directions in known.values())]
+        rounds.append(along(part, np.stack(vectors)))
+        taken = slice(0, part.stop)
+        of_known = [_energy(directions[taken]) for directions in known.values()]
+        energies = np.array([inputs[0].size, *of_known])[:, None, None]
+        responses = np.concatenate(rounds, axis=2) / energies
+        if max(map(_error, responses)) <= ERROR:
+            break
+    of_white = [responses[0]]
+    for probe in range(1, probes or MAX_PROBES):
+        if probes is None and _error(np.mean(of_white, axis=0)) <= ERROR:
+            break
+        of_white.append(along(taken, white(taken, probe)[None])[0] / inputs[0].size)
+    return [
+        Measure(name, SEEN, nested_bootstrap(rows, mean_over_seeds), MEANING["rho"], taken.stop)
+        for name, rows in zip(("rho", *known), (np.mean(of_white, axis=0), *responses[1:]))
+    ]
+
+
+def _rounds(count: int, *, together: bool) -> list[slice]:
+    """Inputs that are taken between two looks at the standard error."""
+    ends = [0] if together else [0, FIRST_ROUND]
+    while not together and ends[-1] < count:
+        ends.append(2 * ends[-1])
+    bounds = [*(end for end in ends if end < count), count]
+    return [slice(first, last) for first, last in itertools.pairwise(bounds)]
+
+
+def _energy(directions: np.ndarray) -> float:
+    flat = directions.reshape(len(directions), -1).astype(np.float64)
+    return float(np.mean(np.sum(flat**2, axis=1))) or 1.0
+
+
+def _error(responses: Float[np.ndarray, "networks inputs"]) -> float:
+    """Standard error over inputs."""
+    values = responses.mean(axis=0)
+    return float(np.std(values, ddof=1) / np.sqrt(len(values)))
+
+
+def _inner(
+    member: Denoiser,
+    inputs: np.ndarray,
+    directions: np.ndarray,
+    batch: int,
+    progress: Callable[[int], None],
+) -> Float[np.ndarray, "directions inputs"]:
+    """`<v, J v>` for each direction at each input."""
+    count = len(directions)
+
+    def of(part: slice) -> np.ndarray:
+        moved = products_of(member, inputs[part]).jvp_all(directions[:, part])
+        products = directions[:, part] * np.asarray(moved, np.float64)
+        return products.reshape(*products.shape[:2], -1).sum(axis=2)
+
+    with errors_as("a point beside the seen inputs"):
+        at_once = max(1, batch // (1 + count))  # they go through the network side by side
+        parts = in_batches(of, len(inputs), at_once, lambda done: progress(done * count))
+    return np.concatenate(parts, axis=1)

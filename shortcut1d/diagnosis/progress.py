@@ -1,0 +1,59 @@
+"""How far a diagnosis is: a bar on terminals and in notebooks."""
+
+from collections.abc import Callable
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class Counter:
+    """Counts samples that went through the network, and tells somebody.
+
+    Without somebody to tell, it draws a bar with the time left, where there is a terminal or a
+    notebook to draw it on.
+    """
+
+    def __init__(self, total: int, tell: Callable[[int, int], None] | None) -> None:
+        """total: samples to go through. tell: called with how many did, and the total."""
+        self.done, self.total, self._tell = 0, total, tell
+        self._bar: Progress | None = None
+        console = Console(stderr=True)
+        if tell is None and (console.is_terminal or console.is_jupyter):
+            self._bar = Progress(
+                TextColumn("diagnose: {task.description}"),
+                BarColumn(),
+                TextColumn("{task.completed:.0f}/{task.total:.0f} samples"),
+                TimeElapsedColumn(),
+                TextColumn("left:"),
+                TimeRemainingColumn(),
+                console=console,
+                transient=True,
+            )
+            self._task = self._bar.add_task("outputs", total=total)
+
+    def __enter__(self) -> Self:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def doing(self, what: str) -> None:
+        """Say what is measured now."""
+        if self._bar:
+            self._bar.update(self._task, description=what)
+
+    def add(self, samples: int) -> None:
+        """So many more went through."""
+        self.done = min(self.done + samples, self.total)
+        if self._bar:
+            self._bar.update(self._task, completed=self.done)
+        if self._tell:
+            self._tell(self.done, self.total)
+
+    def finish(self) -> None:
+        """No more will go through, though more might have."""
+        self.add(self.total - self.done)

@@ -1,5 +1,8 @@
 """How like the clean picture an output is: the measures of image restoration."""
 
+import functools
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -7,8 +10,10 @@ from jaxtyping import Array, Float
 from shortcut1d import errors
 from shortcut1d.analysis.denoiser import Samples, comparable, per_sample
 
+Batch = Float[Array, "batch *space channels"]
 TAPS = 11  # of the window of `ssim`
 SPREAD = 1.5  # its standard deviation, samples
+CACHED = 2**18  # values that a core keeps at hand
 MID_GREY = 0.5  # the silence of a picture: measured from black, its mean brightness is content
 
 
@@ -42,6 +47,15 @@ def ssim(output: Samples, content: Samples, peak: float = 1.0) -> Float[Array, "
     if min(first.shape[1:-1]) < TAPS:
         raise errors.refuse("output", first.shape, f"at least {TAPS} samples along every axis")
     peak = errors.number("peak", peak, above=0)
+    if isinstance(first, jax.core.Tracer):
+        return _ssim(first, second, peak)
+    # A few at a time: it takes a hundred operations, and large arrays go to memory after each.
+    few = max(1, CACHED // (first.size // len(first)))
+    parts = [slice(n, n + few) for n in range(0, len(first), few)]
+    return jnp.concatenate([_ssim(first[part], second[part], peak) for part in parts])
+
+
+def _ssim(first: Batch, second: Batch, peak: float) -> Float[Array, " batch"]:
     mean_1, mean_2 = _local_mean(first), _local_mean(second)
     variances = _local_mean(first**2) - mean_1**2 + _local_mean(second**2) - mean_2**2
     covariance = _local_mean(first * second) - mean_1 * mean_2
@@ -50,14 +64,21 @@ def ssim(output: Samples, content: Samples, peak: float = 1.0) -> Float[Array, "
     return per_sample(likeness / ((mean_1**2 + mean_2**2 + of_means) * (variances + of_variances)))
 
 
-def _local_mean(x: Float[Array, "batch *space channels"]) -> Float[Array, "batch *fewer channels"]:
+def _local_mean(x: Batch) -> Float[Array, "batch *fewer channels"]:
+    for axis in range(1, x.ndim - 1):
+        x = _along(x, axis)
+    return x
+
+
+# One program an axis: as single operations it takes ten times as long, and as one program for all
+# axes XLA computes what the first one gives again for each tap of the next.
+@functools.partial(jax.jit, static_argnames="axis")
+def _along(x: Batch, axis: int) -> Float[Array, "batch *fewer channels"]:
     weights = np.exp(-0.5 * ((np.arange(TAPS) - TAPS // 2) / SPREAD) ** 2)
     weights /= weights.sum()
-    for axis in range(1, x.ndim - 1):
-        count = x.shape[axis] - TAPS + 1
-        parts = [
-            weight * jnp.take(x, jnp.arange(start, start + count), axis=axis)
-            for start, weight in enumerate(weights)
-        ]
-        x = sum(parts[1:], parts[0])
-    return x
+    count = x.shape[axis] - TAPS + 1
+    parts = [
+        weight * jax.lax.slice_in_dim(x, start, start + count, axis=axis)
+        for start, weight in enumerate(weights)
+    ]
+    return sum(parts[1:], parts[0])

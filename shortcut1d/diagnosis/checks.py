@@ -21,8 +21,8 @@ from shortcut1d.diagnosis.outputs import output_in_batches
 
 SAME = 1e-8  # of the degradation's energy: two outputs that differ by less are the same
 APART = 0.1  # relative difference of two Jacobian products that are not the same
-ROUGHLY = 0.3  # likewise where the output is too coarse for a difference that can be relied on
-STEPS = (1e-3, 1e-2, 1e-1)  # of finite differences, as a share of the inputs' RMS; 3 times as well
+STEPS = (1e-3, 1e-4, 1e-2, 1e-1)  # of finite differences, as a share of the inputs' RMS
+FEW_VALUES = 1024  # that an output of a few bits has at most
 LARGE, SMALL = 10.0, 0.02  # times the input: an output in another unit
 ALIKE = 0.3  # correlation of input and output from which a small output is one in another unit
 FARTHEST = 3  # values by which an output may be shifted, for it to be noticed
@@ -113,48 +113,66 @@ def _with_true_products(
     denoiser: Denoiser, inputs: np.ndarray, *, exact: bool
 ) -> tuple[Denoiser, list[str]]:
     """The denoiser, with products that are those of what it computes; and notes."""
-    signs = np.asarray(jax.random.rademacher(jax.random.key(0), inputs.shape, np.float32))
-    # Along its input, since most denoisers block white noise: of nothing, all shares are noise.
-    direction = inputs + np.sqrt(np.mean(np.square(inputs))) * signs
-    step, difference = _reliable_difference(denoiser, inputs, direction)
     if not exact:
-        if step is None:
-            note = "its output is too coarse or too rough for finite differences: mind rho"
-            return FiniteDifferences(denoiser, STEPS[-1]), [note]
-        return (FiniteDifferences(denoiser, step) if step != STEPS[0] else denoiser), []
+        # Half of it white, as the directions of rho are.
+        signs = np.asarray(jax.random.rademacher(jax.random.key(0), inputs.shape, np.float32))
+        step = _reliable_step(denoiser, inputs, inputs + _rms(inputs) * signs)
+        if step == STEPS[0]:
+            return denoiser, []  # the step that `products_of` takes by itself
+        if step is not None:
+            return FiniteDifferences(denoiser, step), []
+        note = "its output is too coarse or too rough for finite differences: mind rho"
+        return FiniteDifferences(denoiser, _last_resort(denoiser, inputs)), [note]
     try:
-        found = np.asarray(products_of(denoiser, inputs).jvp(direction), np.float64)
+        found = np.asarray(products_of(denoiser, inputs).jvp(inputs), np.float64)
     except Exception as error:
         if memory_failed(error):
             raise
         said = " ".join(str(error).split())[:80]
         why = f"no exact Jacobian products can be had ({type(error).__name__}: {said})"
     else:
-        apart = _apart(found, difference)
-        if apart <= (APART if step else ROUGHLY):
-            return denoiser, [] if step else [
-                "outputs are coarse: Jacobian products checked roughly"
-            ]
+        # Along the input itself: white noise is blocked by most denoisers, and the rest are rough
+        # along it. Right products agree with differences at one length at least.
+        differences = [_difference(denoiser, inputs, inputs, step) for step in STEPS]
+        moved = [d for d in differences if np.any(d)] or differences  # few bits: short ones are 0
+        apart = min(_apart(found, difference) for difference in moved)
+        if apart <= APART:
+            return denoiser, []
         why = (
             f"the model's own Jacobian products are {100 * apart:.0f}% off a finite difference "
             "(does it detach, run in inference_mode, or bring a gradient of its own?)"
         )
-    return FiniteDifferences(denoiser, step or STEPS[-1]), [f"{why}; finite differences are used"]
+    replaced, notes = _with_true_products(denoiser, inputs, exact=False)
+    if not isinstance(replaced, FiniteDifferences):
+        replaced = FiniteDifferences(denoiser, STEPS[0])
+    return replaced, [f"{why}; finite differences are used", *notes]
 
 
-def _reliable_difference(
-    denoiser: Denoiser, inputs: np.ndarray, direction: np.ndarray
-) -> tuple[float | None, np.ndarray]:
-    """The shortest finite difference that one three times as long agrees with, and its step."""
-
-    def of(step: float) -> np.ndarray:
-        return np.asarray(products_of(denoiser, inputs, "differences", step).jvp(direction))
-
+def _reliable_step(denoiser: Denoiser, inputs: np.ndarray, direction: np.ndarray) -> float | None:
+    """The first length of a finite difference that one three times as long agrees with."""
     for step in STEPS:
-        found = of(step)
-        if _apart(found, of(3 * step)) <= APART / 2:
-            return step, found
-    return None, found
+        found = _difference(denoiser, inputs, direction, step)
+        longer = _difference(denoiser, inputs, direction, 3 * step)
+        if (np.any(found) or step == STEPS[-1]) and _apart(found, longer) <= APART / 2:
+            return step
+    return None
+
+
+def _last_resort(denoiser: Denoiser, inputs: np.ndarray) -> float:
+    """The longest difference of an output that has few values, the shortest of another."""
+    values = np.unique(np.asarray(denoiser(inputs.copy()))).size
+    return max(STEPS) if values <= FEW_VALUES else min(STEPS)
+
+
+def _difference(
+    denoiser: Denoiser, inputs: np.ndarray, direction: np.ndarray, step: float
+) -> np.ndarray:
+    products = products_of(FiniteDifferences(denoiser, step), inputs)
+    return np.asarray(products.jvp(direction), np.float64)
+
+
+def _rms(samples: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(samples))))
 
 
 def _apart(one: np.ndarray, other: np.ndarray) -> float:
@@ -177,11 +195,13 @@ def notes_on_outputs(
     for case, output in zip(cases, outputs):
         flat = output.reshape(len(output), -1)
         scale = np.sqrt(np.mean(np.square(case.degraded))) or 1.0
-        vary = np.ptp(case.degraded.reshape(flat.shape), axis=1) > 1e-6 * scale
+        inputs = case.degraded.reshape(flat.shape)
+        vary = np.ptp(inputs, axis=1) > 1e-6 * scale
         constant = int(np.sum(vary & (np.ptp(flat, axis=1) < 1e-6 * scale)))
+        differ = np.max(np.abs(inputs - inputs[:1])) > 1e-6 * scale
         if constant:
             notes.append(f"{case.name}: {constant} of {len(flat)} outputs are constant")
-        elif np.max(np.abs(flat - flat[:1])) < 1e-6 * scale:
+        elif differ and np.max(np.abs(flat - flat[:1])) < 1e-6 * scale:
             notes.append(f"{case.name}: the output is the same for every sample")
         elif np.max(np.abs(output - case.degraded)) < 1e-6 * scale:
             notes.append(f"{case.name}: the output is the input")

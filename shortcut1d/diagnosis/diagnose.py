@@ -124,9 +124,8 @@ def diagnose(
         if not portraits:
             notes.append(f"no Jacobian portrait of {size} values a sample; ask with portraits=2")
     silence = MID_GREY if pictures else 0.0
-    shifted = [case.over(peak).relative_to(silence) for case in cases]
     notes += notes_on_strengths(cases, peak if pictures else None)
-    basis = subspace_of(shifted[0].clean)
+    basis = subspace_of(cases[0].clean / peak - silence)
     outputs: list[list[np.ndarray]] = []  # by test and network
     novelty, portrait = nothing_known(), None
     of_portrait: list[Measure] = []
@@ -149,11 +148,11 @@ def diagnose(
             if all(each.differentiable for each in trusted):
                 members = [each.denoiser for each in trusted]
                 novelty = novelty_measures(
-                    members, cases[0].degraded, shifted, probes, batch, key, counter.add
+                    members, cases, silence * peak, probes, batch, key, counter.add
                 )
                 counter.doing("Jacobian portrait")
                 portrait, of_portrait, why_not = portrait_measures(
-                    members[0], cases[0].degraded[:portraits], shifted[0], basis, batch, key
+                    members[0], cases[0], portraits, basis, batch, key
                 )
                 notes += why_not
             counter.finish()
@@ -162,26 +161,29 @@ def diagnose(
                 raise
             interrupted = True
             notes.append("interrupted: what is missing was not measured")
-    cases, shifted = cases[: len(outputs)], shifted[: len(outputs)]
-    by_network = [[of_case[n] / peak for of_case in outputs] for n in range(len(members))]
-    from_silence = [[output - silence for output in of_network] for of_network in by_network]
-    measured = [case.over(peak) for case in cases]
-    notes += notes_on_outputs(measured, by_network[0], pictures=bool(pictures), silence=silence)
-    index, summary = index_measures(shifted, from_silence)
+    cases = [case.over(peak) for case in cases[: len(outputs)]]
+    by_network = [
+        [of_case[n] if peak == 1 else of_case[n] / peak for of_case in outputs]
+        for n in range(len(members))
+    ]
+    notes += notes_on_outputs(cases, by_network[0], pictures=bool(pictures), silence=silence)
+    index, summary = index_measures(cases, by_network, silence)
     edges = np.linspace(0.5, max(cases[0].clean.shape[1:-1]) / 2 + 0.5, bands + 1)
     return Report(
         index=index,
         measures=summary
         + novelty
         + of_portrait
-        + measures_of_cases(measured, by_network, basis, threshold, pictures=bool(pictures)),
+        + measures_of_cases(cases, by_network, basis, threshold, pictures=bool(pictures)),
         edges=edges,
         bands={
-            case.name: decoupled.band_gains(from_silence[0][n], case.clean, case.degraded, edges)
-            for n, case in enumerate(shifted)
+            case.name: decoupled.band_gains(
+                output - silence, case.clean - silence, case.degraded - silence, edges
+            )
+            for case, output in zip(cases, by_network[0])
         },
         portrait=portrait,
-        cases=measured,
+        cases=cases,
         outputs=by_network[0],
         networks=len(members),
         samples=len(cases[0].clean),

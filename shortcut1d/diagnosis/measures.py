@@ -66,9 +66,15 @@ class Measure(NamedTuple):
 
 
 def index_measures(
-    cases: list[Case], outputs: list[list[np.ndarray]]
+    cases: list[Case], outputs: list[list[np.ndarray]], silence: float
 ) -> tuple[transfer.Index, list[Measure]]:
-    """Kept content, removed degradation and what follows from them, over all unseen cases."""
+    """Kept content, removed degradation and what follows from them, over all unseen cases.
+
+    Args:
+        cases: what the networks were given.
+        outputs: by network and case.
+        silence: the value of nothing, from which content is measured.
+    """
 
     def errors_left(role: str) -> list[np.ndarray]:
         """Relative errors of each test of a role, `(networks, samples)`."""
@@ -76,7 +82,7 @@ def index_measures(
         for n, case in enumerate(cases):
             if case.role == role:
                 rows = [
-                    transfer.nmse(of_network[n], case.clean)
+                    transfer.nmse(of_network[n] - silence, case.clean - silence)
                     if role == CONTENT
                     else transfer.relative_error(of_network[n], case.clean, case.degraded)
                     for of_network in outputs
@@ -176,8 +182,8 @@ def _line(name: str, test: str, networks: list[Any], meaning: str = "") -> Measu
 
 def portrait_measures(
     member: Denoiser,
-    inputs: np.ndarray,
     seen: Case,
+    count: int,
     basis: np.ndarray,
     batch: int,
     key: PRNGKeyArray,
@@ -186,14 +192,15 @@ def portrait_measures(
 
     Args:
         member: the network.
-        inputs: to look at; perhaps none.
         seen: what it was trained on.
+        count: of its inputs to look at; perhaps none.
         basis: of the training content.
         batch: inputs at once.
         key: of the randomised decomposition.
     """
-    if not len(inputs):
+    if not count:
         return None, [], []
+    inputs = seen.degraded[:count]
     size = int(np.prod(inputs.shape[1:]))
     residual = subspace_of(seen.degraded - seen.clean)
     subspaces = {"content": basis, "degradation": residual}

@@ -28,8 +28,8 @@ def nothing_known() -> list[Measure]:
 
 def novelty_measures(
     members: Sequence[Denoiser],
-    inputs: np.ndarray,
     cases: list[Case],
+    silence: float,
     probes: int | None,
     batch: int,
     key: PRNGKeyArray,
@@ -41,19 +41,20 @@ def novelty_measures(
 
     Args:
         members: the networks.
-        inputs: those of the seen case.
-        cases: the seen one first.
+        cases: the seen one, whose inputs are looked at, and unseen ones.
+        silence: the value of nothing, from which content is measured.
         probes: white directions an input, at all inputs. None: inputs are taken until every
             response's standard error is .01, and at all of them up to 4 white directions.
         batch: samples at once.
         key: of the white directions.
         progress: called after each batch with inputs times directions.
     """
-    known = {}
-    for case in cases[1:]:
-        directions = case.clean if case.role == CONTENT else case.degraded - case.clean
-        if len(directions) >= len(inputs):
-            known[f"rho along {case.name}"] = directions[: len(inputs)]
+    inputs = cases[0].degraded
+    known = [case for case in cases[1:] if len(case.clean) >= len(inputs)]
+
+    def along_case(case: Case, part: slice) -> np.ndarray:
+        rest = silence if case.role == CONTENT else case.clean[part]
+        return (case.clean if case.role == CONTENT else case.degraded)[part] - rest
 
     def white(part: slice, probe: int) -> np.ndarray:
         fresh = jax.random.fold_in(jax.random.fold_in(key, probe), part.start)
@@ -66,10 +67,10 @@ def novelty_measures(
 
     rounds, energies = [], np.empty(0)
     for part in _rounds(len(inputs), together=probes is not None):
-        vectors = [white(part, 0), *(directions[part] for directions in known.values())]
+        vectors = [white(part, 0), *(along_case(case, part) for case in known)]
         rounds.append(along(part, np.stack(vectors)))
         taken = slice(0, part.stop)
-        of_known = [_energy(directions[taken]) for directions in known.values()]
+        of_known = [_energy(along_case(case, taken)) for case in known]
         energies = np.array([inputs[0].size, *of_known])[:, None, None]
         responses = np.concatenate(rounds, axis=2) / energies
         if max(map(_error, responses)) <= ERROR:
@@ -79,9 +80,10 @@ def novelty_measures(
         if probes is None and _error(np.mean(of_white, axis=0)) <= ERROR:
             break
         of_white.append(along(taken, white(taken, probe)[None])[0] / inputs[0].size)
+    names = ["rho", *(f"rho along {case.name}" for case in known)]
     return [
         Measure(name, SEEN, nested_bootstrap(rows, mean_over_seeds), MEANING["rho"], taken.stop)
-        for name, rows in zip(("rho", *known), (np.mean(of_white, axis=0), *responses[1:]))
+        for name, rows in zip(names, (np.mean(of_white, axis=0), *responses[1:]))
     ]
 
 

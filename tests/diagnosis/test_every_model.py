@@ -109,7 +109,8 @@ def alone(y):
 
 
 def only_of_12(y):
-    assert y.shape[1:3] == (12, 12), "only pictures of 12 x 12"
+    if y.shape[1:3] != (12, 12):
+        raise ValueError("only pictures of 12 x 12")
     return blur(y)
 
 

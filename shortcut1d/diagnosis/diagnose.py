@@ -27,7 +27,7 @@ from shortcut1d.diagnosis.measures import (
     subspace_of,
 )
 from shortcut1d.diagnosis.novelty import nothing_known, novelty_measures
-from shortcut1d.diagnosis.outputs import batch_for, output_in_batches
+from shortcut1d.diagnosis.outputs import OutOfMemory, batch_for, output_in_batches
 from shortcut1d.diagnosis.progress import Counter
 from shortcut1d.diagnosis.report import Report
 
@@ -143,19 +143,22 @@ def diagnose(
                         checked(member, case, output, batch)
                         for member, output in zip(members, outputs[0])
                     ]
-                    notes += trusted[0].notes
-            counter.doing("novelty response")
+                    notes += _by_network([each.notes for each in trusted])
+            counter.doing("Jacobian")
             if all(each.differentiable for each in trusted):
                 members = [each.denoiser for each in trusted]
                 novelty = novelty_measures(
                     members, cases, silence * peak, probes, batch, key, counter.add
                 )
-                counter.doing("Jacobian portrait")
                 portrait, of_portrait, why_not = portrait_measures(
                     members[0], cases[0], portraits, basis, batch, key
                 )
                 notes += why_not
             counter.finish()
+        except OutOfMemory as error:
+            if len(outputs) < len(cases):
+                raise
+            notes.append(f"not all was measured: {error}")
         except KeyboardInterrupt:
             if not outputs:
                 raise
@@ -166,7 +169,12 @@ def diagnose(
         [of_case[n] if peak == 1 else of_case[n] / peak for of_case in outputs]
         for n in range(len(members))
     ]
-    notes += notes_on_outputs(cases, by_network[0], pictures=bool(pictures), silence=silence)
+    notes += _by_network(
+        [
+            notes_on_outputs(cases, of_network, pictures=bool(pictures), silence=silence)
+            for of_network in by_network
+        ]
+    )
     index, summary = index_measures(cases, by_network, silence)
     edges = np.linspace(0.5, max(cases[0].clean.shape[1:-1]) / 2 + 0.5, bands + 1)
     return Report(
@@ -190,3 +198,10 @@ def diagnose(
         notes=notes,
         interrupted=interrupted,
     )
+
+
+def _by_network(notes: list[list[str]]) -> list[str]:
+    """Notes on each network, with its number where there are several."""
+    if len(notes) == 1:
+        return notes[0]
+    return [f"network {n}: {note}" for n, of_one in enumerate(notes, 1) for note in of_one]

@@ -18,6 +18,10 @@ MIN_TILE, OVERLAP = 64, 32  # of a sample that memory does not hold as a whole
 LOG = logging.getLogger(__name__)
 
 
+class OutOfMemory(errors.InvalidInput):
+    """Memory does not hold even one sample."""
+
+
 def batch_for(values: int) -> int:
     """Samples of so many values each that a batch holds by default."""
     return max(1, min(MAX_BATCH, MAX_VALUES // values))
@@ -113,7 +117,7 @@ def errors_as(doing: str) -> Iterator[None]:
 
 def _as_one_line(error: Exception, doing: str) -> errors.InvalidInput:
     if memory_failed(error):
-        return errors.InvalidInput(
+        return OutOfMemory(
             f"{doing}: memory does not hold one sample: give smaller ones, or "
             "adapt(model, tile=256)"
         )

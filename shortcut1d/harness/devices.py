@@ -2,6 +2,8 @@
 
 import contextlib
 import hashlib
+import importlib.metadata
+import importlib.util
 import os
 import platform
 from collections.abc import Sequence
@@ -13,6 +15,7 @@ import threadpoolctl
 from shortcut1d import errors
 from shortcut1d.errors import InvalidInput
 
+PATIENCE = 10  # seconds without a word from another process until it counts as dead
 PROGRAMS = 2**30  # bytes of compiled programs to keep; the least used go first
 
 
@@ -84,11 +87,27 @@ def join_processes(address: Sequence[str] | None) -> None:
         raise errors.refuse(
             "distributed", " ".join(address), "nothing, or HOST:PORT NUMBER COUNT of this process"
         )
+    if _cpus_only():
+        # JAX would end the process without a word of ours; a collective on CPUs fails by itself.
+        jax.config.update("jax_enable_recoverability", True)
     try:
         if address:
-            jax.distributed.initialize(address[0], int(address[2]), int(address[1]))
+            jax.distributed.initialize(
+                address[0],
+                int(address[2]),
+                int(address[1]),
+                heartbeat_timeout_seconds=PATIENCE,
+            )
         else:
-            jax.distributed.initialize()
+            jax.distributed.initialize(heartbeat_timeout_seconds=PATIENCE)
     except (ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InvalidInput(f"distributed: no job of several processes here ({reason})") from error
+
+
+def _cpus_only() -> bool:
+    """Whether JAX can have no accelerator here; asking JAX itself would start its back end."""
+    plugins = importlib.metadata.entry_points(group="jax_plugins")
+    return os.environ.get("JAX_PLATFORMS") == "cpu" or not (
+        plugins or any(map(importlib.util.find_spec, ("jax_plugins", "libtpu")))
+    )

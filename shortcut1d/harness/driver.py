@@ -28,7 +28,7 @@ from shortcut1d.harness import options
 from shortcut1d.harness.claims import Claim
 from shortcut1d.harness.devices import join_processes, keep_programs, use_all_cores
 from shortcut1d.harness.options import FIGURES, RESULTS
-from shortcut1d.harness.progress import Bar, CtrlC, warn
+from shortcut1d.harness.progress import Bar, CtrlC, leave_at_once, warn
 from shortcut1d.harness.provenance import (
     provenance,
     stamp_of_cells,
@@ -140,6 +140,8 @@ def main(
     except KeyboardInterrupt:
         where = f"the same command goes on from the cells that are finished ({cells_folder(out)})"
         print(f"{parser.prog}: interrupted" + ("" if prog else f"; {where}"), file=sys.stderr)
+        if argv is None:
+            leave_at_once(130)
         return 130
     return 0
 

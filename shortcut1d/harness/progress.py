@@ -1,10 +1,11 @@
 """How far a run is: a bar on a terminal, warnings, and Ctrl-C."""
 
 import contextlib
+import os
 import signal
 import sys
 import time
-from typing import Self
+from typing import NoReturn, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -83,6 +84,17 @@ class Bar:
         seconds = time.perf_counter() - self._began
         speed = f"{done.steps / seconds:,.0f} model-steps/s" if done.steps else ""
         self._bar.update(self._task, completed=done.finished, total=done.total, speed=speed)
+
+
+def leave_at_once(status: int) -> NoReturn:
+    """End the process here and now, with all files closed and everything said.
+
+    After Ctrl-C, XLA's threads may still compute, and crash the interpreter that they belong to
+    while it takes itself apart.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def warn(line: str) -> None:

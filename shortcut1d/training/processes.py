@@ -4,13 +4,15 @@ Cells are independent, so each process trains its share on its own devices and n
 until the end. The result does not depend on how many processes there are.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from shortcut1d import errors
 from shortcut1d.store import Records, pack, unpack
 
 Item = TypeVar("Item")
@@ -25,7 +27,8 @@ def agreed(flags: Sequence[bool]) -> list[bool]:
     """`flags` as the first process has them, since all must divide the same work."""
     if jax.process_count() == 1:
         return list(flags)
-    return list(multihost_utils.broadcast_one_to_all(np.asarray(flags)))
+    with _together():
+        return list(multihost_utils.broadcast_one_to_all(np.asarray(flags)))
 
 
 def gathered(records: Records) -> Records:
@@ -33,11 +36,24 @@ def gathered(records: Records) -> Records:
     if jax.process_count() == 1:
         return records
     data = np.frombuffer(pack(records), np.uint8)
-    sizes = multihost_utils.process_allgather(np.asarray(data.size))
-    padded = np.zeros(int(np.max(sizes)), np.uint8)
-    padded[: data.size] = data
-    everyone = multihost_utils.process_allgather(padded)
+    with _together():
+        sizes = multihost_utils.process_allgather(np.asarray(data.size))
+        padded = np.zeros(int(np.max(sizes)), np.uint8)
+        padded[: data.size] = data
+        everyone = multihost_utils.process_allgather(padded)
     merged: Records = {}
     for part, size in zip(everyone, sizes, strict=True):
         merged |= unpack(np.asarray(part[: int(size)]).tobytes())
     return merged
+
+
+@contextlib.contextmanager
+def _together() -> Iterator[None]:
+    """What all processes do at the same time, so that it fails where one of them has died."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        raise errors.Shortcut1dError(
+            "distributed: another process of the job has died; the same commands go on from the "
+            f"cells that are finished ({str(error).splitlines()[0][:80]})"
+        ) from error

@@ -178,6 +178,29 @@ def test_memory_that_holds_nothing_is_one_line_that_says_what_to_do():
         diagnose(short_of_memory, samples, samples + drawn(8, 300, 1, seed=1))
 
 
+def test_without_memory_for_products_all_else_is_reported():
+    class Net:
+        def __call__(self, batch):
+            return 0.5 * batch
+
+        def products(self, inputs):
+            def no_memory(vectors):
+                if vectors.shape == inputs.shape and len(inputs) == 1 and self.tried:
+                    raise MemoryError
+                self.tried = True
+                return 0.5 * vectors
+
+            return no_memory, no_memory
+
+        tried = False  # the check's product is the one that fits
+
+    samples = drawn(8, 32, 1)
+    report = diagnose(Net(), samples, samples + drawn(8, 32, 1, seed=1), batch=1)
+    assert any("not all was measured" in note for note in report.notes)
+    assert np.isnan(report["rho"].estimate)
+    assert report["nmse", "seen"].estimate > 0
+
+
 def test_another_error_is_not_taken_for_one_of_memory():
     def broken(part):
         raise ValueError("bad")

@@ -71,7 +71,7 @@ def test_a_model_that_mixes_its_batch_is_noticed():
     assert "depends on the others of its batch" in tried(lambda y: y - y.mean(axis=0))[1][0]
 
 
-@pytest.mark.parametrize("factor", [100, 11, 0.01])
+@pytest.mark.parametrize("factor", [100, 11, 0.004])
 def test_an_output_in_another_unit_is_refused(factor):
     with pytest.raises(InvalidInput, match="output_scale"):
         tried(lambda y: factor * np.asarray(y))
@@ -109,3 +109,22 @@ def test_a_method_to_predict_with_is_taken_and_nothing_else():
     assert as_denoiser(Keras())(3) == 3
     with pytest.raises(InvalidInput, match="denoiser: got"):
         as_denoiser(object())
+
+
+def test_each_of_several_networks_is_checked_and_named():
+    notes = diagnose([lambda y: 0.5 * y, with_wrong_derivative], CLEAN, DEGRADED, portraits=0).notes
+    assert sum("finite difference" in note for note in notes) == 1
+    assert any(note.startswith("network 2: the model's own Jacobian products") for note in notes)
+
+
+def test_a_product_that_memory_does_not_hold_is_replaced_by_differences():
+    class Net:
+        def __call__(self, batch):
+            return 0.5 * batch
+
+        def products(self, inputs):
+            raise MemoryError
+
+    found = tried(Net())
+    assert isinstance(found.denoiser, FiniteDifferences)
+    assert "memory does not hold an exact Jacobian product" in found.notes[0]

@@ -24,7 +24,7 @@ DERAINERS = [
         ("Rain100H", "Rain100L", "Rain1400"), ("PReNet6", "PReNet6_r")
     )
 ]
-SIZE, COUNT = 48, 8
+SIZE, COUNT = 48, 4
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*torch.jit.*")]
 
 

@@ -75,20 +75,37 @@ def test_ctrl_c_ends_with_a_line_that_says_how_to_go_on(tmp_path):
     assert chunks(tmp_path)
 
 
-def test_two_processes_make_the_table_of_one_without_sharing_a_disk(unbroken, tmp_path):
+def job_of_two(folder, *more):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
-    job = [
-        started(tmp_path / str(number), "--distributed", address, str(number), "2")
+    return [
+        started(folder / str(number), "--distributed", address, str(number), "2", *more)
         for number in range(2)
     ]
+
+
+def test_two_processes_make_the_table_of_one_without_sharing_a_disk(unbroken, tmp_path):
+    job = job_of_two(tmp_path)
     for process in job:
         end(process)
     assert [len(chunks(tmp_path / str(number))) for number in range(2)] == [5, 4]
     assert (tmp_path / "0" / "phase_diagram.csv").read_bytes() == unbroken
     # The second leaves the table to the first.
     assert not (tmp_path / "1" / "phase_diagram.csv").exists()
+
+
+def test_a_process_whose_partner_died_finishes_its_share_and_says_so(tmp_path):
+    first, second = job_of_two(tmp_path, "--steps", "3000")
+    while second.poll() is None and not chunks(tmp_path / "1"):
+        time.sleep(0.002)
+    second.send_signal(signal.SIGKILL)
+    second.communicate()
+    _, complaints = first.communicate(timeout=200)
+    assert first.returncode == 2
+    assert "distributed: another process of the job has died" in complaints
+    assert "Traceback" not in complaints
+    assert len(chunks(tmp_path / "0")) == 5
 
 
 @pytest.mark.parametrize(

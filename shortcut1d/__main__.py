@@ -2,22 +2,16 @@
 
 import sys
 
-INTERRUPTED = 130
-
 
 def main() -> int:
     """Run the command; Ctrl-C is one line, while it imports JAX as well."""
     try:
         from shortcut1d import cli
-        from shortcut1d.harness.progress import leave_at_once
 
-        status = cli.main()
-        if status == INTERRUPTED:
-            leave_at_once(status)
-        return status
+        return cli.main()
     except KeyboardInterrupt:
         print("shortcut1d: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return 130
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from shortcut1d.harness import driver
 from shortcut1d.harness.claims import Claim
 from shortcut1d.harness.driver import Experiment, Result
 from shortcut1d.harness.options import Parser, option
-from shortcut1d.harness.progress import warn
+from shortcut1d.harness.progress import leave_at_once, warn
 from shortcut1d.training.grid import ProgressReport
 from shortcut1d.training.sweep import Session
 
@@ -94,7 +94,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit status: 0 when it ran, 2 for bad input, 130 when interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["diagnose"]:
-        return driver.main(COMMAND, words[1:], prog="shortcut1d diagnose")
+        status = driver.main(COMMAND, words[1:], prog="shortcut1d diagnose")
+        if argv is None and status == driver.INTERRUPTED:
+            leave_at_once(status)
+        return status
     parser = Parser(prog="shortcut1d", description="What did this denoiser learn?")
     parser.add_argument("--version", action="version", version=shortcut1d.__version__)
     parser.add_argument(

@@ -2,8 +2,10 @@
 
 import contextlib
 import io
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pandas as pd
@@ -148,3 +150,22 @@ def test_what_cannot_be_diagnosed_is_refused_in_one_line(arguments, named, rainy
     assert named in complaints.splitlines()[-1]
     assert "Traceback" not in complaints
     assert not (rainy / "out" / "diagnosis.csv").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.3, 0.8, 1.3])
+def test_ctrl_c_while_it_starts_is_one_line(seconds, tmp_path):
+    for part in ("clean", "degraded"):
+        (tmp_path / part).mkdir()
+    started = subprocess.Popen(
+        [sys.executable, "-m", "shortcut1d", "diagnose", "--model", "math:sin"]
+        + [word for part in ("clean", "degraded") for word in (f"--{part}", str(tmp_path / part))],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(seconds)
+    started.send_signal(signal.SIGINT)
+    _, said = started.communicate(timeout=60)
+    assert started.returncode in (130, 2)  # 2: it was quicker, and found no pictures
+    assert "Traceback" not in said
+    assert said.count("\n") == 1

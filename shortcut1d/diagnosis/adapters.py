@@ -142,8 +142,13 @@ def from_deepinv(
     """
     if importlib.util.find_spec("deepinv") is None:
         raise errors.InvalidInput("from_deepinv: deepinv is not installed (pip install deepinv)")
-    from deepinv.models import Denoiser, Reconstructor  # optional
-
+    try:
+        from deepinv.models import Denoiser, Reconstructor  # optional
+    except Exception as error:  # a torchvision that does not fit PyTorch raises RuntimeError
+        said = " ".join(str(error).split())
+        raise errors.InvalidInput(
+            f"from_deepinv: deepinv cannot be imported ({type(error).__name__}: {said})"
+        ) from error
     if not isinstance(model, Denoiser | Reconstructor):
         raise errors.refuse("model", type(model).__name__, "a Denoiser or Reconstructor of deepinv")
     if isinstance(model, Reconstructor) and physics is None:

@@ -40,6 +40,7 @@ from shortcut1d.training.cell_store import CellFolder
 from shortcut1d.training.grid import ProgressReport
 from shortcut1d.training.sweep import Session
 
+INTERRUPTED = 130  # exit status, as shells have it
 KEPT = "kept"  # the preset whose figures are kept in the repository
 
 
@@ -141,8 +142,8 @@ def main(
         where = f"the same command goes on from the cells that are finished ({cells_folder(out)})"
         print(f"{parser.prog}: interrupted" + ("" if prog else f"; {where}"), file=sys.stderr)
         if argv is None:
-            leave_at_once(130)
-        return 130
+            leave_at_once(INTERRUPTED)
+        return INTERRUPTED
     return 0
 
 

@@ -131,14 +131,14 @@ def from_deepinv(
     Args:
         model: a `Denoiser`, called as `model(y, sigma)`, or a `Reconstructor`, called as
             `model(y, physics)`.
-        sigma: noise level that a denoiser is told, in the unit of the samples.
-        physics: operator that a reconstructor is told.
+        sigma: noise level that a denoiser gets, in the unit of the samples.
+        physics: operator that a reconstructor gets.
         device: see `from_torch`.
         how: see `from_torch`.
 
     Raises:
-        InvalidInput: deepinv is not installed; the model is none of its own, or is not told what it
-            needs; what `from_torch` refuses.
+        InvalidInput: deepinv is not installed or cannot be imported; the model is none of its own,
+            or does not get what it needs; what `from_torch` refuses.
     """
     if importlib.util.find_spec("deepinv") is None:
         raise errors.InvalidInput("from_deepinv: deepinv is not installed (pip install deepinv)")
@@ -153,8 +153,8 @@ def from_deepinv(
         raise errors.refuse("model", type(model).__name__, "a Denoiser or Reconstructor of deepinv")
     if isinstance(model, Reconstructor) and physics is None:
         raise errors.refuse("physics", None, "the operator of a Reconstructor")
-    told = {"sigma": sigma, "physics": physics} | dict(how.pop("arguments", {}))
-    arguments = {name: value for name, value in told.items() if value is not None}
+    further = {"sigma": sigma, "physics": physics} | dict(how.pop("arguments", {}))
+    arguments = {name: value for name, value in further.items() if value is not None}
     return from_torch(model, device=device, arguments=arguments, **how)
 
 

@@ -29,7 +29,8 @@ class Call:
     arguments: further arguments, by name, the same at every call: a noise level, a mask.
     input_scale: factor from a sample's values to the model's; 255 for a model of 0..255 and samples
         in [0, 1].
-    output_scale: likewise of what the model gives; None for that of its input.
+    output_scale: factor from a sample's values to those that the model gives; None for the same as
+        input_scale.
     multiple: every spatial axis must be a multiple of it; samples are padded by reflection, and
         what comes out is cropped.
     tile: the one size of every spatial axis that the model takes. Larger samples are cut into

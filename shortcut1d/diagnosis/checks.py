@@ -90,11 +90,16 @@ def checked(denoiser: Denoiser, seen: Case, output: np.ndarray, batch: int) -> C
         )
     exact = isinstance(denoiser, Differentiable) or traceable(denoiser, few.degraded)
     if random > SAME:
-        if exact:
-            return Checked(denoiser, [*notes, "its Jacobian products could not be checked"], True)
-        return Checked(denoiser, [*notes, "no rho: a random model has no differences"], False)
-    with_products, said = _with_true_products(denoiser, few.degraded[:1], exact=exact)
-    return Checked(with_products, notes + said, True)
+        why = "could not be checked" if exact else "cannot be had: a random model has no rho"
+        return Checked(denoiser, [*notes, f"its Jacobian products {why}"], exact)
+    one = few.degraded[:1]
+    wrong = _wrong_products(denoiser, one) if exact else None
+    if exact and wrong is None:
+        return Checked(denoiser, notes, True)
+    if wrong is not None:
+        notes.append(f"{wrong}; finite differences are used")
+    differences, said = _finite_differences(denoiser, one)
+    return Checked(differences, notes + said, True)
 
 
 def _check_scale(output: np.ndarray, inputs: np.ndarray) -> None:
@@ -104,50 +109,44 @@ def _check_scale(output: np.ndarray, inputs: np.ndarray) -> None:
     if ratio > LARGE or (0 < ratio < SMALL and alike > ALIKE):
         raise errors.refuse(
             "output of the denoiser", f"values {ratio:.3g} times the input's",
-            "the unit of the samples: adapt(model, output_scale=...), from_torch likewise; 255 for "
+            "the unit of the samples: adapt or from_torch(model, output_scale=...); 255 for "
             "a model that gives 0 to 255 where samples are in [0, 1]",
         )  # fmt: skip
 
 
-def _with_true_products(
-    denoiser: Denoiser, inputs: np.ndarray, *, exact: bool
-) -> tuple[Denoiser, list[str]]:
-    """The denoiser, with products that are those of what it computes; and notes."""
-    if not exact:
-        # Half of it white, as the directions of rho are.
-        signs = np.asarray(jax.random.rademacher(jax.random.key(0), inputs.shape, np.float32))
-        step = _reliable_step(denoiser, inputs, inputs + _rms(inputs) * signs)
-        if step == STEPS[0]:
-            return denoiser, []  # the step that `products_of` takes by itself
-        if step is not None:
-            return FiniteDifferences(denoiser, step), []
-        note = "its output is too coarse or too rough for finite differences: mind rho"
-        return FiniteDifferences(denoiser, _last_resort(denoiser, inputs)), [note]
+def _wrong_products(denoiser: Denoiser, inputs: np.ndarray) -> str | None:
+    """Why the denoiser's own products are not to be used; None where they are right."""
     try:
         found = np.asarray(products_of(denoiser, inputs).jvp(inputs), np.float64)
     except Exception as error:
+        if memory_failed(error):
+            return "memory does not hold an exact Jacobian product"
         said = " ".join(str(error).split())[:80]
-        why = (
-            "memory does not hold an exact Jacobian product"
-            if memory_failed(error)
-            else f"no exact Jacobian products can be had ({type(error).__name__}: {said})"
-        )
-    else:
-        # Along the input itself: white noise is blocked by most denoisers, and the rest are rough
-        # along it. Right products agree with differences at one length at least.
-        differences = [_difference(denoiser, inputs, inputs, step) for step in STEPS]
-        moved = [d for d in differences if np.any(d)] or differences  # few bits: short ones are 0
-        apart = min(_apart(found, difference) for difference in moved)
-        if apart <= APART:
-            return denoiser, []
-        why = (
-            f"the model's own Jacobian products are {100 * apart:.0f}% off a finite difference "
-            "(does it detach, run in inference_mode, or bring a gradient of its own?)"
-        )
-    replaced, notes = _with_true_products(denoiser, inputs, exact=False)
-    if not isinstance(replaced, FiniteDifferences):
-        replaced = FiniteDifferences(denoiser, STEPS[0])
-    return replaced, [f"{why}; finite differences are used", *notes]
+        return f"no exact Jacobian products can be had ({type(error).__name__}: {said})"
+    # Along the input itself: white noise is blocked by most denoisers, and the rest are rough along
+    # it. Right products agree with differences at one length at least.
+    differences = [_difference(denoiser, inputs, inputs, step) for step in STEPS]
+    moved = [d for d in differences if np.any(d)] or differences  # few bits: short ones are 0
+    apart = min(_apart(found, difference) for difference in moved)
+    if apart <= APART:
+        return None
+    return (
+        f"the model's own Jacobian products are {100 * apart:.0f}% off a finite difference "
+        "(does it detach, run in inference_mode, or bring a gradient of its own?)"
+    )
+
+
+def _finite_differences(
+    denoiser: Denoiser, inputs: np.ndarray
+) -> tuple[FiniteDifferences, list[str]]:
+    """The denoiser with differences of a length that can be relied on; a note if there is none."""
+    # Half of the direction is white, as those of rho are.
+    signs = np.asarray(jax.random.rademacher(jax.random.key(0), inputs.shape, np.float32))
+    step = _reliable_step(denoiser, inputs, inputs + _rms(inputs) * signs)
+    if step is not None:
+        return FiniteDifferences(denoiser, step), []
+    note = "its output is too coarse or too rough for finite differences: mind rho"
+    return FiniteDifferences(denoiser, _last_resort(denoiser, inputs)), [note]
 
 
 def _reliable_step(denoiser: Denoiser, inputs: np.ndarray, direction: np.ndarray) -> float | None:

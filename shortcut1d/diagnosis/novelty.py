@@ -65,7 +65,7 @@ def novelty_measures(
         found = [_inner(each, inputs[part], vectors, batch, progress) for each in members]
         return np.stack(found, axis=1)
 
-    rounds, energies = [], np.empty(0)
+    rounds: list[Products] = []
     for part in _rounds(len(inputs), together=probes is not None):
         vectors = [white(part, 0), *(along_case(case, part) for case in known)]
         rounds.append(along(part, np.stack(vectors)))

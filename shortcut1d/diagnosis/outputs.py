@@ -123,7 +123,7 @@ def _as_one_line(error: Exception, doing: str) -> errors.InvalidInput:
         )
     said = " ".join(str(error).split())
     if isinstance(error, TypeError) and "argument" in said:
-        said += "; further arguments go in adapt(model, arguments={...}), from_torch likewise"
+        said += "; further arguments go in adapt or from_torch(model, arguments={...})"
     return errors.InvalidInput(f"the denoiser raised {type(error).__name__} for {doing}: {said}")
 
 

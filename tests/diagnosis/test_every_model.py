@@ -272,13 +272,13 @@ MODELS = {
     "gives nested lists": lambda: given(lambda y: blur_numpy(y).tolist()),
     "gives values rounded to 1/255": lambda: given(lambda y: np.round(255 * blur_numpy(y)) / 255),
     "gives 0 to 255 for samples in [0, 1]": lambda: given(lambda y: 255 * blur(y)),
-    "likewise, `adapt(model, output_scale=255)`": lambda: given(
+    "the same, `adapt(model, output_scale=255)`": lambda: given(
         adapt(lambda y: 255 * blur(y), output_scale=255)
     ),
     "gives bytes for samples in [0, 1]": lambda: given(
         lambda y: (255 * blur_numpy(y)).clip(0, 255).astype(np.uint8)
     ),
-    "likewise, `adapt(model, output_scale=255)`, bytes": lambda: given(
+    "the same, `adapt(model, output_scale=255)`, bytes": lambda: given(
         adapt(lambda y: (255 * blur_numpy(y)).clip(0, 255).astype(np.uint8), output_scale=255)
     ),
     "gives 0 to 1 for samples in [0, 255]": lambda: given(
@@ -288,20 +288,20 @@ MODELS = {
         adapt(lambda y: blur(y.clip(0, 255)), input_scale=255)
     ),
     "gives a tuple": lambda: given(twice),
-    "likewise, `adapt(model, output=0)`": lambda: given(adapt(twice, output=0)),
+    "the same, `adapt(model, output=0)`": lambda: given(adapt(twice, output=0)),
     "gives a dictionary": lambda: given(named),
-    'likewise, `adapt(model, output="image")`': lambda: given(adapt(named, output="image")),
+    'the same, `adapt(model, output="image")`': lambda: given(adapt(named, output="image")),
     'a slip, `adapt(model, output="imag")`': lambda: given(adapt(named, output="imag")),
     "wants a noise level": lambda: given(Blur().wide),
-    'likewise, `adapt(model, arguments={"sigma": 1.0})`': lambda: given(
+    'the same, `adapt(model, arguments={"sigma": 1.0})`': lambda: given(
         adapt(Blur().wide, arguments={"sigma": 1.0})
     ),
     "takes sizes in multiples of 12": lambda: given(in_eights),
-    "likewise, `adapt(model, multiple=12)`": lambda: given(adapt(in_eights, multiple=12)),
+    "the same, `adapt(model, multiple=12)`": lambda: given(adapt(in_eights, multiple=12)),
     "takes one picture at a time": lambda: given(alone),
-    "likewise, `adapt(model, one_at_a_time=True)`": lambda: given(adapt(alone, one_at_a_time=True)),
+    "the same, `adapt(model, one_at_a_time=True)`": lambda: given(adapt(alone, one_at_a_time=True)),
     "takes pictures of 12 x 12 only": lambda: given(only_of_12),
-    "likewise, `adapt(model, tile=12, overlap=6)`": lambda: given(
+    "the same, `adapt(model, tile=12, overlap=6)`": lambda: given(
         adapt(only_of_12, tile=12, overlap=6)
     ),
     "changes the size": lambda: given(lambda y: y[:, 1:]),
@@ -329,11 +329,11 @@ TORCH = {
         torch_net(lambda torch, conv, y: torch.nn.functional.dropout(conv(y), 0.3))
     ),
     "gives bytes": lambda: given(torch_net(to_bytes)),
-    "likewise, `from_torch(module, output_scale=255)`": lambda: given(
+    "the same, `from_torch(module, output_scale=255)`": lambda: given(
         from_torch(torch_net(to_bytes), output_scale=255)
     ),
     "a module that gives a tuple": lambda: given(torch_net(lambda torch, conv, y: (conv(y), y))),
-    "likewise, `from_torch(module, output=0)`": lambda: given(
+    "the same, `from_torch(module, output=0)`": lambda: given(
         from_torch(torch_net(lambda torch, conv, y: (conv(y), y)), output=0)
     ),
     "a module in float64": lambda: given(torch_net().double()),
@@ -342,7 +342,7 @@ TORCH = {
     "`torch.jit.script`": lambda: given(scripted("script")),
     "`torch.jit.trace`": lambda: given(scripted("trace")),
     "deepinv's DnCNN, `from_deepinv`": lambda: given(from_deepinv(deepinv_denoiser())),
-    "deepinv's DRUNet, which is told the noise, `from_deepinv(model, sigma=0.1)`": lambda: given(
+    "deepinv's DRUNet, which gets the noise level, `from_deepinv(model, sigma=0.1)`": lambda: given(
         from_deepinv(deepinv_unet(), sigma=0.1)
     ),
     "a reconstructor of deepinv, `from_deepinv(model, physics=...)`": lambda: given(
@@ -351,16 +351,16 @@ TORCH = {
 }
 DATA = {
     "pictures in [0, 255], `pictures=True`": lambda: given(blur, lambda x: 255 * x),
-    "likewise, `peak=255`": lambda: given(blur, lambda x: 255 * x, peak=255),
+    "the same, `peak=255`": lambda: given(blur, lambda x: 255 * x, peak=255),
     "pictures of bytes": lambda: given(blur_numpy, lambda x: (255 * x).clip(0, 255).astype("u1")),
     "pictures in [-1, 1]": lambda: given(blur, lambda x: 2 * x - 1),
     "pictures in [0, 1], `peak=255`": lambda: given(blur, lambda x: x / 2, peak=255),
     "degraded pictures in another unit": lambda: given(blur, degraded=255 * PAIRS["degraded"]),
     "grey pictures without a channel axis": lambda: given(lambda y: y, lambda x: x[..., 0]),
-    "likewise, without a word on pictures": lambda: given(
+    "the same, without a word on pictures": lambda: given(
         lambda y: y / 2, lambda x: x[..., 0], pictures=None
     ),
-    "likewise, `pictures=False`": lambda: given(
+    "the same, `pictures=False`": lambda: given(
         lambda y: y / 2, lambda x: x[..., 0], pictures=False
     ),
     "channels first": lambda: given(lambda y: y / 2, lambda x: np.moveaxis(x, -1, 1)),

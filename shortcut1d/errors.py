@@ -50,10 +50,19 @@ def file_access(path: str | Path, failure: str) -> Iterator[None]:
     """Report errors of the operating system as `{path}: {failure} (reason)`."""
     try:
         yield
+    except InvalidInput:
+        raise
     except (OSError, ValueError) as error:  # ValueError: a path with a null byte
         raise InvalidInput(f"{path}: {failure} ({reason(error)})") from error
     except RecursionError as error:
         raise InvalidInput(f"{path}: {failure} (nested too deeply)") from error
+
+
+def regular_file(path: Path) -> Path:
+    """`path`, unless something else than a file is there: reading a pipe would wait for ever."""
+    if path.exists() and not path.is_file():
+        raise InvalidInput(f"{path}: not a file")
+    return path
 
 
 def reason(error: Exception) -> str:

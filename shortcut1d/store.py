@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from shortcut1d.errors import InvalidInput, file_access
+from shortcut1d.errors import InvalidInput, file_access, regular_file
 
 Arrays = dict[str, np.ndarray]
 Records = dict[str, Arrays]  # named arrays of each record, by the record's name
@@ -87,9 +87,7 @@ def checksum(*parts: bytes) -> str:
 def read_bytes(path: Path) -> bytes:
     """The bytes of a file."""
     with file_access(path, "cannot be read"):
-        if path.exists() and not path.is_file():  # reading a pipe would wait for ever
-            raise ValueError("not a file")
-        return path.read_bytes()
+        return regular_file(path).read_bytes()
 
 
 def read_table(path: Path) -> tuple[pd.DataFrame, bytes]:

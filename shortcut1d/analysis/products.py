@@ -14,6 +14,7 @@ from shortcut1d.analysis.denoiser import Denoiser, Samples, finite, output_of
 
 METHODS = ("auto", "jvp", "differences")
 Product = Callable[[Any], Any]
+JvpAt = Callable[[Samples, Samples], Any]
 
 
 @runtime_checkable
@@ -121,6 +122,26 @@ def products_of(
     return Products(
         lambda v: _difference(denoiser, inputs, np.asarray(v), step), None, traceable=False
     )
+
+
+def jvp_at(denoiser: Denoiser, example: Samples) -> JvpAt:
+    """`J v` as a function of inputs and of many directions at each of them.
+
+    `products_of` linearises anew at every call, which JAX then compiles anew; this compiles once a
+    shape, and goes through the network once for all directions.
+
+    Args:
+        denoiser: any callable on arrays.
+        example: an input, by which it is seen whether JAX can trace the denoiser.
+    """
+    if isinstance(denoiser, Differentiable) or not traceable(denoiser, example):
+        return lambda inputs, directions: products_of(denoiser, inputs).jvp_all(directions)
+
+    @jax.jit
+    def jvp(inputs: Array, directions: Array) -> Array:
+        return jax.vmap(lambda v: jax.jvp(denoiser, (inputs,), (v,))[1])(directions)
+
+    return jvp
 
 
 def traceable(denoiser: Denoiser, inputs: Samples) -> bool:

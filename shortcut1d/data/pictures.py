@@ -48,9 +48,7 @@ def read_picture(path: str | Path, channels: int = 3) -> Picture:
     Raises:
         InvalidInput: missing, not a picture, cut short, or larger than Pillow thinks safe.
     """
-    path, channels = errors.path("path", path), checked_channels(channels)
-    if path.exists() and not path.is_file():  # reading a pipe would wait for ever
-        raise InvalidInput(f"{path}: not a file")
+    path, channels = errors.regular_file(errors.path("path", path)), checked_channels(channels)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)

@@ -9,7 +9,7 @@ from jaxtyping import Float, PRNGKeyArray
 
 from shortcut1d.analysis.denoiser import Denoiser
 from shortcut1d.analysis.intervals import mean_over_seeds, nested_bootstrap
-from shortcut1d.analysis.products import products_of
+from shortcut1d.analysis.products import JvpAt, jvp_at
 from shortcut1d.diagnosis.inputs import CONTENT, SEEN, Case
 from shortcut1d.diagnosis.measures import MEANING, UNKNOWN, Measure
 from shortcut1d.diagnosis.outputs import errors_as, in_batches
@@ -61,21 +61,24 @@ def novelty_measures(
         signs = jax.random.rademacher(fresh, (inputs[part].size,), np.float32)
         return np.asarray(signs).reshape(inputs[part].shape)
 
+    functions = [jvp_at(each, inputs[:1]) for each in members]
+
     def along(part: slice, vectors: np.ndarray) -> Products:
-        found = [_inner(each, inputs[part], vectors, batch, progress) for each in members]
+        found = [_inner(each, inputs[part], vectors, batch, progress) for each in functions]
         return np.stack(found, axis=1)
 
     rounds: list[Products] = []
+    energies: list[Float[np.ndarray, "directions inputs"]] = []
     for part in _rounds(len(inputs), together=probes is not None):
-        vectors = [white(part, 0), *(along_case(case, part) for case in known)]
-        rounds.append(along(part, np.stack(vectors)))
-        taken = slice(0, part.stop)
-        of_known = [_energy(along_case(case, taken)) for case in known]
-        energies = np.array([inputs[0].size, *of_known])[:, None, None]
-        responses = np.concatenate(rounds, axis=2) / energies
+        vectors = np.stack([white(part, 0), *(along_case(case, part) for case in known)])
+        rounds.append(along(part, vectors))
+        energies.append(np.sum(np.square(_flat(vectors), dtype=np.float64), axis=2))
+        energy = np.concatenate(energies, axis=1).mean(axis=1)
+        energy[energy == 0] = 1.0  # of a case that is silence: the products are 0 as well
+        responses = np.concatenate(rounds, axis=2) / energy[:, None, None]
         if max(map(_error, responses)) <= ERROR:
             break
-    of_white = [responses[0]]
+    taken, of_white = slice(0, part.stop), [responses[0]]
     for probe in range(1, probes or MAX_PROBES):
         if probes is None and _error(np.mean(of_white, axis=0)) <= ERROR:
             break
@@ -96,9 +99,8 @@ def _rounds(count: int, *, together: bool) -> list[slice]:
     return [slice(first, last) for first, last in itertools.pairwise(bounds)]
 
 
-def _energy(directions: np.ndarray) -> float:
-    flat = directions.reshape(len(directions), -1).astype(np.float64)
-    return float(np.mean(np.sum(flat**2, axis=1))) or 1.0
+def _flat(vectors: np.ndarray) -> Float[np.ndarray, "directions inputs values"]:
+    return vectors.reshape(*vectors.shape[:2], -1)
 
 
 def _error(responses: Float[np.ndarray, "networks inputs"]) -> float:
@@ -108,7 +110,7 @@ def _error(responses: Float[np.ndarray, "networks inputs"]) -> float:
 
 
 def _inner(
-    member: Denoiser,
+    jvp_all: JvpAt,
     inputs: np.ndarray,
     directions: np.ndarray,
     batch: int,
@@ -118,11 +120,12 @@ def _inner(
     count = len(directions)
 
     def of(part: slice) -> np.ndarray:
-        moved = products_of(member, inputs[part]).jvp_all(directions[:, part])
-        products = directions[:, part] * np.asarray(moved, np.float64)
-        return products.reshape(*products.shape[:2], -1).sum(axis=2)
+        moved = jvp_all(inputs[part], directions[:, part])
+        return _flat(directions[:, part] * np.asarray(moved, np.float64)).sum(axis=2)
 
+    # They go through the network side by side. A power of two, so that every round is made of
+    # batches of one size, for which JAX compiles once.
+    at_once = 2 ** (max(1, batch // (1 + count)).bit_length() - 1)
     with errors_as("a point beside the seen inputs"):
-        at_once = max(1, batch // (1 + count))  # they go through the network side by side
         parts = in_batches(of, len(inputs), at_once, lambda done: progress(done * count))
     return np.concatenate(parts, axis=1)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shortcut1d.analysis import alignment, jacobian, oracles, portrait, products_of
+from shortcut1d.analysis.products import jvp_at
 from shortcut1d.errors import InvalidInput
 
 KEY = jax.random.key(0)
@@ -114,6 +115,18 @@ def test_products_of_many_directions_are_those_of_each():
         (products.vjp_all, products.vjp),
     ):
         np.testing.assert_allclose(together(many), [one(v) for v in many], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("denoiser", [smooth, smooth_in_numpy])
+def test_products_as_a_function_of_the_inputs_are_those_at_the_inputs(denoiser):
+    inputs = drawn((3, 16, 1))
+    many = np.stack([drawn((3, 16, 1), seed=seed) for seed in range(1, 4)])
+    np.testing.assert_allclose(
+        jvp_at(denoiser, inputs[:1])(inputs, many),
+        products_of(denoiser, inputs).jvp_all(many),
+        rtol=1e-4,
+        atol=1e-6,
+    )
 
 
 def test_a_denoisers_own_products_are_used_unless_differences_are_asked_for():

@@ -19,14 +19,15 @@ from common.signal_tasks import TrainConfig, check_bands, check_clicks, map_run
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, networks, plotting
-from shortcut1d.analysis import bootstrap
+from shortcut1d.analysis import interval
 from shortcut1d.harness.claims import Claim, claim
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option
 from shortcut1d.networks import Network
-from shortcut1d.training.evaluation import EvalConfig, array_of, indices
+from shortcut1d.training.evaluation import EvalConfig
 from shortcut1d.training.loop import Schedule
 from shortcut1d.training.sweep import Session, sweep
+from shortcut1d.training.tables import array_of, indices
 
 BASE = "conv, sees 113"
 SKIP, NEAR, WINDOW = "with global skip", "sees 49", "sees 161: the window"
@@ -155,9 +156,9 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     ]  # fmt: skip
 
 
-def largest(changes: np.ndarray) -> np.ndarray:
+def largest(changes: np.ndarray) -> float:
     """Of the mean changes, the largest, whichever its sign."""
-    return np.max(np.abs(np.mean(changes, axis=0)), axis=0)
+    return float(np.max(np.abs(np.mean(changes, axis=0))))
 
 
 COLORS = (plotting.BLUE, plotting.RED, plotting.GREEN, plotting.ORANGE)
@@ -179,11 +180,11 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     for axes, (column, label) in zip(panels, SHOWN.items(), strict=True):
         values = values_of(table, column)
         for number, (color, marker) in zip(values["setting"].values, itertools.cycle(styles)):
-            found = [bootstrap(values.sel(network=name, setting=number)) for name in names]
+            found = [interval(values.sel(network=name, setting=number)) for name in names]
             if column != CHANGE:
                 axes.axvspan(found[0].low, found[0].high, color=color, alpha=0.12, linewidth=0)
-            for row, interval in enumerate(found):
-                plotting.bar(axes, interval, row + 0.24 * number, color, marker)
+            for row, measured in enumerate(found):
+                plotting.bar(axes, measured, row + 0.24 * number, color, marker)
         axes.set_title(label, fontsize=7, loc="left")
     panels[0].axvline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
     panels[0].set_xlabel(

@@ -22,7 +22,7 @@ from jaxtyping import Array
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, networks, plotting
-from shortcut1d.analysis import bootstrap
+from shortcut1d.analysis import interval
 from shortcut1d.data import composition, degradations, image_degradations, images, signals
 from shortcut1d.data.family import draw_pair
 from shortcut1d.harness.claims import Claim, claim, ratio_of_means
@@ -321,13 +321,13 @@ def _draw_rates(axes: Any, table: pd.DataFrame) -> None:
         for rival in (EAGER, VMAP, ALONE, GRID):
             if rival not in rates:
                 continue
-            rate = bootstrap(rates[rival].to_numpy())
+            rate = interval(rates[rival].to_numpy())
             plotting.bar(axes, rate, row, COLORS[rival], "o")
             ticks.append((row, f"{name}: {rival}"))
             row += 1
             if rival not in flops:
                 continue
-            share = bootstrap(flops[[rival, PRODUCT]].to_numpy(), ratio_of_means)
+            share = interval(flops[[rival, PRODUCT]].to_numpy(), ratio_of_means)
             axes.annotate(
                 f"{share.estimate:.0%} of a matrix product", (rate.high, row - 1), (5, 0),
                 textcoords="offset points", va="center", fontsize=6, color=plotting.GREY,

@@ -20,15 +20,16 @@ from common.signal_tasks import seen_run
 from matplotlib.figure import Figure
 
 from shortcut1d import analysis, errors, networks, plotting
-from shortcut1d.analysis import bootstrap, bootstrap_each, oracles
+from shortcut1d.analysis import interval, interval_each, oracles
 from shortcut1d.data import degradations, signals
 from shortcut1d.data.family import draw_pair
 from shortcut1d.harness.claims import Claim, claim
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option
-from shortcut1d.training.evaluation import EvalConfig, array_of
+from shortcut1d.training.evaluation import EvalConfig
 from shortcut1d.training.loop import Schedule
 from shortcut1d.training.sweep import Session, sweep
+from shortcut1d.training.tables import array_of
 
 SIZE = 128
 PHI, RHO, KEPT, REMOVED, NOVEL, LEAK, ALIGNED = (
@@ -283,10 +284,10 @@ def _draw_readings(readings: Any, largest: Any, table: pd.DataFrame) -> None:
     shares, error = values["setting"].values, largest_errors(table)
     for row, (measure, color) in enumerate(COLORS.items()):
         readings.plot(shares, truths.sel(measure=measure)[0], color=color, linewidth=0.8)
-        mean = bootstrap_each(values.sel(measure=measure))
+        mean = interval_each(values.sel(measure=measure))
         readings.vlines(shares, mean.low, mean.high, color=color)
         readings.plot(shares, mean.estimate, "o", color=color, markersize=5 - row / 2)
-        plotting.bar(largest, bootstrap(error.sel(measure=measure)), row, color, "o")
+        plotting.bar(largest, interval(error.sel(measure=measure)), row, color, "o")
     readings.set_xlabel("share of the projector in the mixture")
     readings.set_ylabel("reading (line: truth)")
     largest.axvline(0.02, color=plotting.INK, linewidth=0.6, linestyle=":")
@@ -297,7 +298,7 @@ def _draw_readings(readings: Any, largest: Any, table: pd.DataFrame) -> None:
 
 def _draw_linear(axes: Any, ratios: dict[str, np.ndarray]) -> None:
     for row, ratio in enumerate(ratios.values()):
-        plotting.bar(axes, bootstrap(ratio), row, plotting.BLUE, "o")
+        plotting.bar(axes, interval(ratio), row, plotting.BLUE, "o")
     axes.axvline(1.0, color=plotting.INK, linewidth=0.6)
     axes.axvline(1.05, color=plotting.INK, linewidth=0.6, linestyle=":")
     plotting.name_rows(axes, list(ratios))
@@ -311,7 +312,7 @@ def _draw_pool(axes: Any, table: pd.DataFrame) -> None:
         ("nmse", plotting.ORANGE, "error"),
         ("distance", plotting.BLUE, "distance to the\nposterior mean"),
     ):
-        mean = bootstrap_each(values.sel(measure=measure))
+        mean = interval_each(values.sel(measure=measure))
         axes.vlines(steps, mean.low, mean.high, color=color)
         axes.plot(steps, mean.estimate, "o-", color=color, markersize=3, label=name)
     best = float(read(table, "pool", "truth").sel(measure="nmse").mean())

@@ -19,14 +19,15 @@ from common.signal_tasks import TrainConfig, check_bands, check_clicks, map_run
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, networks, plotting
-from shortcut1d.analysis import bootstrap, bootstrap_each
+from shortcut1d.analysis import interval, interval_each
 from shortcut1d.data import signals
 from shortcut1d.harness.claims import Claim, claim, ratio_of_means
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option
 from shortcut1d.networks import ConvNet
-from shortcut1d.training.evaluation import EvalConfig, array_of, indices
+from shortcut1d.training.evaluation import EvalConfig
 from shortcut1d.training.sweep import Session, sweep
+from shortcut1d.training.tables import array_of, indices
 
 # Dilations by depth: all see 113 samples, so that a deeper net does not see more.
 SPACING = {4: (1, 6, 6, 1), 6: (1, 2, 4, 4, 2, 1), 10: (1, 1, 1, 2, 2, 2, 2, 1, 1, 1)}
@@ -152,7 +153,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
         sizes = values["parameters"].values
         alike = np.isin(sizes, wider)
         for color, frequency in zip(itertools.cycle(COLORS), values["frequency"].values):
-            mean = bootstrap_each(values.sel(frequency=frequency))
+            mean = interval_each(values.sel(frequency=frequency))
             axes.vlines(sizes, mean.low, mean.high, color=color, linewidth=1.2)
             for chosen, fmt, name in ((alike, "o-", f"f = {frequency:g}"), (~alike, "D", None)):
                 axes.plot(
@@ -166,7 +167,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     panels[-1].set_ylim(bottom=0)
     panels[-1].legend(fontsize=6, title="content up to", title_fontsize=6)
     for row, share in enumerate(shares_of_variance(grid_of(table, "phi").values)):
-        plotting.bar(last, bootstrap(share), row, plotting.INK, "o")
+        plotting.bar(last, interval(share), row, plotting.INK, "o")
     plotting.name_rows(last, ["content", "capacity", "the two\ntogether"])
     last.set_xlim(-0.03, 1.03)
     last.set_title("share of the variance\nof $\\varphi$ (95%)", fontsize=7, loc="left")

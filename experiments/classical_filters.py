@@ -23,14 +23,15 @@ from scipy.ndimage import median_filter
 from scipy.signal import wiener
 
 from shortcut1d import errors, networks, plotting
-from shortcut1d.analysis import bootstrap
+from shortcut1d.analysis import interval
 from shortcut1d.data import degradations, signals
 from shortcut1d.diagnosis import diagnose
 from shortcut1d.diagnosis.adapters import from_function
 from shortcut1d.harness.claims import Claim, claim
 from shortcut1d.harness.driver import Experiment, Result, main
-from shortcut1d.training.evaluation import EvalConfig, array_of
+from shortcut1d.training.evaluation import EvalConfig
 from shortcut1d.training.sweep import Session, sweep
+from shortcut1d.training.tables import array_of
 
 ROWS = 5  # of the image that a window becomes
 NOTE, MELODIES = "net: note", "net: melodies"
@@ -163,9 +164,9 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     plotting.transfer_plane(plane)
     for row, (name, color) in enumerate(COLORS.items()):
         own = values.sel(denoiser=name)
-        kept, removed = (bootstrap(own.sel(measure=m).clip(-0.3, 1)) for m in ("kept", "removed"))
+        kept, removed = (interval(own.sel(measure=m).clip(-0.3, 1)) for m in ("kept", "removed"))
         plotting.cross(plane, kept, removed, color, MARKERS[name])
-        plotting.bar(responses, bootstrap(own.sel(measure="rho")), row, color, MARKERS[name])
+        plotting.bar(responses, interval(own.sel(measure="rho")), row, color, MARKERS[name])
     columns = [f"keeps {t}" for t in CONTENTS] + [f"removes {t}" for t in DEGRADATIONS]
     means = values.mean("seed", skipna=False).sel(denoiser=names, measure=columns).values
     things.imshow(means, cmap=plotting.DIVERGING, vmin=-1, vmax=1, aspect="auto")

@@ -20,14 +20,14 @@ from matplotlib.figure import Figure
 from scipy.stats import rankdata, spearmanr
 
 from shortcut1d import errors, plotting
-from shortcut1d.analysis import bootstrap, bootstrap_each
+from shortcut1d.analysis import interval, interval_each
 from shortcut1d.analysis.complexity import DEFAULT, MEASURES
 from shortcut1d.data import degradations, signals
 from shortcut1d.harness.claims import Claim, claim
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option
-from shortcut1d.training.evaluation import array_of, indices
 from shortcut1d.training.sweep import Session
+from shortcut1d.training.tables import array_of, indices
 
 CONTROL = "content alone"
 ROWS = [*MEASURES, CONTROL]
@@ -181,7 +181,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
         axes.axvline(chance, color=plotting.PALE, linewidth=0.8, zorder=0)
         for shift, network in enumerate(names):
             for row, measure in enumerate(ROWS):
-                found = bootstrap(score(table, network, measure, name))
+                found = interval(score(table, network, measure, name))
                 plotting.bar(axes, found, row + 0.3 * shift, *STYLE[network])
         axes.set_title(name, fontsize=6.5)
         axes.set_xlim(0.4 if chance else -0.1, 1.03)
@@ -204,7 +204,7 @@ def _draw_balance(axes: Any, cells: pd.DataFrame) -> Any:
         array_of(cells, column, "seed", "frequency", "shapes").stack(cell=("frequency", "shapes"))
         for column in ("phi", "balance")
     )
-    balance, each = balances[0], bootstrap_each(phi)
+    balance, each = balances[0], interval_each(phi)
     axes.vlines(balance, each.low, each.high, color=plotting.PALE, linewidth=0.8, zorder=1)
     drawn = axes.scatter(
         balance, each.estimate, c=balance["frequency"], cmap="viridis", norm="log", s=14, zorder=2

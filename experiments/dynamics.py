@@ -18,12 +18,13 @@ from common.signal_tasks import TrainConfig, check_bands, check_clicks, map_run
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, networks, plotting
-from shortcut1d.analysis import bootstrap_each
+from shortcut1d.analysis import interval_each
 from shortcut1d.harness.claims import Claim, claim
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option
-from shortcut1d.training.evaluation import SEEN, STEP, EvalConfig, array_of, indices
+from shortcut1d.training.evaluation import SEEN, EvalConfig
 from shortcut1d.training.sweep import Session, sweep
+from shortcut1d.training.tables import STEP, array_of, indices
 
 CONTENT_SIMPLER, DEGRADATION_SIMPLER = "content simpler", "noise simpler"
 BOTH_SIMPLE, BOTH_RICH, LINE = "both simple", "both rich", "on the line"
@@ -198,7 +199,7 @@ def _draw_lines(axes: Any, table: pd.DataFrame, name: str, lines: Any) -> None:
     axes.axhline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
     for measure, label, color in lines:
         values = course(table, name, measure)
-        plotting.curve(axes, values[STEP].values, bootstrap_each(values), color, label=label)
+        plotting.curve(axes, values[STEP].values, interval_each(values), color, label=label)
     axes.set_xscale("symlog", linthresh=1)
     axes.set_xticks([0, 10, 1000], ["0", "10", "1000"], fontsize=6)
     axes.set_xlim(0, table[STEP].max())

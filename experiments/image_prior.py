@@ -22,7 +22,7 @@ from common.signal_tasks import make_test_sets
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, plotting
-from shortcut1d.analysis import bootstrap
+from shortcut1d.analysis import interval
 from shortcut1d.data import composition, image_degradations
 from shortcut1d.data.images import Photographs
 from shortcut1d.harness.claims import Claim, claim
@@ -274,7 +274,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     for axes, task in zip(above.subplots(1, len(tasks), sharey=True), tasks, strict=True):
         for place, name in enumerate(ARMS):
             for role, marker, shift in ((UNSEEN_CONTENT, "o", -0.15), (UNSEEN_BOTH, "s", 0.15)):
-                values = bootstrap(measure(table, name, task, "psnr", role))
+                values = interval(measure(table, name, task, "psnr", role))
                 plotting.bar(axes, values, place + shift, COLORS[name], marker)
         plotting.name_rows(axes, ARMS, fontsize=6.5)
         axes.set_title(task, loc="left", fontsize=7)

@@ -33,8 +33,9 @@ from shortcut1d.harness.claims import Claim, claim
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option
 from shortcut1d.harness.progress import warn
-from shortcut1d.training.evaluation import UNSEEN_BOTH, Run, TestSet, array_of
+from shortcut1d.training.evaluation import UNSEEN_BOTH, Run, TestSet
 from shortcut1d.training.sweep import Session, sweep
+from shortcut1d.training.tables import array_of
 
 DENOISING, DEBLURRING = "denoising", "deblurring"
 ONE, MANY = "narrow", "wide"

@@ -28,7 +28,7 @@ from common.signal_tasks import PoolConfig, pool_run
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, networks, plotting
-from shortcut1d.analysis import bootstrap_each
+from shortcut1d.analysis import interval_each
 from shortcut1d.data import image_degradations
 from shortcut1d.harness.claims import Claim, claim, rank_correlation
 from shortcut1d.harness.driver import Experiment, Result, main
@@ -196,7 +196,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
             for each, color in zip(values, COLORS, strict=True):
                 name = str(each["degradation"].values)
                 plotting.curve(
-                    axes, places, bootstrap_each(each), color, "o-", markersize=3,
+                    axes, places, interval_each(each), color, "o-", markersize=3,
                     label=in_words(table, name),
                 )  # fmt: skip
             axes.set_xticks(places, [str(pool) for pool in values["pool"].values], fontsize=6)

@@ -18,14 +18,15 @@ from common.signal_tasks import TrainConfig, seen_run
 from matplotlib.figure import Figure
 
 from shortcut1d import analysis, errors, networks, plotting
-from shortcut1d.analysis import bootstrap, bootstrap_each, oracles
+from shortcut1d.analysis import interval, interval_each, oracles
 from shortcut1d.data import degradations, signals
 from shortcut1d.data.family import draw_pair
 from shortcut1d.harness.claims import Claim, claim
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option
-from shortcut1d.training.evaluation import EvalConfig, array_of
+from shortcut1d.training.evaluation import EvalConfig
 from shortcut1d.training.sweep import Session, sweep
+from shortcut1d.training.tables import array_of
 
 SIZE, PITCH = 128, 8.0
 KINDS = ("note + clicks", "all pitches + clicks", "all pitches + hum")
@@ -197,7 +198,7 @@ def _draw_vector(axes: Any, vector: np.ndarray, added: np.ndarray, color: str) -
 def _draw_values(axes: Any, values: xr.DataArray) -> None:
     ranks = np.arange(1, SIZE + 1)
     for kind, color in COLORS.items():
-        mean = bootstrap_each(values.sel(kind=kind, measure=[f"value {rank}" for rank in ranks]))
+        mean = interval_each(values.sel(kind=kind, measure=[f"value {rank}" for rank in ranks]))
         plotting.curve(axes, ranks, mean, color, label=kind)
     axes.set_xlabel("rank")
     axes.set_title("singular values (mean, 95%)", fontsize=7, loc="left")
@@ -215,7 +216,7 @@ def _draw_measures(axes: Any, values: xr.DataArray) -> None:
         HERE: clicks,
     }
     for row, (measure, kind) in enumerate(shown.items()):
-        found = bootstrap(values.sel(kind=kind, measure=measure))
+        found = interval(values.sel(kind=kind, measure=measure))
         plotting.bar(axes, found, row, COLORS[kind], "o")
     plotting.name_rows(axes, list(shown), fontsize=6)
     axes.set_xlim(-0.05, 1.05)

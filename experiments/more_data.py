@@ -16,7 +16,7 @@ from common.signal_tasks import ENDLESS, PoolConfig, pool_curves, train_pools
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, plotting
-from shortcut1d.analysis import bootstrap_each
+from shortcut1d.analysis import interval_each
 from shortcut1d.harness.claims import Claim, claim
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.training.sweep import Session
@@ -90,7 +90,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
         curves = pool_curves(table, column)
         places = np.arange(curves.sizes["pool"])
         for color, count in zip(plotting.cycle(), curves["shapes"].values, strict=False):
-            mean = bootstrap_each(curves.sel(shapes=count))
+            mean = interval_each(curves.sel(shapes=count))
             plotting.curve(axes, places, mean, color, "o-", markersize=2.5, label=f"K = {count:g}")
             if column == "nmse":
                 lowest = int(np.nanargmin(mean.estimate))

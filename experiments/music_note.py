@@ -22,16 +22,17 @@ from common.signal_tasks import TrainConfig, make_test_sets
 from matplotlib.figure import Figure
 
 from shortcut1d import analysis, errors, networks, plotting
-from shortcut1d.analysis import Interval, bootstrap
+from shortcut1d.analysis import Interval, interval
 from shortcut1d.data import degradations, signals
 from shortcut1d.harness.claims import Claim, claim, ratio_of_means
 from shortcut1d.harness.driver import Experiment, Result, Sound, main
 from shortcut1d.harness.options import option
 from shortcut1d.networks import Network
 from shortcut1d.training import evaluation
-from shortcut1d.training.evaluation import UNSEEN_CONTENT, EvalConfig, Run, array_of, indices
+from shortcut1d.training.evaluation import UNSEEN_CONTENT, EvalConfig, Run
 from shortcut1d.training.grid import Cell
 from shortcut1d.training.sweep import Session, sweep
+from shortcut1d.training.tables import array_of, indices
 
 RATE = 8000  # Hz of what is heard and of recordings: a note of 8 cycles a window is 500 Hz
 CONTENTS = ("note", "melody")
@@ -254,7 +255,7 @@ def _draw_waveforms(part: Any, table: pd.DataFrame, arrays: dict[str, np.ndarray
             given, target, output = arrays[f"{content}, {name}"]
             plotting.waveforms(axes, given, target, output, color, f"output, trained on {words}")
             left = own[own[column] == name].sort_values("seed")[measure].to_numpy()
-            share = percent(bootstrap(np.clip(1 - left, -1, 1)))
+            share = percent(interval(np.clip(1 - left, -1, 1)))
             axes.set_title(f"{verb} {share}", fontsize=7, color=color, pad=2)
             axes.set_yticks([])
             axes.spines["left"].set_visible(False)
@@ -279,7 +280,7 @@ def _draw_plane(part: Any, table: pd.DataFrame, network: str) -> None:
     groups = list(itertools.product(CONTENTS, DEGRADATIONS))
     for row, (content, noise) in enumerate(groups):
         kept, removed, rho = (
-            bootstrap(each.sel(content=content, degradation=noise)) for each in measures
+            interval(each.sel(content=content, degradation=noise)) for each in measures
         )
         color, marker = COLORS[content], MARKERS[noise]
         plotting.cross(plane, kept, removed, color, marker)

@@ -14,7 +14,7 @@ from common.signal_tasks import MAPS, MapConfig, map_of, train_map
 from matplotlib.figure import Figure
 
 from shortcut1d import plotting
-from shortcut1d.analysis import Interval, bootstrap_each
+from shortcut1d.analysis import Interval, interval_each
 from shortcut1d.analysis.transfer import HALF
 from shortcut1d.harness.claims import Claim, claim, rank_correlation
 from shortcut1d.harness.driver import Experiment, Result, main
@@ -110,7 +110,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     panels = figure.subplots(len(names), len(MAPPED), sharex=True, sharey=True, squeeze=False)
     for row, name in zip(panels, names, strict=True):
         maps = {column: map_of(table, name, column) for column in MAPPED}
-        cells = {column: bootstrap_each(values) for column, values in maps.items()}
+        cells = {column: interval_each(values) for column, values in maps.items()}
         shapes, frequencies = maps["phi"]["shapes"].values, maps["phi"]["frequency"].values
         for number, (axes, (column, (title, colors, limits, reading))) in enumerate(
             zip(row, MAPPED.items(), strict=True)

@@ -18,16 +18,17 @@ from common.signal_tasks import UNSEEN_BOTH, TrainConfig, advise, make_test_sets
 from matplotlib.figure import Figure
 
 from shortcut1d import analysis, errors, networks, plotting
-from shortcut1d.analysis import bootstrap
+from shortcut1d.analysis import interval
 from shortcut1d.data import composition, degradations, signals
 from shortcut1d.harness.claims import Claim, claim
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option
 from shortcut1d.networks import Network
-from shortcut1d.training.evaluation import EvalConfig, Run, array_of, indices
+from shortcut1d.training.evaluation import EvalConfig, Run
 from shortcut1d.training.grid import Cell
 from shortcut1d.training.loop import Schedule
 from shortcut1d.training.sweep import Session, sweep
+from shortcut1d.training.tables import array_of, indices
 
 NOTHING = "nothing"
 FEWER, WIDER = "fewer melodies (advised)", "wider clicks (advised)"
@@ -169,10 +170,10 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     for row, name in enumerate(names):
         color = _color(name)
         for test, marker, shift in (("other clicks", "o", -0.15), ("hum", "D", 0.15)):
-            found = bootstrap(error.sel(network=name, test_degradation=test))
+            found = interval(error.sel(network=name, test_degradation=test))
             plotting.bar(gain, found, row + shift, color, marker)
-        plotting.bar(cost, bootstrap(known.sel(network=name)), row, color, "o")
-        plotting.bar(side, bootstrap(phi.sel(network=name)), row, color, "o")
+        plotting.bar(cost, interval(known.sel(network=name)), row, color, "o")
+        plotting.bar(side, interval(phi.sel(network=name)), row, color, "o")
     plotting.name_rows(gain, names, [_color(name) for name in names])
     for axes in (gain, cost):
         axes.set_xlim(left=0)

@@ -26,9 +26,10 @@ from shortcut1d.harness.progress import warn
 
 HERE = Path(__file__).resolve().parent
 STORY = (
-    "music_note", "phase_diagram", "complexity", "dynamics", "capacity", "more_data", "sweet_spot",
-    "architecture", "remedies", "generative_prior", "image_deraining", "image_restoration",
-    "image_vs_signal", "image_prior", "calibration", "jacobian_portrait", "classical_filters",
+    "music_note", "twins", "phase_diagram", "complexity", "dynamics", "capacity", "more_data",
+    "sweet_spot", "architecture", "remedies", "generative_prior", "image_deraining",
+    "image_restoration", "image_vs_signal", "image_prior", "calibration", "jacobian_portrait",
+    "classical_filters",
     "diagnose_images",
 )  # fmt: skip
 APART = ("benchmark",)  # it measures the machine, which must have nothing else to do
@@ -144,6 +145,8 @@ def judge(out: Path, experiment: Experiment, settings: dict[str, Any] | None = N
         why.append("the table is not the one that its provenance describes")
     if record.get("code") != stamps["code"]:
         why.append("the table was made by other code")
+    if experiment.registration and record["config"]["preset"] == KEPT:
+        why += experiment.registration.broken(record)
     if settings is not None and record["config"] != settings:
         why.append("it was run with other settings")
     if settings is not None and record["versions"] != provenance.versions():

@@ -27,7 +27,7 @@ from common.signal_tasks import (
 from matplotlib.figure import Figure
 
 from shortcut1d import analysis, errors, networks, plotting
-from shortcut1d.analysis import bootstrap, bootstrap_each
+from shortcut1d.analysis import interval, interval_each
 from shortcut1d.data import composition, degradations, signals
 from shortcut1d.data.signals import ENDLESS
 from shortcut1d.harness.claims import Claim, claim
@@ -292,7 +292,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     gains.text(1.03, -0.55, "advised", **beside | {"fontsize": 6.5})
     for row, name in enumerate(names):
         for shift, (arm, (color, marker)) in enumerate(ARMS.items()):
-            found = bootstrap(error_of(table, name, arm))
+            found = interval(error_of(table, name, arm))
             plotting.bar(gains, found, row + 0.22 * (shift - 1), color, marker)
         keep, contents, widen = advice.loc[name, ["keep", "contents", "widen"]]
         kept = f"{keep:g}" if keep < contents else "all"
@@ -329,7 +329,7 @@ def _draw_grid(figure: Figure, axes: Any, table: pd.DataFrame) -> None:
         )
     axes.set_xlabel("melodies to train on")
     axes.set_ylabel("click shapes $K$")
-    each = bootstrap_each(error)
+    each = interval_each(error)
     axes.set_title(
         "star: best, circle: advised, square: by predict\n"
         f"95%: \u00b1{np.median(each.high - each.low) / 2:.2g} (median), {len(error)} seeds",

@@ -29,7 +29,7 @@ from shortcut1d.diagnosis import Report, diagnose
 from shortcut1d.diagnosis.loading import load
 from shortcut1d.diagnosis.report import draw, interval_of
 from shortcut1d.harness import driver
-from shortcut1d.harness.claims import Claim
+from shortcut1d.harness.claims import Claim, claim_of_interval
 from shortcut1d.harness.driver import Experiment, Result
 from shortcut1d.harness.options import Parser, option
 from shortcut1d.harness.progress import leave_at_once, warn
@@ -159,8 +159,8 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         ("it removes most of a degradation it has not seen", "removed"),
     ):
         samples = int(table["samples"].iloc[0])
-        interval = interval_of(table, measure)._replace(seeds=samples)
-        made.append(Claim(statement, measure, interval, "above", HALF, "samples"))
+        found = interval_of(table, measure)._replace(seeds=samples)
+        made.append(claim_of_interval(statement, measure, found, above=HALF, over="samples"))
     return made
 
 

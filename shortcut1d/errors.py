@@ -61,7 +61,7 @@ def file_access(path: str | Path, failure: str) -> Iterator[None]:
 def regular_file(path: Path) -> Path:
     """`path`, unless something else than a file is there: reading a pipe would wait for ever."""
     if path.exists() and not path.is_file():
-        raise InvalidInput(f"{path}: not a file")
+        raise InvalidInput(f"{path}: cannot be read (not a file)")
     return path
 
 

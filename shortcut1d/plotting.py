@@ -146,7 +146,7 @@ def curve(
     Args:
         axes: where.
         x: places of the points.
-        y: an interval of arrays, one value a point (see `bootstrap_each`).
+        y: an interval of arrays, one value a point (see `interval_each`).
         color: of both.
         fmt: matplotlib's format of the line, such as "o-".
         details: of the line, such as its label.

@@ -233,8 +233,8 @@ def test_what_looks_at_samples_refuses_those_that_are_none(name):
 
 NUMBERS = {"a text": "abc", "ragged": [[1.0], [1.0, 2.0]], "an object": object(), "complex": 1j}
 OPTIONS = {
-    "bootstrap": analysis.bootstrap,
-    "bootstrap, confidence": lambda x: analysis.bootstrap(np.arange(4.0), confidence=x),
+    "interval": analysis.interval,
+    "interval, confidence": lambda x: analysis.interval(np.arange(4.0), confidence=x),
     "nested_bootstrap": analysis.nested_bootstrap,
     "index_of": lambda x: analysis.index_of(x, 0.5),
     "index_of, removed": lambda x: analysis.index_of(0.5, x),

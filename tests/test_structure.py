@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "store": {"errors"},
     "data": {"errors", "store"},
     "networks": {"errors", "store"},
-    "analysis": {"errors"},
+    "analysis": {"errors", "data"},
     "plotting": {"errors", "analysis"},
     "diagnosis": {"errors", "analysis", "plotting"},
     "training": {"errors", "store", "data", "networks", "analysis"},

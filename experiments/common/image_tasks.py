@@ -16,23 +16,16 @@ from numpy.typing import ArrayLike
 
 from common.signal_tasks import TrainConfig, make_test_sets
 from shortcut1d import errors, networks, plotting
-from shortcut1d.analysis import bootstrap, bootstrap_each
+from shortcut1d.analysis import interval, interval_each
 from shortcut1d.data import image_degradations, pictures, signals
 from shortcut1d.data.images import Photographs, photographs
 from shortcut1d.data.pictures import checked_channels
 from shortcut1d.harness.options import option
 from shortcut1d.networks import Network
-from shortcut1d.training.evaluation import (
-    UNSEEN_BOTH,
-    EvalConfig,
-    Run,
-    TestSet,
-    array_of,
-    indices,
-    windows,
-)
+from shortcut1d.training.evaluation import UNSEEN_BOTH, EvalConfig, Run, TestSet, windows
 from shortcut1d.training.grid import Cell
 from shortcut1d.training.sweep import Swept
+from shortcut1d.training.tables import array_of, indices
 
 PHOTOGRAPHS, NEW = "photographs", "new photographs"
 NETWORKS: dict[str, Callable[["PictureConfig"], Network]] = {
@@ -236,14 +229,14 @@ def draw_crops(
         places = np.arange(curves.sizes["pool"])
         for each, color in zip(curves, COLORS):
             plotting.curve(
-                axes, places, bootstrap_each(each), color, "o-", markersize=3,
+                axes, places, interval_each(each), color, "o-", markersize=3,
                 label=str(each["degradation"].values),
             )  # fmt: skip
         axes.set_xticks(places, [str(pool) for pool in curves["pool"].values])
         axes.set_xlabel("crops of photographs to train on")
     for number, (values, color) in enumerate(zip(rows, COLORS)):
         for row, each in enumerate(np.asarray(values).T):
-            plotting.bar(kind, bootstrap(each), row + 0.2 * number, color, "o")
+            plotting.bar(kind, interval(each), row + 0.2 * number, color, "o")
     kind.set_yticks(np.arange(len(names)) + 0.1, names, fontsize=6)
     index.axhline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
     kind.axvline(0, color=plotting.PALE, linewidth=0.6, zorder=0)

@@ -7,8 +7,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from shortcut1d import plotting
-from shortcut1d.analysis import bootstrap, bootstrap_each, verdict
-from shortcut1d.training.evaluation import UNSEEN_CONTENT, indices
+from shortcut1d.analysis import interval, interval_each, verdict
+from shortcut1d.training.evaluation import UNSEEN_CONTENT
+from shortcut1d.training.tables import indices
 
 # Kinds of prior; that of so many entries is prior(entries).
 NO_CODE, RANDOM, OTHER_MUSIC, NONE = "no code", "random code", "other music", "no prior"
@@ -89,7 +90,7 @@ def _errors(axes: Any, table: pd.DataFrame) -> None:
     for place, network in enumerate(rows):
         for shift, (test, color) in enumerate(COLORS.items()):
             values = error(table, network, test if test == "clicks" else f"{test}(0)")
-            plotting.bar(axes, bootstrap(values), place + 0.17 * (shift - 1.5), color, "o")
+            plotting.bar(axes, interval(values), place + 0.17 * (shift - 1.5), color, "o")
     for test, color in COLORS.items():
         word = "clicks (seen)" if test == "clicks" else test
         axes.plot([], [], "o", color=color, markersize=4, label=word)
@@ -109,7 +110,7 @@ def _fitted(axes: Any, table: pd.DataFrame) -> None:
         for column, marker, color, shift in (
             ("phi", "o", plotting.INK, -0.15), ("rho", "D", plotting.GREEN, 0.15),
         ):  # fmt: skip
-            plotting.bar(axes, bootstrap(own[column].to_numpy()), place + shift, color, marker)
+            plotting.bar(axes, interval(own[column].to_numpy()), place + shift, color, marker)
         word = verdict(own["kept"].mean(), own["removed"].mean())
         axes.text(0.95, place - 0.32, word, fontsize=4.5, ha="right", va="center")
     axes.axvline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
@@ -124,7 +125,7 @@ def _fitted(axes: Any, table: pd.DataFrame) -> None:
 def _curve(
     axes: Any, places: Any, values: list[np.ndarray], color: str, label: str, fmt: str = "o-"
 ) -> None:
-    mean = bootstrap_each(np.stack(values, axis=1))
+    mean = interval_each(np.stack(values, axis=1))
     plotting.curve(axes, places, mean, color, fmt, markersize=3, label=label)
 
 

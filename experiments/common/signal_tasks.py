@@ -23,10 +23,11 @@ from shortcut1d.data.signals import ENDLESS
 from shortcut1d.harness.options import option
 from shortcut1d.networks import Network
 from shortcut1d.training import evaluation
-from shortcut1d.training.evaluation import UNSEEN_BOTH, EvalConfig, Run, TestSet, array_of, indices
+from shortcut1d.training.evaluation import UNSEEN_BOTH, EvalConfig, Run, TestSet
 from shortcut1d.training.grid import Cell
 from shortcut1d.training.loop import Schedule
 from shortcut1d.training.sweep import Session, sweep
+from shortcut1d.training.tables import array_of, indices
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def map_run(
 
 
 def train_map(config: MapConfig, session: Session) -> pd.DataFrame:
-    """Train and test a network in every cell; the table of `evaluation.tabulate`."""
+    """Train and test a network in every cell; the table of `tables.tabulate`."""
     runs = [
         map_run(NETWORKS[name](config), name, frequency, shapes, seed, config.level)
         for name in config.networks

@@ -14,7 +14,7 @@ from shortcut1d.analysis.decoupled import (
 )
 from shortcut1d.analysis.denoiser import Denoiser, output_of
 from shortcut1d.analysis.fidelity import psnr, ssim
-from shortcut1d.analysis.intervals import Interval, bootstrap, bootstrap_each, nested_bootstrap
+from shortcut1d.analysis.intervals import Interval, interval, interval_each, nested_bootstrap
 from shortcut1d.analysis.novelty import Novelty, novelty_response
 from shortcut1d.analysis.portrait import Portrait, alignment, jacobian, portrait
 from shortcut1d.analysis.products import Products, products_of
@@ -43,8 +43,6 @@ __all__ = [
     "alignment",
     "balance",
     "band_gains",
-    "bootstrap",
-    "bootstrap_each",
     "complexity",
     "component_gains",
     "decoupled_errors",
@@ -52,6 +50,8 @@ __all__ = [
     "generality",
     "hallucination",
     "index_of",
+    "interval",
+    "interval_each",
     "jacobian",
     "kept_content",
     "nested_bootstrap",

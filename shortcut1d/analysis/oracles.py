@@ -93,7 +93,7 @@ def wiener(
     Raises:
         InvalidInput: spectra of two shapes, or negative power.
     """
-    gain = jnp.asarray(_wiener_gain(content, residual), jnp.float32)
+    gain = jnp.asarray(wiener_gain(content, residual), jnp.float32)
 
     def denoise(x: Samples) -> Samples:
         axes = tuple(range(1, x.ndim - 1))
@@ -106,7 +106,7 @@ def wiener_risk(
     content: Float[np.ndarray, "*space channels"], residual: Float[np.ndarray, "*space channels"]
 ) -> float:
     """Mean square error of `wiener`, the least that any denoiser of these families can have."""
-    return float(np.sum(_wiener_gain(content, residual) * np.asarray(residual, np.float64)))
+    return float(np.sum(wiener_gain(content, residual) * np.asarray(residual, np.float64)))
 
 
 def power_spectrum(samples: Samples) -> Float[np.ndarray, "*space channels"]:
@@ -165,7 +165,14 @@ def _checked_basis(name: str, basis: Any) -> Float[np.ndarray, "size rank"]:
     return checked
 
 
-def _wiener_gain(content: np.ndarray, residual: np.ndarray) -> np.ndarray:
+def wiener_gain(
+    content: Float[np.ndarray, "*space channels"], residual: Float[np.ndarray, "*space channels"]
+) -> Float[np.ndarray, "*space channels"]:
+    """What `wiener` multiplies each frequency by: `S_c / (S_c + S_d)`, 0 where both are 0.
+
+    Raises:
+        InvalidInput: as `wiener`.
+    """
     wanted, unwanted = errors.numbers("content", content), errors.numbers("residual", residual)
     if not np.all(np.isfinite(wanted)) or not np.all(np.isfinite(unwanted)):
         raise errors.refuse("spectra", "NaN or infinity", "finite powers")

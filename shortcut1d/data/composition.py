@@ -1,10 +1,11 @@
 """Degradations made of others: in turn, or one of several for each sample; and none at all.
 
 Their draws are the draws of their parts, side by side along the channel axis; all parts must draw
-arrays of one shape.
+arrays of one shape. And families of one kind that share a test.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, Self
 
 import jax
@@ -12,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
 from shortcut1d import errors
-from shortcut1d.data.family import Additive, Batch, Degradation, index_below
+from shortcut1d.data.family import Additive, Batch, Degradation, OneOf, index_below, stack
 from shortcut1d.data.pytrees import pytree, static
 
 
@@ -85,6 +86,53 @@ class AnyOf(_Parts):
         for number, own in enumerate(jnp.split(drawn, len(self.parts), axis=-1)):
             degraded = jnp.where(which == number, self.parts[number].apply(content, own), degraded)
         return degraded
+
+
+@pytree
+class Units:
+    """Several families of one kind, each of which draws an equal part of the samples, in order.
+
+    A test on many banks of clicks does not depend on one odd bank. Made by `units`.
+
+    parts: the families, stacked; traced.
+    count: how many; static.
+    """
+
+    parts: Any
+    count: int = static()
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Batch:
+        """`n` draws, `n / count` of each family; `n` must be a multiple of `count`."""
+        keys = jax.random.split(key, self.count)
+        each = self._each(n)
+        drawn = jax.vmap(lambda part, own: part.sample(own, each))(self.parts, keys)
+        return drawn.reshape(n, *drawn.shape[2:])
+
+    def apply(self, content: Batch, realisation: Batch) -> Batch:
+        """Each realisation, applied by the family that drew it."""
+        self._each(len(content))
+        cut = [x.reshape(self.count, -1, *x.shape[1:]) for x in (content, realisation)]
+        given = jax.vmap(lambda part, own, drawn: part.apply(own, drawn))(self.parts, *cut)
+        return given.reshape(content.shape)
+
+    def unseen(self) -> Self:
+        """Every family replaced by its held-out twin."""
+        parts = jax.vmap(lambda part: part.unseen())(self.parts)
+        return dataclasses.replace(self, parts=parts)
+
+    def _each(self, n: int) -> int:
+        if n % self.count:
+            raise errors.refuse("samples", n, f"a multiple of {self.count}, one part a unit")
+        return n // self.count
+
+
+def units(families: Sequence[Any]) -> Units:
+    """Families of one kind as one, each of which draws an equal part of the samples."""
+    families = errors.non_empty("families", families, "at least one family")
+    stacked = stack(families)
+    if isinstance(stacked, OneOf):
+        raise errors.refuse("families", families, "families of one kind and shape")
+    return Units(stacked, len(families))
 
 
 def nothing(*shape: int) -> Nothing:

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
 
 from shortcut1d import errors
+from shortcut1d.data.composition import Units, units
 from shortcut1d.data.family import (
     Additive,
     Convolution,
@@ -299,6 +300,17 @@ def blur(
     length = errors.integer("length", length)
     checked = errors.span("width", width, low=0.1, high=length / 4, unit="samples")
     return Blur(traced(checked), traced(errors.flag("motion", motion)), length)
+
+
+def unseen_banks(family: Clicks, count: int = 16) -> Units:
+    """Clicks from many other banks as one family, so that no odd click decides a test.
+
+    The banks of one number are another number's neither seen nor unseen ones, below bank 4096.
+    """
+    count = errors.integer("count", count, high=16)
+    number = errors.integer("bank", int(family.bank), low=0, high=4095)
+    banks = (np.arange(count, dtype=np.uint32) + np.uint32(16 * number)) ^ OTHER_BANK
+    return units([dataclasses.replace(family, bank=bank) for bank in banks])
 
 
 def over_length(family: Any, key: PRNGKeyArray, length: int) -> Float[Array, "1 length 1"]:

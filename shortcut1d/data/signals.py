@@ -25,6 +25,7 @@ from shortcut1d.data.tunes import TUNES, score
 
 WINDOW = 128
 MAX_NOTES = 16  # notes a window of a melody or tune can hold
+MAX_CHORD = 32  # notes at once
 MAX_WINDOWS = 1024  # windows kept of a recording, spread evenly over it
 ENDLESS = 2**30  # a pool of this size never repeats a draw in practice
 
@@ -53,6 +54,36 @@ class Chord:
 
 
 @pytree
+class Chords:
+    """`notes` notes at once, each of a random whole pitch and phase: one spectrum for any number.
+
+    notes: notes a window, at most 32; traced.
+    low, high: range of the pitches, cycles per window; traced.
+    length: samples per window; static.
+    """
+
+    notes: Int[Array, "..."]
+    low: Float[Array, "..."]
+    high: Float[Array, "..."]
+    length: int = static(WINDOW)
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n length 1"]:
+        """`n` windows, each with pitches and phases of its own."""
+        drawn, phases = jnp.split(jax.random.uniform(key, (n, 2 * MAX_CHORD)), 2, axis=1)
+        pitches = self.low + index_below(self.high - self.low + 1, drawn)
+        heard = jnp.where(jnp.arange(MAX_CHORD) < self.notes, 1.0, 0.0)
+        # Notes of one pitch add up, so a sum over frequencies has what a sum over notes has.
+        tones = jax.lax.complex(*(heard * f(2 * jnp.pi * phases) for f in (jnp.cos, jnp.sin)))
+        spectrum = jnp.zeros((n, self.length // 2 + 1), tones.dtype)
+        spectrum = spectrum.at[jnp.arange(n)[:, None], pitches.astype(jnp.int32)].add(tones)
+        return unit_rms(jnp.fft.irfft(spectrum, self.length)[..., None])
+
+    def unseen(self) -> Self:
+        """Pitches of the next higher range, as far as Nyquist allows."""
+        return _next_range(self)
+
+
+@pytree
 class Band:
     """Gaussian process with equal energy at the integer frequencies low..high.
 
@@ -75,10 +106,7 @@ class Band:
 
     def unseen(self) -> Self:
         """The next higher band of the same width, as far as Nyquist allows."""
-        top = (self.length - 1) // 2
-        low = jnp.minimum(self.high + 1, top)
-        high = jnp.minimum(2 * self.high - self.low + 1, top)
-        return dataclasses.replace(self, low=low, high=high)
+        return _next_range(self)
 
 
 @pytree
@@ -237,6 +265,15 @@ def chord(pitches: Sequence[float] = (8.0, 10.0, 12.0), *, length: int = WINDOW)
     return Chord(traced(checked), length)
 
 
+def chords(notes: int = 1, high: float = 40.0, low: float = 1.0, *, length: int = WINDOW) -> Chords:
+    """`notes` notes at once (1..32), each of a random whole pitch in `low..high`."""
+    length = errors.integer("length", length)
+    notes = errors.integer("notes", notes, high=MAX_CHORD)
+    high = integer_pitch("high", high, length)
+    low = errors.integer("low", low, low=1, high=int(high))
+    return Chords(traced(notes, np.int32), traced(low), traced(high), length)
+
+
 def band(high: float = 16.0, low: float = 1.0, *, length: int = WINDOW) -> Band:
     """Gaussian process with energy at the integer frequencies `low..high`."""
     length = errors.integer("length", length)
@@ -320,10 +357,18 @@ def pool(inner: Content, size: int = ENDLESS, seed: int = 0) -> Pool:
 
 
 CONTENTS: dict[str, Callable[..., Any]] = {
-    f.__name__: f for f in (note, chord, band, melody, tune, recording, pool)
+    f.__name__: f for f in (note, chord, chords, band, melody, tune, recording, pool)
 }
 make = functools.partial(errors.call_by_name, "content", CONTENTS)
 """`make("melody", notes=3)`: the content family called by name, its arguments checked."""
+
+
+def _next_range(family: Any) -> Any:
+    """A family with a range of frequencies, on the next higher range of the same width."""
+    top = (family.length - 1) // 2
+    low = jnp.minimum(family.high + 1, top)
+    high = jnp.minimum(2 * family.high - family.low + 1, top)
+    return dataclasses.replace(family, low=low, high=high)
 
 
 def pitch_below_nyquist(field: str, value: Any, length: int) -> float:

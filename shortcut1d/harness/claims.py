@@ -1,15 +1,24 @@
-"""A claim is a statistic over seeds, its interval and a threshold stated beforehand."""
+"""A claim is a statistic over seeds, its interval, and what was stated of it beforehand."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.stats import spearmanr
 
-from shortcut1d.analysis import Interval, bootstrap
-from shortcut1d.analysis.intervals import mean_over_seeds
+from shortcut1d import errors
+from shortcut1d.analysis.intervals import (
+    Interval,
+    interval,
+    mean_over_seeds,
+    p_above,
+)
+
+HOLDS, REFUTED, EQUIVALENT, UNDECIDED = "holds", "refuted", "equivalent", "undecided"
+LEVEL = 0.05  # of every verdict; one-sided .025 where a side is claimed
+Side = Literal["above", "below", "within"]
 
 
 class Claim(NamedTuple):
@@ -18,40 +27,42 @@ class Claim(NamedTuple):
     statement: in words.
     statistic: what was computed.
     interval: its value and 95% interval.
-    side, threshold: it should lie "above" or "below" this.
+    side, threshold: it should lie "above" or "below" this, or "within" the margin of it.
+    margin: differences from the threshold up to this are of no interest; 0 for none stated.
+    p: chance of the values if the verdict were wrong; of an undecided claim, above .05.
+    verdict: "holds" (the whole interval lies on the stated side), "refuted" (on the other side, or
+        beyond the margin), "equivalent" (within the margin, by two one-sided tests at 5%), or
+        "undecided".
     over: what the interval is over.
     sentences: what papers say that this tests, in their words.
     domain: "1D" for signals, "2D" for pictures.
+    primary: it was registered as one of the few that decide its sentence.
     """
 
     statement: str
     statistic: str
     interval: Interval
-    side: Literal["above", "below"]
+    side: Side
     threshold: float
+    margin: float
+    p: float
+    verdict: str
     over: str = "seeds"
     sentences: tuple[str, ...] = ()
     domain: Literal["1D", "2D"] = "1D"
-
-    @property
-    def verdict(self) -> str:
-        """Whether it "holds" (the whole interval does), "fails", or is "undecided" (one seed)."""
-        if np.isnan(self.interval.low) or np.isnan(self.interval.high):
-            return "undecided"
-        if self.side == "above":
-            return "holds" if self.interval.low > self.threshold else "fails"
-        return "holds" if self.interval.high < self.threshold else "fails"
+    primary: bool = False
 
     def __str__(self) -> str:
         return (
-            f"{self.verdict:9} {self.statement}: {self.statistic} = {self.interval} "
-            f"({self.interval.seeds} {self.over}; to be {self.side} {self.threshold:g})"
+            f"{self.verdict:10} {self.statement}: {self.statistic} = {self.interval} "
+            f"({self.interval.seeds} {self.over}; to be {wanted(self._asdict())})"
         )
 
     def record(self) -> dict[str, object]:
         """The claim as plain values, for a provenance file; numbers that are not known are None."""
-        value, low, high = (
-            None if np.isnan(number) else float(f"{number:.6g}") for number in self.interval[:3]
+        value, low, high, p = (
+            None if np.isnan(number) else float(f"{number:.6g}")
+            for number in (*self.interval[:3], self.p)
         )
         return {
             "statement": self.statement,
@@ -62,7 +73,10 @@ class Claim(NamedTuple):
             "over": self.over,
             "side": self.side,
             "threshold": self.threshold,
+            "margin": self.margin,
+            "p": p,
             "verdict": self.verdict,
+            "primary": self.primary,
             "sentences": list(self.sentences),
             "domain": self.domain,
         }
@@ -75,10 +89,13 @@ def claim(
     *,
     above: float | None = None,
     below: float | None = None,
-    of: Callable[[np.ndarray], np.ndarray] = mean_over_seeds,
+    within: float | None = None,
+    margin: float = 0.0,
+    of: Callable[[np.ndarray], Any] = mean_over_seeds,
     over: str = "seeds",
     sentence: str | Sequence[str] = (),
     domain: Literal["1D", "2D"] = "1D",
+    primary: bool = False,
 ) -> Claim:
     """That a statistic over seeds lies on one side of a threshold; above 0 if none is given.
 
@@ -88,23 +105,108 @@ def claim(
         values: `(seeds, *columns)`; columns stay together, so that what shares a seed is paired.
         above: the threshold, where the statistic should lie above it.
         below: the threshold, where it should lie below.
-        of: the statistic, `(seeds, *columns, resamples)` to `(resamples,)`; see `bootstrap`.
+        within: the threshold, where it should lie within the margin of it.
+        margin: differences from the threshold that are of no interest.
+        of: the statistic, `(seeds, *columns)` to a number; see `analysis.interval`.
         over: what the rows are.
         sentence: what a paper says that this tests; several where it tests several.
         domain: "1D" for signals, "2D" for pictures.
+        primary: it is one of the few that decide its sentence.
+
+    Raises:
+        InvalidInput: several thresholds; a margin that is negative, or missing for `within`.
     """
-    interval = bootstrap(values, of)
-    side: Literal["above", "below"] = "above" if below is None else "below"
-    threshold = (above or 0.0) if below is None else below
-    sentences = (sentence,) if isinstance(sentence, str) else tuple(sentence)
-    return Claim(statement, statistic, interval, side, threshold, over, sentences, domain)
+    given = {"above": above, "below": below, "within": within}
+    chosen = {side: value for side, value in given.items() if value is not None} or {"above": 0.0}
+    if len(chosen) > 1:
+        raise errors.refuse("threshold", chosen, "one of above, below and within")
+    ((side, threshold),) = chosen.items()
+    if side == "within":
+        errors.number("margin", margin, above=0)
+    errors.number("margin", margin, low=0)
+    found = interval(values, of)
+
+    def p(value: float, direction: str) -> float:
+        """One-sided: chance of lying so far above or below a value."""
+        if direction == "above":
+            return p_above(values, value, of)
+        return p_above(-np.asarray(values, np.float64), -value, lambda v: -of(-v))
+
+    return Claim(
+        statement, statistic, found, side, threshold, margin,  # type: ignore[arg-type]
+        *_judged(side, threshold, margin, p), over,
+        (sentence,) if isinstance(sentence, str) else tuple(sentence), domain, primary,
+    )  # fmt: skip
 
 
-def ratio_of_means(
-    pairs: Float[np.ndarray, "seeds 2 resamples"],
-) -> Float[np.ndarray, " resamples"]:
+def claim_of_interval(
+    statement: str, statistic: str, found: Interval, *, above: float, over: str = "seeds"
+) -> Claim:
+    """That a statistic lies above a threshold, from an interval that was taken elsewhere."""
+    if np.isnan(found.low) or np.isnan(found.high):
+        verdict = UNDECIDED
+    else:
+        verdict = HOLDS if found.low > above else REFUTED if found.high < above else UNDECIDED
+    return Claim(statement, statistic, found, "above", above, 0.0, np.nan, verdict, over)
+
+
+def _judged(
+    side: str, threshold: float, margin: float, p: Callable[[float, str], float]
+) -> tuple[float, str]:
+    """The p-value and the verdict.
+
+    p: of lying on one side of a value, by the value and the side.
+    """
+    inside = max(p(threshold - margin, "above"), p(threshold + margin, "below"))
+    candidates = {EQUIVALENT: inside} if margin else {}
+    if side == "within":
+        outside = min(p(threshold + margin, "above"), p(threshold - margin, "below"))
+        candidates[REFUTED] = 2 * outside
+    else:
+        other = "below" if side == "above" else "above"
+        candidates |= {HOLDS: 2 * p(threshold, side), REFUTED: 2 * p(threshold, other)}
+    for verdict, probability in candidates.items():  # what is of no interest comes first
+        if probability < LEVEL:
+            return probability, verdict
+    return float(min(1.0, *candidates.values())), UNDECIDED
+
+
+def adjusted(claims: Sequence[dict[str, Any]]) -> list[str]:
+    """Verdicts of claims, of records or the like, that decide something together.
+
+    Holm's correction: whichever no longer stands at 5% is undecided (S. Holm, Scand. J. Stat. 6,
+    1979).
+    """
+    order = sorted(range(len(claims)), key=lambda n: _p(claims[n]))
+    verdicts, largest = [UNDECIDED] * len(claims), 0.0
+    for rank, n in enumerate(order):
+        largest = max(largest, (len(claims) - rank) * _p(claims[n]))
+        if largest < LEVEL:
+            verdicts[n] = claims[n]["verdict"]
+    return verdicts
+
+
+def _p(record: dict[str, Any]) -> float:
+    return 1.0 if record["p"] is None else record["p"]
+
+
+def supports(record: dict[str, Any], verdict: str) -> bool:
+    """Whether with this verdict the claim of a record is what was claimed."""
+    return verdict == (EQUIVALENT if record["side"] == "within" else HOLDS)
+
+
+def wanted(record: dict[str, Any]) -> str:
+    """Where the statistic of a claim should lie, in words."""
+    margin = f"{record['margin']:g}"
+    if record["side"] == "within":
+        return f"within {margin} of {record['threshold']:g}"
+    told = f", equivalent within {margin}" if record["margin"] else ""
+    return f"{record['side']} {record['threshold']:g}{told}"
+
+
+def ratio_of_means(pairs: Float[np.ndarray, "seeds 2"]) -> float:
     """Mean of the first column over the mean of the second."""
-    return np.mean(pairs[:, 0], axis=0) / np.mean(pairs[:, 1], axis=0)
+    return float(np.mean(pairs[:, 0]) / np.mean(pairs[:, 1]))
 
 
 def rank_correlation(axis: ArrayLike, values: ArrayLike) -> Float[np.ndarray, " seeds"]:

@@ -35,6 +35,7 @@ from shortcut1d.harness.provenance import (
     stamp_of_figure,
     stamp_of_table,
 )
+from shortcut1d.harness.registration import Registration
 from shortcut1d.networks import Network, Params, checkpoints
 from shortcut1d.training.cell_store import CellFolder
 from shortcut1d.training.grid import ProgressReport
@@ -84,6 +85,7 @@ class Experiment:
     plot: draws the table, under `plotting.style`.
     claims: judges the table.
     unit: what the progress bar counts.
+    registration: its claims, where they were written down before the kept run.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Experiment:
     plot: Callable[[pd.DataFrame, dict[str, np.ndarray]], Figure]
     claims: Callable[[pd.DataFrame], list[Claim]]
     unit: str = "cells"
+    registration: Registration | None = None
 
     @property
     def summary(self) -> str:
@@ -168,6 +171,8 @@ def run_and_save(
     # Before the run: the code may be edited meanwhile.
     record: dict[str, Any] = {"command": command}
     record |= provenance(config, chosen.preset) | stamps(experiment)
+    if experiment.registration:
+        record["registration"] = experiment.registration.record()
     cell_store = CellFolder(cells_folder(out) / stamp[:16], warn, read=not chosen.fresh)
     with CtrlC() as ctrl_c, Bar(experiment.name, experiment.unit) as bar:
 

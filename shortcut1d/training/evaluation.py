@@ -1,6 +1,5 @@
 """What a trained network is tested on, what is measured, and the table of it."""
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -8,8 +7,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pandas as pd
-import xarray as xr
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from shortcut1d import errors, networks
@@ -17,7 +14,6 @@ from shortcut1d.analysis.decoupled import share_in_span
 from shortcut1d.analysis.fidelity import MID_GREY
 from shortcut1d.analysis.measures import measures_of
 from shortcut1d.analysis.novelty import novelty_response
-from shortcut1d.analysis.transfer import kept_content, removed_degradation
 from shortcut1d.data.family import Content, Degradation, draw_pair, fingerprint, stack
 from shortcut1d.networks import Network, Params
 from shortcut1d.training import grid
@@ -27,7 +23,8 @@ from shortcut1d.training.loop import Schedule, Trained
 # Random keys are folded with these: another wording would draw other tests.
 SEEN, UNSEEN_CONTENT, UNSEEN_DEGRADATION = "seen", "unseen content", "unseen degradation"
 UNSEEN_BOTH = "unseen content and degradation"
-STEP = "step"  # of training, in a table of networks that were tested more than once
+CONTENT_TWIN, DEGRADATION_TWIN = "content's Gaussian twin", "degradation's Gaussian twin"
+BY_UNIT = " by unit"  # what the names of a test's unit means end with
 OF_PICTURES = ("psnr", "ssim", "e_r", "e_b")  # measures that only pictures have
 
 
@@ -35,7 +32,8 @@ class TestSet(NamedTuple):
     """What a trained network is tested on.
 
     role: SEEN (what it was trained on), UNSEEN_CONTENT (under the degradation it was trained on),
-        UNSEEN_DEGRADATION (on the content it was trained on) or UNSEEN_BOTH.
+        UNSEEN_DEGRADATION (on the content it was trained on) or UNSEEN_BOTH; CONTENT_TWIN or
+        DEGRADATION_TWIN, where a component has only the spectrum of the one it was trained on.
     content_name, degradation_name: for the table.
     content, degradation: the families that samples are drawn from.
     labels: further columns of the table, such as the level of a noise; the same for all tests.
@@ -85,6 +83,7 @@ class EvalConfig(NamedTuple):
     span: Float[np.ndarray, "size rank"] | None = None
     probes: int = 4
     pictures: bool = False
+    units: int = 1
 
 
 class EvalSpec(NamedTuple):
@@ -129,13 +128,25 @@ def spec_of(runs: Sequence[Run]) -> EvalSpec:
     count = counts.pop()[0]
     tests = [test for run in runs for test in run.tests]
     keys = jnp.repeat(grid.keys_of([run.cell for run in runs], "test"), count)
-    numbers = [fingerprint(test.role, test.content, test.degradation) for test in tests]
+    numbers = [number for run in runs for number in _numbers(run)]
     return EvalSpec(
         count,
         grid.fold_all(keys, numbers),
         stack([test.content for test in tests]),
         stack([test.degradation for test in tests]),
     )
+
+
+def _numbers(run: Run) -> list[int]:
+    """What the key of each test is folded with.
+
+    Of a `common` cell its role and its place among those of its role, not its families: cells of
+    one seed are then tested on the same draws wherever the families are the same.
+    """
+    if not run.cell.common:
+        return [fingerprint(test.role, test.content, test.degradation) for test in run.tests]
+    roles = [test.role for test in run.tests]
+    return [fingerprint(role, roles[:n].count(role)) for n, role in enumerate(roles)]
 
 
 def draw(runs: Sequence[Run], config: EvalConfig, spec: EvalSpec | None = None) -> EvalBatch:
@@ -193,7 +204,7 @@ def evaluate(
     shared = () if config.span is None else (config.span,)
     columns = grid.map_cells(
         _measure_tests, (trained.params, batch.clean, batch.degraded), count,
-        network, config.pictures, shared=shared, max_parallel=at_once,
+        network, config.pictures, config.units, shared=shared, max_parallel=at_once,
     )  # fmt: skip
     columns = {name: values.astype(np.float64) for name, values in columns.items()}
     if batch.seen.size:
@@ -218,97 +229,6 @@ def bytes_of_tests(run: Run, config: EvalConfig) -> int:
     """Memory that one run's tests take on a device."""
     seen = sum(test.role == SEEN for test in run.tests)
     return 4 * 2 * (len(run.tests) + seen) * config.samples * math.prod(run.cell.shape)
-
-
-def tabulate(
-    runs: Sequence[Run],
-    records: Sequence[Mapping[str, np.ndarray]],
-    checkpoints: Sequence[Sequence[int]],
-) -> pd.DataFrame:
-    """One row per trained network, checkpoint and test.
-
-    Args:
-        runs: what was tested.
-        records: of each run, its `diverged`, one a checkpoint, and by name its measures,
-            `(checkpoints, tests)`.
-        checkpoints: of each run, the steps of training after which it was tested.
-
-    Returns:
-        columns that name the network (`network, content, degradation`, the runs' labels, `seed`;
-        where any network was tested more than once, `step`), `diverged`, columns that name the
-        test (`test, test_content, test_degradation`, its labels), and the measures.
-    """
-    rows = []
-    with_steps = any(len(steps) > 1 for steps in checkpoints)
-    for run, record, steps in zip(runs, records, checkpoints, strict=True):
-        measures = [name for name in record if name != "diverged"]
-        for (at, step), (number, test) in itertools.product(enumerate(steps), enumerate(run.tests)):
-            rows.append(
-                {
-                    "network": run.network,
-                    "content": run.content,
-                    "degradation": run.degradation,
-                    **run.labels,
-                    "seed": run.cell.seed,
-                    **({STEP: step} if with_steps else {}),
-                    "diverged": bool(record["diverged"][at]),
-                    "test": test.role,
-                    "test_content": test.content_name,
-                    "test_degradation": test.degradation_name,
-                    **test.labels,
-                }
-                | {name: float(record[name][at, number]) for name in measures}
-            )
-    return pd.DataFrame(rows)
-
-
-def indices(table: pd.DataFrame) -> pd.DataFrame:
-    """The fitted-component index of every trained network of a table made by `tabulate`.
-
-    Kept content and removed degradation are means over the network's unseen contents and unseen
-    degradations, each clipped to [-1, 1] first, so that one disaster cannot hide the rest.
-
-    Returns:
-        one row per trained network (and step, where there are several): the columns that name it,
-        `kept, removed, phi, generality, rho`, and `nmse` on what it has seen.
-    """
-    named = table.assign(
-        kept=_of_rows(kept_content, table["nmse"]),
-        removed=_of_rows(removed_degradation, table["relative_error"]),
-    )
-    who = list(table.columns[: table.columns.get_loc("diverged")])
-
-    def mean_of(role: str, column: str) -> pd.Series:
-        chosen = named[named["test"] == role]
-        return chosen.groupby(who, sort=False, dropna=False)[column].mean()
-
-    result = pd.DataFrame(
-        {
-            "kept": mean_of(UNSEEN_CONTENT, "kept"),
-            "removed": mean_of(UNSEEN_DEGRADATION, "removed"),
-            "rho": mean_of(SEEN, "rho"),
-            "nmse": mean_of(SEEN, "nmse"),
-        }
-    )
-    result["phi"] = result["removed"] - result["kept"]
-    result["generality"] = (result["kept"] + result["removed"]) / 2
-    return result.reset_index()
-
-
-def array_of(frame: pd.DataFrame, column: str, *dims: str) -> xr.DataArray:
-    """A column of a long table as an array with a named axis for each of some other columns.
-
-    Args:
-        frame: at most one row for each combination of values of `dims`.
-        column: what fills the array; NaN where a combination is missing.
-        dims: columns; their values are the coordinates, in rising order.
-    """
-    return frame.set_index(list(dims))[column].to_xarray()
-
-
-def _of_rows(score: Any, errors_left: pd.Series) -> np.ndarray:
-    """A score of one mean error a row."""
-    return np.asarray(score(jnp.asarray(errors_left.to_numpy()[:, None])), np.float64)
 
 
 def windows(
@@ -349,11 +269,11 @@ def _measure_tests(
     clean: Float[Array, "tests samples *space channels"],
     degraded: Float[Array, "tests samples *space channels"],
     *others: Any,
-) -> dict[str, Float[Array, " tests"]]:
-    """The measures of one network. others: the span, if there is one; network; pictures."""
-    *span, network, pictures = others
+) -> dict[str, Float[Array, "tests ..."]]:
+    """The measures of one network. others: the span, if there is one; network, pictures, units."""
+    *span, network, pictures, units = others
 
-    def of_test(samples: tuple[Array, Array]) -> dict[str, Float[Array, ""]]:
+    def of_test(samples: tuple[Array, Array]) -> dict[str, Float[Array, "..."]]:
         clean, degraded = samples
         output = networks.apply(network, params, degraded)
         each = measures_of(output, clean, degraded, pictures=pictures)
@@ -362,6 +282,9 @@ def _measure_tests(
             for name, values in each.items()
             if pictures or name not in OF_PICTURES
         }
+        if units > 1:
+            for name in ("nmse", "relative_error"):
+                means[name + BY_UNIT] = jnp.mean(each[name].reshape(units, -1), axis=1)
         if pictures:
             output, clean, degraded = (part - MID_GREY for part in (output, clean, degraded))
         means["output_power"] = jnp.mean(output**2) / jnp.mean(clean**2)

@@ -54,6 +54,9 @@ class Cell:
     """One point of a grid: what is trained on what, and which seed.
 
     init_params: weights of a network that was trained before; None for fresh ones.
+    common: it draws the random numbers of all other such cells of its seed: the same initial
+        weights where shapes agree, the same contents where the family is the same, and so on, so
+        that what cells of one seed differ in is what they are.
     """
 
     content: Content
@@ -61,6 +64,7 @@ class Cell:
     network: Network
     seed: int
     init_params: Params | None = None
+    common: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -72,7 +76,9 @@ class Cell:
         return jax.random.fold_in(jax.random.key(self.seed), self.fingerprint(purpose))
 
     def fingerprint(self, purpose: str) -> int:
-        """What the cell is, its seed apart, in 32 bits."""
+        """What the cell is, its seed apart, in 32 bits; of a `common` one, the purpose alone."""
+        if self.common:
+            return fingerprint(purpose)
         return fingerprint(purpose, self.content, self.degradation, self.network)
 
 

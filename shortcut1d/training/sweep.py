@@ -12,8 +12,8 @@ from shortcut1d import networks
 from shortcut1d.data.family import identity
 from shortcut1d.networks import Params
 from shortcut1d.store import Records
-from shortcut1d.training import evaluation, grid, processes
-from shortcut1d.training.evaluation import EvalConfig, Run
+from shortcut1d.training import evaluation, grid, processes, tables
+from shortcut1d.training.evaluation import BY_UNIT, EvalConfig, Run
 from shortcut1d.training.grid import Cell, Progress, ProgressReport
 from shortcut1d.training.loop import Schedule
 
@@ -59,12 +59,14 @@ class Session:
 class Swept(NamedTuple):
     """What a sweep leaves.
 
-    table: see `evaluation.tabulate`.
+    table: see `tables.tabulate`.
     weights: of the runs whose weights were kept, by position.
+    units: mean errors of the units of each test, `(runs, checkpoints, tests, units)`, by name.
     """
 
     table: pd.DataFrame
     weights: dict[int, Params]
+    units: dict[str, np.ndarray]
 
 
 def sweep(
@@ -134,7 +136,9 @@ def sweep(
     ]
     weights = {p: _weights(in_order[p], runs[p].cell) for p in sorted(kept)}
     checkpoints = [schedule.checkpoint_steps() for schedule in schedules]
-    return Swept(evaluation.tabulate(runs, measures, checkpoints), weights)
+    by_unit = [name for name in (in_order[0] if in_order else {}) if name.endswith(BY_UNIT)]
+    units = {name: np.stack([record[name] for record in in_order]) for name in by_unit}
+    return Swept(tables.tabulate(runs, measures, checkpoints), weights, units)
 
 
 class _Group(NamedTuple):

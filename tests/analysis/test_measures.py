@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import median_filter, uniform_filter1d
+from scipy.stats import t
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from shortcut1d import analysis
 from shortcut1d.analysis import (
-    bootstrap,
     component_gains,
     fitted_index,
+    interval,
     nested_bootstrap,
     novelty_response,
     oracles,
@@ -264,36 +265,54 @@ def test_a_median_filter_can_be_judged():
     assert fitted_index(median, pair, pair).verdict in ("both", "content", "degradation", "neither")
 
 
-@pytest.mark.parametrize(("seeds", "cover"), [(5, 0.92), (10, 0.945), (30, 0.948)])
-def test_bootstrap_intervals_cover_as_they_say(seeds, cover):
-    rng = np.random.default_rng(seeds)
-    covered = []
-    for _ in range(400):
-        interval = bootstrap(rng.normal(size=seeds))
-        covered.append(interval.low <= 0 <= interval.high)
-    # The stated cover (see `bootstrap`), within three standard errors of 400 trials.
-    assert np.mean(covered) == pytest.approx(cover, abs=3 * np.sqrt(cover * (1 - cover) / 400))
+@pytest.mark.parametrize("seeds", [3, 5, 8, 20])
+@pytest.mark.parametrize("kind", ["normal", "uniform", "exponential"])
+def test_intervals_cover_as_they_say(seeds, kind):
+    rng, trials = np.random.default_rng(seeds), 2000
+    drawn = {
+        "normal": rng.normal, "exponential": lambda size: rng.exponential(size=size) - 1,
+        "uniform": lambda size: rng.uniform(-1, 1, size),
+    }[kind](size=(trials, seeds))  # fmt: skip
+    found = [interval(row) for row in drawn]
+    covered = np.mean([each.low <= 0 <= each.high for each in found])
+    assert covered > 0.93 - 3 * np.sqrt(0.93 * 0.07 / trials)
+
+
+def test_an_interval_of_a_mean_without_skewness_is_students():
+    values = np.array([-3.0, -1.0, 0.0, 1.0, 3.0, -2.0, 2.0, 0.0]) + 5
+    found = interval(values)
+    low, high = t.interval(0.95, 7, values.mean(), values.std(ddof=1) / np.sqrt(8))
+    np.testing.assert_allclose(found[:3], [5, low, high])
+
+
+def test_of_a_statistic_that_is_no_mean_the_jackknife_is_taken():
+    pairs = np.random.default_rng(0).normal([4, 2], 0.1, (40, 2))
+    found = interval(pairs, lambda v: v[:, 0].mean() / v[:, 1].mean())
+    # The delta method's standard error of a ratio.
+    ratio = found.estimate
+    error = np.std(pairs[:, 0] - ratio * pairs[:, 1], ddof=1) / pairs[:, 1].mean() / np.sqrt(40)
+    assert found.high - found.low == pytest.approx(2 * t.ppf(0.975, 39) * error, rel=0.03)
 
 
 def test_one_seed_has_no_interval_and_a_diverged_one_does_not_count():
-    assert np.isnan(bootstrap(np.array([3.0])).low)
-    assert bootstrap(np.array([3.0])).estimate == 3
-    with_nan = bootstrap(np.array([1.0, np.nan, 3.0, 2.0]))
-    assert with_nan == bootstrap(np.array([1.0, 3.0, 2.0]))
+    assert np.isnan(interval(np.array([3.0])).low)
+    assert interval(np.array([3.0])).estimate == 3
+    with_nan = interval(np.array([1.0, np.nan, 3.0, 2.0]))
+    assert with_nan == interval(np.array([1.0, 3.0, 2.0]))
     assert with_nan.seeds == 3
-    assert bootstrap(np.array([np.nan])).seeds == 0
+    assert interval(np.array([np.nan])).seeds == 0
 
 
 def test_paired_columns_stay_together():
     base = np.random.default_rng(0).normal(0, 10, 20)
     pairs = np.stack([base + 1, base], axis=1)
-    interval = bootstrap(pairs, lambda v: np.mean(v[:, 0] - v[:, 1], axis=0))
-    np.testing.assert_allclose(interval[:3], 1)
+    found = interval(pairs, lambda v: np.mean(v[:, 0] - v[:, 1]))
+    np.testing.assert_allclose(found[:3], 1)
 
 
 def test_no_seeds_are_refused():
     with pytest.raises(InvalidInput, match="at least one seed"):
-        bootstrap(np.array([]))
+        interval(np.array([]))
 
 
 def test_columns_of_a_nested_interval_stay_together():

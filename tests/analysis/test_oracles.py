@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from shortcut1d.analysis import (
     band_gains,
-    bootstrap,
     component_gains,
     decoupled_errors,
     hallucination,
+    interval,
     jacobian,
     nested_bootstrap,
     oracles,
@@ -483,7 +483,7 @@ def test_nested_intervals_cover_as_measured(seeds, within, cover, trials):
         interval = nested_bootstrap(networks + within * rng.normal(size=(seeds, 50)))
         covered.append(interval.low <= 0 <= interval.high)
     # Measured with 500 to 3000 trials; within three standard errors of these. Where the networks
-    # vary it covers as `bootstrap` does; where the samples do, they count twice: too much, safely.
+    # vary it covers as `interval` does; where the samples do, they count twice: too much, safely.
     assert np.mean(covered) == pytest.approx(cover, abs=3 * math.sqrt(cover * (1 - cover) / trials))
 
 
@@ -501,7 +501,7 @@ def test_one_network_is_as_well_known_as_the_mean_of_its_samples():
 def test_without_noise_in_the_samples_it_is_the_interval_over_networks():
     networks = np.random.default_rng(0).normal(size=8)
     nested = nested_bootstrap(np.tile(networks[:, None], (1, 10)))
-    plain = bootstrap(networks)
+    plain = interval(networks)
     width = plain.high - plain.low
     assert nested.estimate == pytest.approx(plain.estimate)
     np.testing.assert_allclose(nested[1:3], plain[1:3], atol=0.1 * width)  # 1000 resamples

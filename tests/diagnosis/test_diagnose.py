@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from shortcut1d.analysis import bootstrap, oracles, share_in_span
+from shortcut1d.analysis import interval, oracles, share_in_span
 from shortcut1d.data import composition, degradations, signals
 from shortcut1d.data.family import draw_pair
 from shortcut1d.diagnosis import diagnose
@@ -440,7 +440,7 @@ def test_several_networks_give_their_mean_and_an_interval_over_them():
         assert found.seeds == len(ALPHAS)
         assert found.estimate == pytest.approx(truth.mean(), abs=1e-4)
         # What the networks differ by, the interval has to hold.
-        plain = bootstrap(truth)
+        plain = interval(truth)
         assert found.high - found.low > 0.8 * (plain.high - plain.low)
         for alpha in ALPHAS:
             one = report_of(alpha)[measure]
@@ -495,8 +495,8 @@ def test_measures_are_read_by_name_and_test():
     assert report["rho"] == next(m.interval for m in report.measures if m.measure == "rho")
     by_test = {m.test: m.interval for m in report.measures if m.measure == "nmse"}
     assert set(by_test) == {"seen", "unseen content", "unseen degradation"}
-    for test, interval in by_test.items():
-        assert report["nmse", test] == interval
+    for test, measured in by_test.items():
+        assert report["nmse", test] == measured
 
 
 @pytest.mark.slow

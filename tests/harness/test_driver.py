@@ -15,9 +15,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, store
-from shortcut1d.analysis import Interval
 from shortcut1d.harness import devices, driver, options, progress
-from shortcut1d.harness.claims import Claim, claim, ratio_of_means
+from shortcut1d.harness.claims import claim
 from shortcut1d.harness.driver import Experiment, Result, Sound
 from shortcut1d.training.grid import ProgressReport
 
@@ -271,37 +270,6 @@ def test_damaged_arrays_are_refused(tmp_path, data):
     (tmp_path / "a.npz").write_bytes(data)
     with pytest.raises(errors.InvalidInput, match=r"a\.npz"):
         store.read_arrays(tmp_path / "a.npz")
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "side", "verdict"),
-    [
-        (0.1, 0.3, "above", "holds"),
-        (-0.1, 0.3, "above", "fails"),
-        (-0.3, -0.1, "below", "holds"),
-        (-0.3, 0.0, "below", "fails"),
-        (np.nan, np.nan, "above", "undecided"),
-    ],
-)
-def test_a_claim_holds_only_if_its_whole_interval_does(low, high, side, verdict):
-    made = Claim("it is so", "x", Interval(0.1, low, high, 5), side, 0.0)
-    assert made.verdict == verdict
-    assert str(made).startswith(verdict)
-    assert json.dumps(made.record(), allow_nan=False)
-
-
-def test_ratios_are_of_means_and_paired():
-    pairs = np.array([[8.0, 2.0], [4.0, 1.0], [12.0, 3.0]])
-    made = claim("four times", "a / b", pairs, above=3.9, of=ratio_of_means)
-    np.testing.assert_allclose(made.interval[:3], 4)
-    assert (made.side, made.threshold, made.verdict) == ("above", 3.9, "holds")
-
-
-def test_a_claim_is_that_a_mean_lies_above_0_unless_it_says_otherwise():
-    made = claim("positive", "x", np.array([1.0, 1.1, 0.9]))
-    assert (made.side, made.threshold, made.verdict) == ("above", 0.0, "holds")
-    made = claim("small", "x", np.array([1.0, 1.1, 0.9]), below=0.5)
-    assert (made.side, made.threshold, made.verdict) == ("below", 0.5, "fails")
 
 
 def test_cells_of_earlier_runs_are_counted_over_all_sweeps_of_a_run(capsys):

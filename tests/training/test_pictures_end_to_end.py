@@ -7,10 +7,11 @@ from common.signal_tasks import make_test_sets
 from shortcut1d import networks
 from shortcut1d.data import image_degradations, images, signals
 from shortcut1d.diagnosis import diagnose
-from shortcut1d.training.evaluation import SEEN, EvalConfig, Run, indices
+from shortcut1d.training.evaluation import SEEN, EvalConfig, Run
 from shortcut1d.training.grid import Cell
 from shortcut1d.training.loop import Schedule
 from shortcut1d.training.sweep import Session, sweep
+from shortcut1d.training.tables import indices
 
 SIZE = 16
 

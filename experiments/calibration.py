@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import xarray as xr
+from common import known_answers, linear_networks
 from common.signal_tasks import seen_run
 from matplotlib.figure import Figure
 
@@ -77,11 +78,22 @@ class Config:
 def run(config: Config, session: Session) -> Result:
     """Measures of the oracles, then the trained networks against their optima."""
     parts = [
-        pd.DataFrame([row for seed in range(config.seeds) for row in _oracles(config, seed)]),
-        _linear(config, session),
+        pd.DataFrame([row for seed in range(config.seeds) for row in rows(config, seed)])
+        for rows in (_oracles, _answers)
+    ] + [
+        linear_networks.train(
+            config.seeds, 32 * config.samples, config.schedule(config.linear_steps), session
+        ),
         _pool(config, session),
     ]
     return Result(pd.concat(parts, ignore_index=True))
+
+
+def _answers(config: Config, seed: int) -> Iterator[dict[str, Any]]:
+    """Rows of how often intervals hold the mean, and of the structure test on oracles."""
+    yield from known_answers.cover_rows(seed, 40 * config.samples)
+    samples = 16 * config.samples
+    yield from known_answers.structure_rows(seed, SIZE, samples, config.mixtures)
 
 
 def _oracles(config: Config, seed: int) -> Iterator[dict[str, Any]]:
@@ -144,41 +156,6 @@ def _row(
     }  # fmt: skip
 
 
-def gaussian_pairs() -> dict[str, tuple[Any, Any]]:
-    """Gaussian contents and degradations: the best denoiser of a pair is linear."""
-    return {
-        "band(16) + white hiss": (signals.band(16), degradations.hiss()),
-        "band(40) + brown hiss": (signals.band(40), degradations.hiss(color=2.0, low=1.0)),
-        "band(30, from 5) + white hiss, 6 dB": (signals.band(30, 5), degradations.hiss(level=6.0)),
-    }
-
-
-def _linear(config: Config, session: Session) -> pd.DataFrame:
-    """Risk of trained linear networks, and of the Wiener filter."""
-    linear, pairs = networks.MLP(width=1, depth=1), gaussian_pairs()
-    runs = [
-        seen_run(linear, "linear", (name, content), (name, noise), seed)
-        for name, (content, noise) in pairs.items()
-        for seed in range(config.seeds)
-    ]
-    eval_config = EvalConfig(32 * config.samples, probes=1)
-    table = sweep(runs, config.schedule(config.linear_steps), eval_config, session).table
-    best = {}
-    for name, families in pairs.items():
-        spectra = [
-            oracles.power_spectrum(jax.jit(type(f).sample, static_argnums=2)(f, key, 2**15))
-            for f, key in zip(families, jax.random.split(jax.random.key(1)))
-        ]
-        best[name] = oracles.wiener_risk(*spectra) / float(np.sum(spectra[0]))
-    return pd.DataFrame(
-        {
-            "part": "linear", "seed": table["seed"], "measure": "nmse", "value": table["nmse"],
-            "setting": table["content"].map({name: n for n, name in enumerate(pairs)}),
-            "truth": table["content"].map(best), "name": table["content"],
-        }
-    )  # fmt: skip
-
-
 def _pool(config: Config, session: Session) -> pd.DataFrame:
     """How far conv nets are from the posterior mean, the longer they are trained the less."""
     # The posterior mean depends on the whole window, so the net must see it all: 161 samples.
@@ -224,13 +201,6 @@ def largest_errors(table: pd.DataFrame) -> xr.DataArray:
     return abs(read(table, "mixture") - read(table, "mixture", "truth")).max("setting")
 
 
-def excess_risk(table: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Risk of each linear network over the Wiener filter's, by the names of the families."""
-    ratio = read(table, "linear") / read(table, "linear", "truth")
-    names = table[table["part"] == "linear"]["name"].unique()  # in the order of the settings
-    return dict(zip(names, ratio.sel(measure="nmse").values.T, strict=True))
-
-
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Calibrated to 0.02; the linear optimum reached to 5%; the posterior mean approached."""
     error = largest_errors(table)
@@ -246,8 +216,25 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             f"a linear network on {name} reaches the Wiener filter", "risk / Wiener risk", ratio,
             below=1.05,
         )
-        for name, ratio in excess_risk(table).items()
+        for name, ratio in linear_networks.excess_risk(table).items()
     ]  # fmt: skip
+    of_oracles, of_filter = known_answers.structure_errors(table)
+    made += [
+        claim("psi is calibrated on mixtures of oracles", "largest error", of_oracles, below=0.02),
+        claim("psi of the Wiener filter is 0", "error", of_filter, below=0.02),
+        claim(
+            "95% intervals hold the mean, of skewed values and of few as well",
+            "cover where it is least", known_answers.covers(table), of=known_answers.lowest,
+            above=known_answers.PROMISED,
+        ),
+    ]  # fmt: skip
+    for name, excess in linear_networks.excess_index(table).items():
+        made.append(
+            claim(
+                f"a linear network on {name} has the index of the linear floor",
+                "|phi - phi of the floor|", abs(excess), below=0.02,
+            )
+        )  # fmt: skip
     distance = read(table, "pool").sel(measure="distance")
     steps = distance["setting"].values
     if len(steps) > 1:
@@ -269,12 +256,15 @@ COLORS = {
 
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     """What is read against what is true; risks against their optima."""
-    figure = plotting.new_figure(4.6)
-    above, below = figure.subfigures(2, 1, squeeze=False).flat
+    figure = plotting.new_figure(6.6)
+    above, middle, below = figure.subfigures(3, 1, squeeze=False).flat
     readings, largest = above.subplots(1, 2, width_ratios=[1.5, 1])
-    risks, distance = below.subplots(1, 2)
+    risks, excess, distance = middle.subplots(1, 3, width_ratios=[1, 0.6, 1])
+    cover, oracle = below.subplots(1, 2)
     _draw_readings(readings, largest, table)
-    _draw_linear(risks, excess_risk(table))
+    linear_networks.draw(risks, excess, table)
+    known_answers.draw_cover(cover, table)
+    known_answers.draw_structure(oracle, table)
     _draw_pool(distance, table)
     return figure
 
@@ -294,15 +284,6 @@ def _draw_readings(readings: Any, largest: Any, table: pd.DataFrame) -> None:
     plotting.name_rows(largest, list(COLORS), list(COLORS.values()), fontsize=6)  # as a legend
     largest.set_xlim(left=0)
     largest.set_xlabel("largest error")
-
-
-def _draw_linear(axes: Any, ratios: dict[str, np.ndarray]) -> None:
-    for row, ratio in enumerate(ratios.values()):
-        plotting.bar(axes, interval(ratio), row, plotting.BLUE, "o")
-    axes.axvline(1.0, color=plotting.INK, linewidth=0.6)
-    axes.axvline(1.05, color=plotting.INK, linewidth=0.6, linestyle=":")
-    plotting.name_rows(axes, list(ratios))
-    axes.set_xlabel("risk of a linear network / Wiener risk")
 
 
 def _draw_pool(axes: Any, table: pd.DataFrame) -> None:

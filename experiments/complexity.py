@@ -46,7 +46,7 @@ class Config(MapConfig):
 
 def run(config: Config, session: Session) -> Result:
     """The index of every cell, beside the complexities of its content and of its noise."""
-    index = indices(train_map(config, session))
+    index = indices(train_map(config, session).table)
 
     def draws(family: Any) -> np.ndarray:
         return np.asarray(family.sample(jax.random.key(0), config.draws))
@@ -132,17 +132,22 @@ def score(table: pd.DataFrame, network: str, measure: str, name: str) -> np.ndar
 
 def chosen_measure(table: pd.DataFrame) -> str:
     """The measure whose balance tells best by its sign alone, on the first half of the seeds."""
-    half = table[table["seed"] < max(1, (table["seed"].max() + 1) // 2)]
+    half = table[table["seed"].isin(_halves(table)[0])]
     network = table["network"].iloc[0]
     return max(MEASURES, key=lambda measure: np.nanmean(score(half, network, measure, RULE)))
+
+
+def _halves(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Seeds to choose on and seeds to judge on; the same one where there is only one."""
+    seeds = np.unique(table["seed"])
+    cut = max(1, len(seeds) // 2)
+    return seeds[:cut], seeds[cut:] if len(seeds) > 1 else seeds
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """How well the best measure tells: chosen on one half of the seeds, judged on the other."""
     best = chosen_measure(table)
-    judged = table[table["seed"] >= max(1, (table["seed"].max() + 1) // 2)]
-    if judged.empty:
-        judged = table
+    judged = table[table["seed"].isin(_halves(table)[1])]
     made = []
     for network in table["network"].unique():
         by_rule, area, with_phi = (

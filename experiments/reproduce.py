@@ -190,7 +190,7 @@ FIELDS = {
 }  # fmt: skip
 CLAIM_FIELDS = {
     "statement", "statistic", "value", "interval_95", "count", "over", "side", "threshold",
-    "verdict", "sentences", "domain",
+    "margin", "p", "primary", "verdict", "sentences", "domain",
 }  # fmt: skip
 
 

@@ -3,7 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from common import registered
 from common.papers import Sentence
+from shortcut1d.harness.claims import (
+    EQUIVALENT,
+    HOLDS,
+    REFUTED,
+    UNDECIDED,
+    adjusted,
+    supports,
+    wanted,
+)
 
 HEADING = "# Gallery"
 Record = Mapping[str, Any]  # a study's provenance file, or one claim of it
@@ -26,10 +36,13 @@ def page(studies: Sequence[Study], left_out: Sequence[str] = ()) -> str:
         HEADING,
         "Written by `python experiments/reproduce.py` from the tables beside it; "
         "`reproduce.py --check` says whether they still support it. Intervals are at 95%, over "
-        "the networks of a kind (seeds) unless a study says otherwise. A claim holds if the whole "
-        "interval lies on the stated side of its threshold. The sentence under a figure was "
-        "written about the tables of the repository; the verdicts are of the tables beside this "
-        "page.",
+        "the networks of a kind (seeds) unless a study says otherwise. A claim *holds* if the "
+        "whole interval lies on the stated side of its threshold, and is *refuted* if it lies on "
+        "the other side. It is *equivalent* if the difference is within a margin that was stated "
+        "(two one-sided tests at 5%), and *undecided* otherwise. A sentence of the papers is "
+        "judged by its primary claims where some were registered, by all of them where none were, "
+        "with Holm's correction. The sentence under a figure was written about the tables of the "
+        "repository; the verdicts are of the tables beside this page.",
         "## What the papers claim",
         papers_table(studies, brief=True),
         "On what that rests:",
@@ -63,32 +76,56 @@ def papers_table(studies: Sequence[Study], *, brief: bool = False) -> str:
 
 
 def verdict(claims: Sequence[Record]) -> str:
-    """On a sentence of the papers that some claims test together."""
+    """On a sentence of the papers that some claims test together, with Holm's correction."""
     if not claims:
         return "not studied"
-    verdicts = [claim["verdict"] for claim in claims]
-    held, total = verdicts.count("holds"), len(verdicts)
-    if held == total:
-        return "holds"
-    if verdicts.count("undecided") == total - held:
-        return "undecided"
-    return f"in part ({held} of {total})" if held else "**fails**"
+    deciding = [claim for claim in claims if claim["primary"]] or claims
+    found = adjusted(deciding)
+    for_it = sum(supports(*each) for each in zip(deciding, found, strict=True))
+    if for_it == len(found):
+        return HOLDS
+    if for_it:
+        return f"in part ({for_it} of {len(found)})"
+    if set(found) == {REFUTED}:
+        return f"**{REFUTED}**"
+    return EQUIVALENT if set(found) == {EQUIVALENT} else UNDECIDED
 
 
 def claims_table(claims: Sequence[Record]) -> str:
     """A study's claims."""
     rows = [
-        "| claim | statistic | 95% interval | over | needs | verdict |",
+        "| claim | statistic | 95% interval | over | is to be | verdict |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for claim in claims:
-        said = claim["verdict"] if claim["verdict"] == "holds" else f"**{claim['verdict']}**"
+        said = f"**{claim['verdict']}**" if claim["verdict"] == REFUTED else claim["verdict"]
+        said += " (primary)" if claim["primary"] else ""
         rows.append(
             f"| {_plain(claim['statement'])} | {_plain(claim['statistic'])} = "
             f"{_number(claim['value'])} | {_interval(claim)} | {claim['count']} {claim['over']} "
-            f"| {claim['side']} {claim['threshold']:g} | {said} |"
+            f"| {wanted(claim)} | {said} |"
         )
     return "\n".join(rows)
+
+
+def registrations(name: str, named: Record | None) -> list[str]:
+    """What was registered of a study, and how many seeds its claims need; nothing if nothing was.
+
+    named: what the study's provenance says of its registration.
+    """
+    if not named:
+        return []
+    needed = [
+        f"{_plain(statement)}: {power['seeds_needed']} seeds for {power['effect']:g} at a spread "
+        f"of {power['spread']:g}"
+        for statement, power in named["power"].items()
+    ]
+    files = [f"{each.path.name} ({each.date})" for each in registered.versions(name)]
+    return [
+        f"Registered before it was run: {', '.join(files)}; run under {named['file']}, committed "
+        f"as {str(named['commit'])[:12]}. Seeds that show the smallest effect of interest nine "
+        f"times in ten: {'; '.join(needed)}."
+    ]
 
 
 def title(name: str) -> str:
@@ -107,6 +144,7 @@ def _section(study: Study) -> str:
             f"![{title(name)}]({name}.png)",
             study.message,
             claims_table(record["claims"]) if record["claims"] else "It claims nothing.",
+            *registrations(name, record.get("registration")),
             f"`{record['command']}`: {record['wall_time_seconds'] / 60:.1f} minutes on "
             f"{record['device']}{note}; {packages}; {commit[:12]}{commit[40:]}. "
             f"[Table]({name}.csv), [PDF]({name}.pdf), [provenance]({name}.json).",

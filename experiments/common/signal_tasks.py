@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from common import registered
 from shortcut1d import analysis, errors, networks
 from shortcut1d.analysis.oracles import basis_of
 from shortcut1d.data import degradations, signals
@@ -26,8 +27,10 @@ from shortcut1d.training import evaluation
 from shortcut1d.training.evaluation import UNSEEN_BOTH, EvalConfig, Run, TestSet
 from shortcut1d.training.grid import Cell
 from shortcut1d.training.loop import Schedule
-from shortcut1d.training.sweep import Session, sweep
+from shortcut1d.training.sweep import Session, Swept, sweep
 from shortcut1d.training.tables import array_of, indices
+
+BANKS = 16  # of unseen clicks at a test of the map
 
 
 @dataclass(frozen=True)
@@ -85,12 +88,16 @@ class MapConfig(TrainConfig):
         (1.0, 2.0, 5.0, 12.0, 26.0, 60.0), "band limits of the content, whole cycles per window"
     )
     shapes: tuple[int, ...] = option((1, 3, 9, 28, 84, 256), "click shapes in the bank, K")
+    first_seed: int = option(0, "seeds are this one and those that follow; 0 to 99 to explore")
     mlp_width: int = option(256, "hidden units of the MLP")
     level: float = option(0.0, "level of the degradations against the content, dB")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         errors.distinct("networks", self.networks, NETWORKS)
+        errors.integer("first_seed", self.first_seed, low=0, high=4095 - self.seeds)
+        if self.samples % BANKS:
+            raise errors.refuse("samples", self.samples, f"a multiple of {BANKS}, the unseen banks")
         errors.rising("frequencies", self.frequencies)
         errors.rising("shapes", self.shapes)
         with errors.reported_as("mlp_width"):
@@ -111,10 +118,7 @@ MAPS: dict[str, dict[str, Any]] = {
         "shapes": (1, 2, 4, 8, 16, 32, 64, 128, 256), "width": 32, "steps": 3000, "batch": 64,
         "samples": 512,
     },
-    "kept": {  # 13 minutes on 2 cores
-        "seeds": 5, "steps": 600, "frequencies": (1.0, 2.0, 3.0, 6.0, 10.0, 19.0, 33.0, 60.0),
-        "shapes": (1, 2, 4, 8, 16, 32, 64, 128, 256), "samples": 256,
-    },
+    "kept": dict(registered.of("phase_diagram").settings),  # 13 minutes on 2 cores
 }  # fmt: skip
 
 
@@ -125,6 +129,8 @@ def map_run(
     shapes: int,
     seed: int,
     level: float = 0.0,
+    *,
+    common: bool = False,
     **labels: float,
 ) -> Run:
     """One cell of the map. All cells are tested on the same unseen contents, so they compare.
@@ -136,30 +142,38 @@ def map_run(
         shapes: of clicks in the bank.
         seed: of the weights, the data and the clicks.
         level: of the degradations, dB.
+        common: all cells of a seed share their random numbers (see `Cell`), and the unseen clicks
+            come from 16 banks.
         labels: further columns of the table.
     """
     band, clicks = signals.band(frequency), degradations.clicks(shapes, bank=seed, level=level)
     contents = {"melody": signals.melody(), "tune": signals.tune()}
-    noises = {"other clicks": clicks.unseen(), "hiss": degradations.hiss(level=level)}
+    other = degradations.unseen_banks(clicks, BANKS) if common else clicks.unseen()
+    noises = {"other clicks": other, "hiss": degradations.hiss(level=level)}
     tests = make_test_sets(("band", band), ("clicks", clicks), contents, noises)
-    cell = Cell(band, clicks, network, seed)
+    cell = Cell(band, clicks, network, seed, common=common)
     labels = {"frequency": frequency, "shapes": shapes, **labels}
     return Run(cell, name, f"band({frequency:g})", f"clicks({shapes})", tests, labels)
 
 
-def train_map(config: MapConfig, session: Session) -> pd.DataFrame:
-    """Train and test a network in every cell; the table of `tables.tabulate`."""
-    runs = [
-        map_run(NETWORKS[name](config), name, frequency, shapes, seed, config.level)
+def map_runs(config: MapConfig) -> list[Run]:
+    """A network for every cell of the map."""
+    return [
+        map_run(NETWORKS[name](config), name, frequency, shapes, seed, config.level, common=True)
         for name in config.networks
-        for seed in range(config.seeds)
+        for seed in range(config.first_seed, config.first_seed + config.seeds)
         for frequency in config.frequencies
         for shapes in config.shapes
     ]
+
+
+def train_map(config: MapConfig, session: Session) -> Swept:
+    """Train and test a network in every cell, with the errors under each of the 16 banks."""
     # How much of an output lies in the training content, where that is a single frequency.
     lowest = signals.band(config.frequencies[0])
     span = basis_of(lowest.sample(jax.random.key(0), 128))
-    return sweep(runs, config.schedule(), EvalConfig(config.samples, span), session).table
+    eval_config = EvalConfig(config.samples, span, units=BANKS)
+    return sweep(map_runs(config), config.schedule(), eval_config, session)
 
 
 def map_of(table: pd.DataFrame, network: str, column: str) -> xr.DataArray:

@@ -2,8 +2,7 @@
 
 from shortcut1d.analysis import complexity, oracles
 from shortcut1d.analysis.balance import Advice, balance
-from shortcut1d.analysis.codes import perplexity
-from shortcut1d.analysis.complexity import Prediction, predict
+from shortcut1d.analysis.complexity import Prediction, perplexity, predict
 from shortcut1d.analysis.decoupled import (
     Gains,
     band_gains,

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,8 @@ EDGES = {"circular": "wrap", "reflect": "reflect"}
 
 
 def floor(
-    seen: tuple[Spectrum, Spectrum], tests: dict[str, tuple[Spectrum, Spectrum]]
-) -> dict[str, float]:
+    seen: tuple[Spectrum, Spectrum], tests: Sequence[tuple[Spectrum, Spectrum]]
+) -> list[float]:
     """Error that the best linear filter of two stationary components leaves on other ones.
 
     The filter is the Wiener filter of the first pair. Its error depends on power spectra alone:
@@ -27,16 +27,13 @@ def floor(
 
     Args:
         seen: power spectra of content and residual, as `oracles.power_spectrum` gives them.
-        tests: the same of what it is tested on, by name.
+        tests: the same of what it is tested on.
 
     Returns:
         mean square error of each test.
     """
     gain = wiener_gain(*seen)
-    return {
-        name: float(np.sum((1 - gain) ** 2 * content + gain**2 * residual))
-        for name, (content, residual) in tests.items()
-    }
+    return [float(np.sum((1 - gain) ** 2 * content + gain**2 * rest)) for content, rest in tests]
 
 
 def fit(

@@ -109,10 +109,10 @@ def structure(
             wrong shape.
     """
 
-    def removed(pair: tuple[Samples, Samples] | None) -> np.ndarray:
+    def removed(pair: tuple[Samples, Samples] | None) -> float:
         if pair is None:
-            return np.array(np.nan)
-        return 1 - np.mean(np.asarray(relative_error(output_of(denoiser, pair[1]), *pair)))
+            return np.nan
+        return float(1 - np.mean(relative_error(output_of(denoiser, pair[1]), *pair)))
 
     residual, content = twin_tasks(clean, degraded, key, degrade)
     return Structure(removed((clean, degraded)), removed(residual), removed(content))

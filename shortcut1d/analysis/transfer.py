@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from shortcut1d import errors
+from shortcut1d.analysis.decoupled import component_gains, decoupled_errors
 from shortcut1d.analysis.denoiser import (
     Denoiser,
     Samples,
@@ -19,8 +20,14 @@ from shortcut1d.analysis.denoiser import (
     output_of,
     per_sample,
 )
+from shortcut1d.analysis.fidelity import MID_GREY, TAPS, psnr, ssim
+from shortcut1d.analysis.intervals import Interval
 
 HALF = 0.5  # kept or removed beyond this counts as "does it": the verdict's threshold
+# Of what it does on what it has seen, the share that it does on what it has not.
+GENERALISES, PARTLY = 0.8, 0.5
+
+PAPERS_THRESHOLD = 50 / 255  # of the residual, for `E_R` and `E_B` of pictures in [0, 1]
 
 
 Pair = tuple[Float[Array | np.ndarray, "..."], Float[Array | np.ndarray, "..."]]
@@ -123,6 +130,26 @@ def verdict(kept: float, removed: float) -> str:
     return names[bool(kept >= HALF), bool(removed >= HALF)]
 
 
+def transfer_verdict(found: Interval) -> str:
+    """What a transfer says: how much of the removed (or kept) share is left on what is new.
+
+    Args:
+        found: of the ratio `share on unseen / share on seen`, with its interval; NaN bounds where
+            it is not known how sure it is.
+
+    Returns:
+        "generalises" (at least .8), "generalises in part" (.5 to .8), "overfits" (below .5); "too
+        close to call" where the interval holds a border, "unknown" if there is no ratio.
+    """
+    if np.isnan(found.estimate):
+        return "unknown"
+    if any(found.low < border < found.high for border in (PARTLY, GENERALISES)):
+        return "too close to call"
+    if found.estimate >= GENERALISES:
+        return "generalises"
+    return "generalises in part" if found.estimate >= PARTLY else "overfits"
+
+
 def _part(name: str, value: Any) -> float:
     """A number, which may be NaN for what is not known."""
     number = errors.numbers(name, value, axes=0)
@@ -164,3 +191,45 @@ def fitted_index(
     clean, degraded = unseen_degradation
     left = relative_error(output_of(denoiser, degraded), clean, degraded)
     return index_of(float(kept), float(removed_degradation(left)))
+
+
+def measures_of(
+    output: Samples,
+    content: Samples,
+    degraded: Samples,
+    *,
+    pictures: bool = False,
+    threshold: float = PAPERS_THRESHOLD,
+) -> dict[str, Float[Array, " batch"]]:
+    """`nmse, relative_error, content_gain, degradation_gain, unexplained, e_r, e_b` of each sample.
+
+    Args:
+        output: of the denoiser at `degraded`.
+        content: clean samples.
+        degraded: what the denoiser was given.
+        pictures: samples are pictures with values in [0, 1]. All but `e_r` and `e_b` are then
+            measured from mid-grey, or a picture's mean brightness would hide everything else; and
+            `psnr` comes on top, and `ssim` where the pictures are large enough for its window.
+        threshold: where a residual counts as there, for `e_r` and `e_b`; in the samples' unit.
+
+    Raises:
+        InvalidInput: arrays that are not of one shape, or not finite.
+    """
+    on, off = decoupled_errors(output, content, degraded, threshold=threshold)
+    of_pictures: dict[str, Float[Array, " batch"]] = {}
+    if pictures:
+        of_pictures["psnr"] = psnr(output, content)
+        if min(content.shape[1:-1]) >= TAPS:
+            of_pictures["ssim"] = ssim(output, content)
+        output, content, degraded = (part - MID_GREY for part in (output, content, degraded))
+    gains = component_gains(output, content, degraded)
+    return {
+        **of_pictures,
+        "e_r": on,
+        "e_b": off,
+        "nmse": nmse(output, content),
+        "relative_error": relative_error(output, content, degraded),
+        "content_gain": gains.content,
+        "degradation_gain": gains.degradation,
+        "unexplained": gains.unexplained,
+    }

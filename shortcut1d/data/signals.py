@@ -72,7 +72,6 @@ class Chords:
         drawn, phases = jnp.split(jax.random.uniform(key, (n, 2 * MAX_CHORD)), 2, axis=1)
         pitches = self.low + index_below(self.high - self.low + 1, drawn)
         heard = jnp.where(jnp.arange(MAX_CHORD) < self.notes, 1.0, 0.0)
-        # Notes of one pitch add up, so a sum over frequencies has what a sum over notes has.
         tones = jax.lax.complex(*(heard * f(2 * jnp.pi * phases) for f in (jnp.cos, jnp.sin)))
         spectrum = jnp.zeros((n, self.length // 2 + 1), tones.dtype)
         spectrum = spectrum.at[jnp.arange(n)[:, None], pitches.astype(jnp.int32)].add(tones)

@@ -30,6 +30,7 @@ from shortcut1d.diagnosis.novelty import nothing_known, novelty_measures
 from shortcut1d.diagnosis.outputs import OutOfMemory, batch_for, output_in_batches
 from shortcut1d.diagnosis.progress import Counter
 from shortcut1d.diagnosis.report import Report
+from shortcut1d.diagnosis.structure import TWINS, structure_measures, twins_of
 
 PORTRAITS = 4  # of samples that are small enough for a whole Jacobian, unless they are given
 
@@ -126,18 +127,20 @@ def diagnose(
     silence = MID_GREY if pictures else 0.0
     notes += notes_on_strengths(cases, peak if pictures else None)
     basis = subspace_of(cases[0].clean / peak - silence)
+    twins = twins_of(cases[0], degradation, key)
+    tests = [*cases, *twins]
     outputs: list[list[np.ndarray]] = []  # by test and network
+    of_twins: list[list[np.ndarray]] = []
     novelty, portrait = nothing_known(), None
     of_portrait: list[Measure] = []
-    passes = sum(len(case.clean) for case in cases) + len(cases) * len(cases[0].clean)
+    passes = sum(len(case.clean) for case in tests) + len(cases) * len(cases[0].clean)
     interrupted = False
     with Counter(len(members) * passes, progress) as counter:
         try:
-            for case in cases:
+            for case in tests:
                 counter.doing(case.name)
-                outputs.append(
-                    [output_in_batches(member, case, batch, counter.add) for member in members]
-                )
+                found = [output_in_batches(member, case, batch, counter.add) for member in members]
+                (of_twins if case.role in TWINS else outputs).append(found)
                 if case.role == SEEN:
                     trusted = [
                         checked(member, case, output, batch)
@@ -176,10 +179,13 @@ def diagnose(
         ]
     )
     index, summary = index_measures(cases, by_network, silence)
+    seen_outputs = [of_network[0] for of_network in by_network]
+    of_structure = structure_measures(cases[0], seen_outputs, twins[: len(of_twins)], of_twins)
     edges = np.linspace(0.5, max(cases[0].clean.shape[1:-1]) / 2 + 0.5, bands + 1)
     return Report(
         index=index,
         measures=summary
+        + of_structure
         + novelty
         + of_portrait
         + measures_of_cases(cases, by_network, basis, threshold, pictures=bool(pictures)),

@@ -13,9 +13,9 @@ from shortcut1d.analysis import decoupled, oracles, transfer
 from shortcut1d.analysis.denoiser import Denoiser
 from shortcut1d.analysis.fidelity import MID_GREY, psnr, ssim
 from shortcut1d.analysis.intervals import Interval, nested_bootstrap
-from shortcut1d.analysis.measures import measures_of
 from shortcut1d.analysis.portrait import WHOLE, Portrait, portrait
 from shortcut1d.analysis.products import Differentiable, traceable
+from shortcut1d.analysis.transfer import measures_of
 from shortcut1d.diagnosis.inputs import CONTENT, DEGRADATION, SEEN, Case
 from shortcut1d.diagnosis.outputs import errors_as, in_batches
 
@@ -26,6 +26,11 @@ MEANING = {
     "kept": "share of unseen content that comes through",
     "removed": "share of unseen degradation that is taken away",
     "removed from seen": "share of seen degradation that is taken away",
+    "transfer": "removed of unseen over removed of seen degradation: from .8 it generalises",
+    "transfer of content": "kept of unseen over kept of seen content: from .8 it generalises",
+    "psi": "structure, beyond spectra: above 0 fits the content's, below 0 the degradation's",
+    "d_D": "share it no longer removes without the degradation's structure",
+    "d_C": "share it no longer removes without the content's structure",
     "rho": "0 blocks what it does not know, 1 passes it",
     "nmse": "0 perfect, 1 as bad as silence",
     "relative_error": "of the degradation: 0 all removed, 1 as bad as doing nothing",
@@ -76,14 +81,14 @@ def index_measures(
         silence: the value of nothing, from which content is measured.
     """
 
-    def errors_left(role: str) -> list[np.ndarray]:
+    def errors_left(role: str, *, of_content: bool) -> list[np.ndarray]:
         """Relative errors of each test of a role, `(networks, samples)`."""
         made = []
         for n, case in enumerate(cases):
             if case.role == role:
                 rows = [
                     transfer.nmse(of_network[n] - silence, case.clean - silence)
-                    if role == CONTENT
+                    if of_content
                     else transfer.relative_error(of_network[n], case.clean, case.degraded)
                     for of_network in outputs
                 ]
@@ -95,7 +100,9 @@ def index_measures(
             return Interval(np.nan, np.nan, np.nan, len(outputs))
         return nested_bootstrap(parts, _clipped)
 
-    contents, degradations, seen = errors_left(CONTENT), errors_left(DEGRADATION), errors_left(SEEN)
+    contents = errors_left(CONTENT, of_content=True)
+    degradations = errors_left(DEGRADATION, of_content=False)
+    seen = errors_left(SEEN, of_content=False)
     kept, removed, known = score(contents), score(degradations), score(seen)
     both = Interval(np.nan, np.nan, np.nan, len(outputs))
     half = both
@@ -105,6 +112,7 @@ def index_measures(
         half = nested_bootstrap(
             columns, lambda v: (_clipped(v[:, count:]) + _clipped(v[:, :count])) / 2
         )
+    kept_of_seen = errors_left(SEEN, of_content=True)
     index = transfer.Index(
         kept.estimate, removed.estimate, both.estimate, half.estimate,
         transfer.verdict(kept.estimate, removed.estimate),
@@ -115,7 +123,23 @@ def index_measures(
         Measure("kept", "all", kept, MEANING["kept"]),
         Measure("removed", "all", removed, MEANING["removed"]),
         Measure("removed from seen", SEEN, known, MEANING["removed from seen"]),
+        _transfer("transfer", seen, degradations),
+        _transfer("transfer of content", kept_of_seen, contents),
     ]
+
+
+def _transfer(name: str, seen: list[np.ndarray], unseen: list[np.ndarray]) -> Measure:
+    """What is left of a share on unseen tests; not clipped, unknown where nothing was there.
+
+    seen, unseen: relative errors of each test, `(networks, samples)`.
+    """
+    found = Interval(np.nan, np.nan, np.nan, len(seen[0]))
+    if unseen and np.mean(seen[0]) < 1:
+        found = nested_bootstrap(
+            [*seen, *unseen],
+            lambda v: np.mean(1 - v[:, 1:], axis=(0, 1)) / np.mean(1 - v[:, 0], axis=0),
+        )
+    return Measure(name, "all", found, MEANING[name])
 
 
 def measures_of_cases(

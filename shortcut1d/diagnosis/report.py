@@ -127,23 +127,35 @@ MAX_WAVEFORMS = 4  # waveforms in a row
 
 def sentence(table: pd.DataFrame) -> str:
     """A report's verdict, from its table."""
-    kept, removed, seen, rho = (
-        interval_of(table, name) for name in ("kept", "removed", "removed from seen", "rho")
+    kept, removed, seen, of_degradation, of_content = (
+        interval_of(table, name)
+        for name in ("kept", "removed", "removed from seen", "transfer", "transfer of content")
     )
-    said = {
-        "content": "fits the content: it will lose content it was not trained on",
-        "degradation": "fits the degradation: it will let through what it was not trained on",
-        "both": "generalises",
-        "neither": "fits neither",
-        "unknown": "cannot be judged: kept content and removed degradation need unseen samples",
-    }[transfer.verdict(kept.estimate, removed.estimate)]
-    if any(part.low < transfer.HALF < part.high for part in (kept, removed)):
-        said += " (a close call: an interval holds the threshold of one half)"
+    others = [
+        f"{name} {interval_of(table, name).estimate:.2f}"
+        for name in ("psi", "rho")
+        if name in set(table["measure"]) and not np.isnan(interval_of(table, name).estimate)
+    ]
     return (
-        f"{said}; removes {_percent(seen)} of the degradation it has seen and "
-        f"{_percent(removed)} of one it has not, keeps {_percent(kept)} of content that it has "
-        f"not seen (rho {'unknown' if np.isnan(rho.estimate) else format(rho.estimate, '.2f')})."
+        f"{_judged('degradation', of_degradation)}; {_judged('content', of_content)}. "
+        f"It removes {_percent(seen)} of the degradation it has seen and {_percent(removed)} of "
+        f"one it has not, and keeps {_percent(kept)} of content that it has not seen"
+        + (f" ({', '.join(others)})." if others else ".")
     )
+
+
+def _judged(component: str, found: Interval) -> str:
+    """The verdict on one component, with the transfer that it rests on."""
+    verdict = transfer.transfer_verdict(found)
+    if verdict == "unknown":
+        return f"whether it overfits the {component} cannot be judged: nothing to compare with"
+    said = {
+        "generalises": f"generalises to another {component}",
+        "generalises in part": f"generalises in part to another {component}",
+        "overfits": f"overfits the {component}",
+        "too close to call": f"whether it overfits the {component} is too close to call",
+    }[verdict]
+    return f"{said} (transfer {found.estimate:.2f} [{found.low:.2f}, {found.high:.2f}])"
 
 
 def interval_of(table: pd.DataFrame, measure: str) -> Interval:

@@ -1,6 +1,6 @@
 """A claim is a statistic over seeds, its interval, and what was stated of it beforehand."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -171,7 +171,7 @@ def _judged(
     return float(min(1.0, *candidates.values())), UNDECIDED
 
 
-def adjusted(claims: Sequence[dict[str, Any]]) -> list[str]:
+def adjusted(claims: Sequence[Mapping[str, Any]]) -> list[str]:
     """Verdicts of claims, of records or the like, that decide something together.
 
     Holm's correction: whichever no longer stands at 5% is undecided (S. Holm, Scand. J. Stat. 6,
@@ -186,22 +186,22 @@ def adjusted(claims: Sequence[dict[str, Any]]) -> list[str]:
     return verdicts
 
 
-def _p(record: dict[str, Any]) -> float:
+def _p(record: Mapping[str, Any]) -> float:
     return 1.0 if record["p"] is None else record["p"]
 
 
-def supports(record: dict[str, Any], verdict: str) -> bool:
+def supports(record: Mapping[str, Any], verdict: str) -> bool:
     """Whether with this verdict the claim of a record is what was claimed."""
     return verdict == (EQUIVALENT if record["side"] == "within" else HOLDS)
 
 
-def wanted(record: dict[str, Any]) -> str:
+def wanted(record: Mapping[str, Any]) -> str:
     """Where the statistic of a claim should lie, in words."""
     margin = f"{record['margin']:g}"
     if record["side"] == "within":
         return f"within {margin} of {record['threshold']:g}"
-    told = f", equivalent within {margin}" if record["margin"] else ""
-    return f"{record['side']} {record['threshold']:g}{told}"
+    of_interest = f" by more than {margin}" if record["margin"] else ""
+    return f"{record['side']} {record['threshold']:g}{of_interest}"
 
 
 def ratio_of_means(pairs: Float[np.ndarray, "seeds 2"]) -> float:

@@ -12,8 +12,8 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from shortcut1d import errors, networks
 from shortcut1d.analysis.decoupled import share_in_span
 from shortcut1d.analysis.fidelity import MID_GREY
-from shortcut1d.analysis.measures import measures_of
 from shortcut1d.analysis.novelty import novelty_response
+from shortcut1d.analysis.transfer import measures_of
 from shortcut1d.data.family import Content, Degradation, draw_pair, fingerprint, stack
 from shortcut1d.networks import Network, Params
 from shortcut1d.training import grid

@@ -1,42 +1,61 @@
 """The page of all figures and claims."""
 
+import pytest
 from common import gallery
 from common.papers import Sentence
 
 
-def claim(statement, verdict, sentence=None, domain="1D"):
+def claim(statement, verdict, sentence=None, domain="1D", **others):
     return {
         "statement": statement, "statistic": "|x|", "value": 1.0, "interval_95": [0.5, None],
-        "count": 3, "over": "seeds", "side": "above", "threshold": 0, "verdict": verdict,
+        "count": 3, "over": "seeds", "side": "above", "threshold": 0, "margin": 0.0,
+        "p": 0.2 if verdict == "undecided" else 0.001, "primary": False, "verdict": verdict,
         "sentences": [sentence] if sentence else [], "domain": domain,
-    }  # fmt: skip
+    } | others  # fmt: skip
 
 
-def test_a_sentence_of_the_papers_holds_in_part_where_some_claims_do():
-    held, failed, one_seed = claim("a", "holds"), claim("b", "fails"), claim("c", "undecided")
-    assert gallery.verdict([held, held]) == "holds"
-    assert gallery.verdict([held, failed]) == "in part (1 of 2)"
-    assert gallery.verdict([failed]) == "**fails**"
-    assert gallery.verdict([one_seed]) == gallery.verdict([held, one_seed]) == "undecided"
-    assert gallery.verdict([]) == "not studied"
+HELD, REFUTED, OPEN, SAME = (
+    claim("it is so", verdict) for verdict in ("holds", "refuted", "undecided", "equivalent")
+)
+
+
+@pytest.mark.parametrize(
+    ("claims", "verdict"),
+    [
+        ([], "not studied"),
+        ([HELD, HELD], "holds"),
+        ([HELD, REFUTED], "in part (1 of 2)"),
+        ([HELD, OPEN], "in part (1 of 2)"),
+        ([REFUTED], "**refuted**"),
+        ([REFUTED, OPEN], "undecided"),
+        ([OPEN], "undecided"),
+        ([SAME], "equivalent"),
+        ([SAME | {"side": "within"}], "holds"),
+        ([HELD | {"p": 0.03}], "holds"),
+        ([HELD | {"p": 0.03}, HELD | {"p": 0.03}], "undecided"),  # by Holm
+        ([HELD | {"primary": True}, REFUTED], "holds"),  # the primary one decides
+    ],
+)
+def test_a_sentence_of_the_papers_is_judged_by_its_claims_together(claims, verdict):
+    assert gallery.verdict(claims) == verdict
 
 
 def test_a_claim_stands_beside_the_sentence_that_it_names_in_its_domain():
     claims = [
-        claim("one", "holds", Sentence.PRIOR), claim("two", "fails", Sentence.PRIOR, "2D"),
-        claim("three", "fails"),
+        claim("one", "holds", Sentence.PRIOR), claim("two", "refuted", Sentence.PRIOR, "2D"),
+        claim("three", "refuted"),
     ]  # fmt: skip
     studies = [gallery.Study("my_study", "It grows.", {"claims": claims})]
     rows = [row for row in gallery.papers_table(studies).splitlines() if Sentence.PRIOR in row]
     assert rows == [
         f"| {Sentence.PRIOR} | holds<br>[My study](#my-study): one; 1 [0.5, not known] holds "
-        "| **fails**<br>[My study](#my-study): two; 1 [0.5, not known] fails |"
+        "| **refuted**<br>[My study](#my-study): two; 1 [0.5, not known] refuted |"
     ]
     brief = gallery.papers_table(studies, brief=True)
-    assert f"| {Sentence.PRIOR} | holds | **fails** |" in brief
+    assert f"| {Sentence.PRIOR} | holds | **refuted** |" in brief
     assert "three" not in gallery.papers_table(studies)
 
 
 def test_a_table_of_claims_says_what_is_not_known_and_keeps_its_cells():
     row = gallery.claims_table([claim("a | b", "undecided")]).splitlines()[-1]
-    assert row == (r"| a \| b | \|x\| = 1 | [0.5, not known] | 3 seeds | above 0 | **undecided** |")
+    assert row == (r"| a \| b | \|x\| = 1 | [0.5, not known] | 3 seeds | above 0 | undecided |")

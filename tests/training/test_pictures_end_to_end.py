@@ -84,4 +84,5 @@ def test_diagnose_takes_families_of_pictures():
         lambda pictures: pictures, images.leaves(size=SIZE), image_degradations.rain(size=SIZE),
         unseen_content=images.text(size=SIZE), samples=16,
     )  # fmt: skip
-    assert report.verdict.startswith("fits the degradation")  # keeps everything, removes nothing
+    assert "generalises to another content" in report.verdict  # keeps everything, removes nothing
+    assert "whether it overfits the degradation cannot be judged" in report.verdict

@@ -1,0 +1,81 @@
+"""The structure test of somebody's denoiser, on samples like those that it was trained on."""
+
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from shortcut1d.analysis.intervals import nested_bootstrap
+from shortcut1d.analysis.structure import twin_tasks
+from shortcut1d.analysis.transfer import relative_error
+from shortcut1d.diagnosis.inputs import SEEN, Case
+from shortcut1d.diagnosis.measures import MEANING, Measure
+
+RESIDUAL_TWIN, CONTENT_TWIN = "residual's Gaussian twin", "content's Gaussian twin"
+TWINS = (RESIDUAL_TWIN, CONTENT_TWIN)
+OWN_KEY = 2**16  # what the key is folded with; the probes of rho fold it with small numbers
+
+
+def twins_of(seen: Case, degradation: Any, key: PRNGKeyArray) -> list[Case]:
+    """The seen task with a Gaussian twin in place of its residual, and of its content.
+
+    Of a degradation family that is not additive (blur) only the second, degraded by the family. Of
+    arrays the residual is taken for additive.
+    """
+    twin_key, own_key = jax.random.split(jax.random.fold_in(key, OWN_KEY))
+
+    def degrade(content: Any) -> np.ndarray:
+        drawn = degradation.sample(own_key, len(content))
+        return np.asarray(degradation.apply(content, drawn))
+
+    additive = True
+    if hasattr(degradation, "apply"):
+        moved = degrade(seen.clean) - seen.clean
+        additive = np.allclose(moved, degrade(np.zeros_like(seen.clean)), rtol=1e-3, atol=1e-4)
+    residual, content = twin_tasks(
+        seen.clean, seen.degraded, twin_key, None if additive else degrade
+    )
+    pairs = {RESIDUAL_TWIN: residual, CONTENT_TWIN: content}
+    return [
+        Case(name, name, *map(np.asarray, pair)) for name, pair in pairs.items() if pair is not None
+    ]
+
+
+def structure_measures(
+    seen: Case, of_seen: list[np.ndarray], twins: list[Case], of_twins: list[list[np.ndarray]]
+) -> list[Measure]:
+    """`psi`, `d_D` and `d_C` with intervals; those that the twins allow.
+
+    Args:
+        seen: samples like those that the networks were trained on.
+        of_seen: output of each network for them.
+        twins: see `twins_of`; fewer where it was interrupted.
+        of_twins: by twin and network.
+    """
+
+    def left(case: Case, outputs: list[np.ndarray]) -> np.ndarray:
+        rows = [relative_error(output, case.clean, case.degraded) for output in outputs]
+        return np.asarray(rows, np.float64)
+
+    tables = {twin.role: left(twin, outputs) for twin, outputs in zip(twins, of_twins)}
+    own = left(seen, of_seen)
+    wanted = {
+        "psi": (RESIDUAL_TWIN, CONTENT_TWIN),
+        "d_D": (None, RESIDUAL_TWIN),
+        "d_C": (None, CONTENT_TWIN),
+    }
+
+    def more_left(means: np.ndarray) -> np.ndarray:
+        """What is left of the second, less what is left of the first."""
+        return (means[:, 1] - means[:, 0]).mean(axis=0)
+
+    return [
+        Measure(
+            name, SEEN,
+            nested_bootstrap([tables[part] if part else own for part in parts], more_left),
+            MEANING[name],
+        )
+        for name, parts in wanted.items()
+        if all(part is None or part in tables for part in parts)
+    ]  # fmt: skip

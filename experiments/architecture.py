@@ -115,7 +115,7 @@ def run(config: Config, session: Session) -> Result:
 def values_of(table: pd.DataFrame, column: str) -> xr.DataArray:
     """A measure as `(seed, network, setting)`, settings in the order in which they were given.
 
-    column: of `indices`, or the change of its index against the base's, paired by seed.
+    column: of `indices`, or the change of its index against the base's, seed by seed.
     """
     if column == CHANGE:
         phi = values_of(table, "phi")
@@ -163,7 +163,7 @@ def largest(changes: np.ndarray) -> float:
 
 COLORS = (plotting.BLUE, plotting.RED, plotting.GREEN, plotting.ORANGE)
 SHOWN = {
-    CHANGE: "change of $\\varphi$ against the\nfirst net, paired by seed",
+    CHANGE: "change of $\\varphi$ against the\nfirst net, seed by seed",
     "generality": "generality\n$(R_C + R_D)/2$",
     "rho": "novelty\nresponse $\\rho$",
     "nmse": "error on what\nis seen (NMSE)",

@@ -189,7 +189,7 @@ PARTS = {
 
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     """The four extreme tasks; then psi over the whole map."""
-    figure = plotting.new_figure(2.9)
+    figure = plotting.new_figure(2.8)
     corners, plane = figure.subplots(1, 2, width_ratios=[1.15, 1])
     for number, (column, (label, color, marker)) in enumerate(PARTS.items()):
         values = measured(table, CONV, column)
@@ -207,7 +207,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     corners.axvline(0, color=plotting.INK, linewidth=0.6)
     corners.set_xlabel("share of the noise's energy")
     corners.set_title("what is lost where one component is replaced", fontsize=7, loc="left")
-    corners.legend(fontsize=5.5, loc="lower center", bbox_to_anchor=(0.5, -0.52), ncols=2)
+    figure.legend(fontsize=6, loc="outside lower left", ncols=4)
     psi = measured(table, CONV, "psi")
     psi = psi.isel(notes=_twin_last(psi["notes"]), shapes=_twin_last(psi["shapes"]))
     drawn = plotting.heat_map(

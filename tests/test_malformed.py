@@ -310,7 +310,7 @@ def test_a_pipe_among_pictures_is_left_out_and_named(tmp_path):
     found = [name for name, _ in pictures.each_picture(tmp_path, 8, 1, warned.append)]
     assert found == ["a.png"]
     assert len(warned) == 1
-    assert "b.png: not a file; left out" in warned[0]
+    assert "b.png: cannot be read (not a file); left out" in warned[0]
 
 
 def test_a_picture_that_would_fill_the_memory_is_refused_in_one_line(tmp_path):

@@ -56,7 +56,7 @@ def interval(
 
     Args:
         values: `(seeds, *columns)`; columns stay together, so that what shares a seed is compared
-            in pairs.
+            within that seed.
         statistic: `(seeds, *columns)` to a number. Of one that is no mean, the values are the
             jackknife's pseudo-values.
         confidence: between 0 and 1.

@@ -26,6 +26,7 @@ FEW_VALUES = 1024  # that an output of a few bits has at most
 LARGE, SMALL = 10.0, 0.01  # times the input: an output in another unit
 ALIKE = 0.3  # correlation of input and output from which a small output is one in another unit
 FARTHEST = 3  # values by which an output may be shifted, for it to be noticed
+TWICE = 8  # samples that are given twice
 SAMPLES = 16  # that the shift is looked for in
 AGREED = 0.9  # share of samples that are nearer to the clean ones when shifted
 UNEQUAL = 1.0  # dB between seen and unseen strengths that are worth a note
@@ -59,20 +60,20 @@ def as_denoiser(model: Any) -> Denoiser:
     raise errors.refuse("denoiser", model, "a callable on arrays, or several")
 
 
-def checked(denoiser: Denoiser, seen: Case, output: np.ndarray, batch: int) -> Checked:
+def checked(denoiser: Denoiser, seen: Case, batch: int) -> Checked:
     """Whether a model's outputs and derivatives can be trusted, tried on a few samples.
 
     Args:
         denoiser: a callable on arrays.
         seen: samples like those that it was trained on.
-        output: what it gave for them, in batches.
-        batch: samples in each.
+        batch: samples at once, at most.
 
     Raises:
         InvalidInput: its output is of another scale than its input; what it raises.
     """
-    few = seen._replace(clean=seen.clean[:batch], degraded=seen.degraded[:batch])
-    once, twice = output[:batch], output_in_batches(denoiser, few, batch)
+    count = min(batch, TWICE)
+    few = seen._replace(clean=seen.clean[:count], degraded=seen.degraded[:count])
+    once, twice = (output_in_batches(denoiser, few, count) for _ in range(2))
     alone = output_in_batches(denoiser, few._replace(degraded=few.degraded[:1]), 1)
     _check_scale(once, few.degraded)
     residual = np.mean((few.degraded - few.clean) ** 2) or 1.0

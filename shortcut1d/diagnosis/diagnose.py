@@ -142,10 +142,7 @@ def diagnose(
                 found = [output_in_batches(member, case, batch, counter.add) for member in members]
                 (of_twins if case.role in TWINS else outputs).append(found)
                 if case.role == SEEN:
-                    trusted = [
-                        checked(member, case, output, batch)
-                        for member, output in zip(members, outputs[0])
-                    ]
+                    trusted = [checked(member, case, batch) for member in members]
                     notes += _by_network([each.notes for each in trusted])
             counter.doing("Jacobian")
             if all(each.differentiable for each in trusted):

@@ -131,17 +131,21 @@ def sentence(table: pd.DataFrame) -> str:
         interval_of(table, name)
         for name in ("kept", "removed", "removed from seen", "transfer", "transfer of content")
     )
-    others = [
-        f"{name} {interval_of(table, name).estimate:.2f}"
+    others = {
+        name: interval_of(table, name).estimate
         for name in ("psi", "rho")
-        if name in set(table["measure"]) and not np.isnan(interval_of(table, name).estimate)
-    ]
+        if name in set(table["measure"])
+    }
     return (
         f"{_judged('degradation', of_degradation)}; {_judged('content', of_content)}. "
         f"It removes {_percent(seen)} of the degradation it has seen and {_percent(removed)} of "
-        f"one it has not, and keeps {_percent(kept)} of content that it has not seen"
-        + (f" ({', '.join(others)})." if others else ".")
+        f"one it has not, and keeps {_percent(kept)} of content that it has not seen "
+        f"({', '.join(f'{name} {_number(value)}' for name, value in others.items())})."
     )
+
+
+def _number(value: float) -> str:
+    return "unknown" if np.isnan(value) else f"{value:.2f}"
 
 
 def _judged(component: str, found: Interval) -> str:

@@ -102,7 +102,8 @@ def claim(
     Args:
         statement: in words.
         statistic: what is computed.
-        values: `(seeds, *columns)`; columns stay together, so that what shares a seed is paired.
+        values: `(seeds, *columns)`; columns stay together, so that what shares a seed is compared
+            within that seed.
         above: the threshold, where the statistic should lie above it.
         below: the threshold, where it should lie below.
         within: the threshold, where it should lie within the margin of it.

@@ -177,8 +177,8 @@ REGISTERED = registered.of("phase_diagram")
 experiment = Experiment(
     name="phase_diagram",
     message=(
-        "Below the line networks fitted the content, above it the noise; the richer the "
-        "noise, the further up the line."
+        "Below the line networks fitted the content, above it the noise. Most of that a linear "
+        "filter does as well; beyond it the conv net fits the structure of simple noise."
     ),
     presets={name: MapConfig(**settings) for name, settings in MAPS.items()},
     run=run,

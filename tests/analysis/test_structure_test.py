@@ -210,3 +210,20 @@ def test_a_filter_that_cannot_be_is_refused(given):
     clean, degraded = pairs(CHORDS, CLICKS, 8)
     with pytest.raises(InvalidInput, match=list(given)[-1]):
         linear.fit(clean, degraded, **given)
+
+
+def test_a_trend_and_a_short_record_leave_the_zero_of_a_linear_filter():
+    rng = np.random.default_rng(0)
+    length, count = 24, 8192
+    trend = np.linspace(-1, 1, length) * rng.normal(size=(count, 1)) + 3
+    clean = (trend + rng.normal(size=(count, length)))[..., None].astype(np.float32)
+    degraded = clean + 0.5 * rng.normal(size=clean.shape).astype(np.float32)
+
+    def smooth(x):  # circular, so that the jump at the ends of the trend is smoothed as well
+        x = np.asarray(x)
+        return 0.6 * x + 0.2 * np.roll(x, 1, axis=1) + 0.2 * np.roll(x, -1, axis=1)
+
+    found = structure(smooth, clean, degraded, KEY)
+    assert found.psi == pytest.approx(0, abs=0.02)
+    mean = twin_of(clean).mean
+    np.testing.assert_allclose(mean, clean.mean(), rtol=1e-5)

@@ -91,3 +91,25 @@ def test_every_sentence_of_the_papers_is_tested_by_a_claim():
     studies, _ = reproduce.studies_in(FIGURES)
     tested = {s for study in studies for c in study.record["claims"] for s in c["sentences"]}
     assert tested == set(Sentence)
+
+
+@pytest.mark.parametrize("name", ["twins", "phase_diagram"])
+def test_a_registered_table_is_refused_under_another_registration(name, experiment):
+    study = experiment(name)
+    assert reproduce.judge(FIGURES, study).todo is None
+    other = dataclasses.replace(study.registration, sha256="0" * 64)
+    found = reproduce.judge(FIGURES, dataclasses.replace(study, registration=other))
+    assert found.todo == reproduce.RUN
+    assert "registration" in " ".join(found.why)
+
+
+@pytest.mark.parametrize("name", ["twins", "phase_diagram"])
+def test_a_registered_table_is_from_seeds_that_nobody_had_looked_at(name, experiment):
+    table, _ = store.read_table(FIGURES / f"{name}.csv")
+    assert table["seed"].min() >= 1000
+    assert table["seed"].nunique() >= 8
+    record = store.read_json(FIGURES / f"{name}.json")
+    assert record["registration"]["commit"]
+    assert [claim["statement"] for claim in record["claims"]] == [
+        stated["statement"] for stated in experiment(name).registration.claims.values()
+    ]

@@ -103,11 +103,12 @@ def draw(risks: Any, excess: Any, table: pd.DataFrame) -> None:
     risks.axvline(1.0, color=plotting.INK, linewidth=0.6)
     risks.axvline(1.05, color=plotting.INK, linewidth=0.6, linestyle=":")
     plotting.name_rows(risks, _names(table))
-    risks.set_xlabel("risk of a linear network / Wiener risk")
+    risks.set_xlabel("risk / Wiener risk")
+    risks.set_title("linear networks", fontsize=7, loc="left")
     for row, values in enumerate(excess_index(table).values()):
         plotting.bar(excess, interval(values), row, plotting.BLUE, "o")
     for place in (-0.02, 0.02):
         excess.axvline(place, color=plotting.INK, linewidth=0.6, linestyle=":")
     excess.set_ylim(risks.get_ylim())
     excess.set_yticks([])
-    excess.set_xlabel("$\\varphi$ less the floor's")
+    excess.set_xlabel("$\\varphi$ - the floor's")

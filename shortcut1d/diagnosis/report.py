@@ -152,7 +152,8 @@ def _judged(component: str, found: Interval) -> str:
     """The verdict on one component, with the transfer that it rests on."""
     verdict = transfer.transfer_verdict(found)
     if verdict == "unknown":
-        return f"whether it overfits the {component} cannot be judged: nothing to compare with"
+        why = "it takes unseen samples, and some success on seen ones"
+        return f"whether it overfits the {component} cannot be judged: {why}"
     said = {
         "generalises": f"generalises to another {component}",
         "generalises in part": f"generalises in part to another {component}",

@@ -201,8 +201,8 @@ def wanted(record: Mapping[str, Any]) -> str:
     margin = f"{record['margin']:g}"
     if record["side"] == "within":
         return f"within {margin} of {record['threshold']:g}"
-    of_interest = f" by more than {margin}" if record["margin"] else ""
-    return f"{record['side']} {record['threshold']:g}{of_interest}"
+    beside = f" (equivalent within {margin} of it)" if record["margin"] else ""
+    return f"{record['side']} {record['threshold']:g}{beside}"
 
 
 def ratio_of_means(pairs: Float[np.ndarray, "seeds 2"]) -> float:

@@ -507,7 +507,7 @@ def test_measures_are_read_by_name_and_test():
 def test_a_degradation_made_of_others_is_a_degradation_like_any(make):
     both = make(LAYER, NEW_LAYER)
     report = diagnose(unchanged, CONTENT, both, unseen_degradation={"both": both}, samples=SAMPLES)
-    assert report.verdict.startswith("fits neither")
+    assert "whether it overfits the degradation cannot be judged" in report.verdict
     assert abs(report["removed"].estimate) < 1e-6  # it lets everything through
 
 

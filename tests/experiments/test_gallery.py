@@ -59,3 +59,15 @@ def test_a_claim_stands_beside_the_sentence_that_it_names_in_its_domain():
 def test_a_table_of_claims_says_what_is_not_known_and_keeps_its_cells():
     row = gallery.claims_table([claim("a | b", "undecided")]).splitlines()[-1]
     assert row == (r"| a \| b | \|x\| = 1 | [0.5, not known] | 3 seeds | above 0 | undecided |")
+
+
+def test_what_was_registered_of_a_study_is_on_the_page_with_the_seeds_it_takes():
+    assert gallery.registrations("music_note", None) == []
+    named = {
+        "file": "twins_1.toml", "commit": "0123456789abcdef",
+        "power": {"it | grows": {"effect": 0.2, "spread": 0.1, "seeds_needed": 8}},
+    }  # fmt: skip
+    (line,) = gallery.registrations("twins", named)
+    assert "twins_1.toml (2026-11-26)" in line
+    assert "committed as 0123456789ab." in line
+    assert r"it \| grows: 8 seeds for 0.2 at a spread of 0.1" in line

@@ -23,7 +23,7 @@ from shortcut1d.training.gradient import footprint
 from shortcut1d.training.grid import Cell
 from shortcut1d.training.loop import Schedule
 from shortcut1d.training.sweep import Memory, Session, sweep
-from shortcut1d.training.tables import indices
+from shortcut1d.training.tables import array_of, indices
 
 SHORT = Schedule(steps=4, batch=4)
 CONFIG = EvalConfig(samples=4, span=np.eye(128, 1, dtype=np.float32), probes=1)
@@ -210,7 +210,7 @@ def test_labels_of_a_run_are_columns_of_numbers():
 
 def test_an_array_has_a_named_axis_for_each_column_and_nan_where_nothing_is():
     frame = pd.DataFrame({"seed": [1, 0, 0], "pool": [4, 16, 4], "nmse": [0.1, 0.2, 0.3]})
-    array = tables.array_of(frame, "nmse", "seed", "pool")
+    array = array_of(frame, "nmse", "seed", "pool")
     assert array.dims == ("seed", "pool")
     assert array.sel(seed=0, pool=16).item() == 0.2
     assert array["pool"].values.tolist() == [4, 16]

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from shortcut1d.analysis.intervals import nested_bootstrap
+from shortcut1d.analysis.portrait import WHOLE
 from shortcut1d.analysis.structure import twin_tasks
 from shortcut1d.analysis.transfer import relative_error
 from shortcut1d.diagnosis.inputs import SEEN, Case
@@ -14,6 +15,7 @@ from shortcut1d.diagnosis.measures import MEANING, Measure
 
 RESIDUAL_TWIN, CONTENT_TWIN = "residual's Gaussian twin", "content's Gaussian twin"
 TWINS = (RESIDUAL_TWIN, CONTENT_TWIN)
+FEW = 32  # samples of a twin, where a sample is large: each costs a forward pass
 OWN_KEY = 2**16  # what the key is folded with; the probes of rho fold it with small numbers
 
 
@@ -21,7 +23,8 @@ def twins_of(seen: Case, degradation: Any, key: PRNGKeyArray) -> list[Case]:
     """The seen task with a Gaussian twin in place of its residual, and of its content.
 
     Of a degradation family that is not additive (blur) only the second, degraded by the family. Of
-    arrays the residual is taken for additive.
+    arrays the residual is taken for additive. Twins have the spectrum of all samples; of large
+    samples only 32 are made of them.
     """
     twin_key, own_key = jax.random.split(jax.random.fold_in(key, OWN_KEY))
 
@@ -37,8 +40,11 @@ def twins_of(seen: Case, degradation: Any, key: PRNGKeyArray) -> list[Case]:
         seen.clean, seen.degraded, twin_key, None if additive else degrade
     )
     pairs = {RESIDUAL_TWIN: residual, CONTENT_TWIN: content}
+    count = len(seen.clean) if seen.clean[0].size <= WHOLE else FEW
     return [
-        Case(name, name, *map(np.asarray, pair)) for name, pair in pairs.items() if pair is not None
+        Case(name, name, *(np.asarray(part)[:count] for part in pair))
+        for name, pair in pairs.items()
+        if pair is not None
     ]
 
 
@@ -74,7 +80,7 @@ def structure_measures(
         Measure(
             name, SEEN,
             nested_bootstrap([tables[part] if part else own for part in parts], more_left),
-            MEANING[name],
+            MEANING[name], min(len(seen.clean), *(len(twin.clean) for twin in twins)),
         )
         for name, parts in wanted.items()
         if all(part is None or part in tables for part in parts)

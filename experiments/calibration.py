@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from common import known_answers, linear_networks
+from common.known_answers import read, row
 from common.signal_tasks import seen_run
 from matplotlib.figure import Figure
 
@@ -30,7 +31,6 @@ from shortcut1d.harness.options import option
 from shortcut1d.training.evaluation import EvalConfig
 from shortcut1d.training.loop import Schedule
 from shortcut1d.training.sweep import Session, sweep
-from shortcut1d.training.tables import array_of
 
 SIZE = 128
 PHI, RHO, KEPT, REMOVED, NOVEL, LEAK, ALIGNED = (
@@ -109,7 +109,7 @@ def _oracles(config: Config, seed: int) -> Iterator[dict[str, Any]]:
     of_new = new.sample(keys[4], config.samples)
     rank_c, rank_d = p_c.shape[1], p_d.shape[1]
 
-    def read(denoiser: Callable[[Any], Any]) -> dict[str, float]:
+    def measured(denoiser: Callable[[Any], Any]) -> dict[str, float]:
         index = analysis.fitted_index(denoiser, unseen_content, unseen_noise)
         clean, degraded = unseen_noise
         gains = analysis.component_gains(denoiser(degraded), clean, degraded)
@@ -138,22 +138,13 @@ def _oracles(config: Config, seed: int) -> Iterator[dict[str, Any]]:
             RHO: (alpha * rank_c + (1 - alpha) * (SIZE - rank_d)) / SIZE, NOVEL: 1 - alpha,
             LEAK: 1 - alpha, ALIGNED: aligned(alpha),
         }  # fmt: skip
-        for measure, value in read(mixed).items():
-            yield _row("mixture", seed, alpha, measure, value, truth[measure])
+        for measure, value in measured(mixed).items():
+            yield row("mixture", seed, alpha, measure, value, truth[measure])
     for name, oracle, passes in (("identity", oracles.identity, 1.0), ("zero", oracles.zero, 0.0)):
         truth = {PHI: 0.0, RHO: passes, NOVEL: passes, LEAK: passes, ALIGNED: 0.0}
-        found = read(oracle)
+        found = measured(oracle)
         for measure, right in truth.items():
-            yield _row(name, seed, np.nan, measure, found[measure], right)
-
-
-def _row(
-    part: str, seed: int, setting: float, measure: str, value: float, truth: float
-) -> dict[str, Any]:
-    return {
-        "part": part, "seed": seed, "setting": setting, "measure": measure, "value": value,
-        "truth": truth,
-    }  # fmt: skip
+            yield row(name, seed, np.nan, measure, found[measure], right)
 
 
 def _pool(config: Config, session: Session) -> pd.DataFrame:
@@ -187,13 +178,8 @@ def _pool(config: Config, session: Session) -> pd.DataFrame:
             value, truth = (
                 jnp.mean((x - target) ** 2) / jnp.mean(clean**2) for x in (output, right)
             )
-            rows.append(_row("pool", cell.seed, steps, measure, float(value), float(truth)))
+            rows.append(row("pool", cell.seed, steps, measure, float(value), float(truth)))
     return pd.DataFrame(rows)
-
-
-def read(table: pd.DataFrame, part: str, column: str = "value") -> xr.DataArray:
-    """A column of a part of the table, `(seed, setting, measure)`."""
-    return array_of(table[table["part"] == part], column, "seed", "setting", "measure")
 
 
 def largest_errors(table: pd.DataFrame) -> xr.DataArray:
@@ -272,12 +258,12 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
 def _draw_readings(readings: Any, largest: Any, table: pd.DataFrame) -> None:
     values, truths = read(table, "mixture"), read(table, "mixture", "truth")
     shares, error = values["setting"].values, largest_errors(table)
-    for row, (measure, color) in enumerate(COLORS.items()):
+    for place, (measure, color) in enumerate(COLORS.items()):
         readings.plot(shares, truths.sel(measure=measure)[0], color=color, linewidth=0.8)
         mean = interval_each(values.sel(measure=measure))
         readings.vlines(shares, mean.low, mean.high, color=color)
-        readings.plot(shares, mean.estimate, "o", color=color, markersize=5 - row / 2)
-        plotting.bar(largest, interval(error.sel(measure=measure)), row, color, "o")
+        readings.plot(shares, mean.estimate, "o", color=color, markersize=5 - place / 2)
+        plotting.bar(largest, interval(error.sel(measure=measure)), place, color, "o")
     readings.set_xlabel("share of the projector in the mixture")
     readings.set_ylabel("reading (line: truth)")
     largest.axvline(0.02, color=plotting.INK, linewidth=0.6, linestyle=":")

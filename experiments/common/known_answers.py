@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 import pandas as pd
+import xarray as xr
 from jaxtyping import Float
 
 from shortcut1d import plotting
@@ -32,7 +33,7 @@ def cover_rows(seed: int, trials: int) -> Iterator[dict[str, Any]]:
         for count in COUNTS:
             found = interval_each(drawn(rng, (count, trials)))
             held = np.mean((found.low <= 0) & (found.high >= 0))
-            yield _row(COVER, seed, count, kind, float(held), 0.95)
+            yield row(COVER, seed, count, kind, float(held), 0.95)
 
 
 def structure_rows(seed: int, size: int, samples: int, mixtures: int) -> Iterator[dict[str, Any]]:
@@ -60,7 +61,7 @@ def structure_rows(seed: int, size: int, samples: int, mixtures: int) -> Iterato
         for measure, value in {
             PSI: found.psi, D_D: found.of_degradation, D_C: found.of_content,
         }.items():  # fmt: skip
-            yield _row(STRUCTURE, seed, alpha, measure, float(value), truth[measure])
+            yield row(STRUCTURE, seed, alpha, measure, float(value), truth[measure])
 
 
 def _circulant_spectrum(covariance: np.ndarray) -> Float[np.ndarray, " size"]:
@@ -88,18 +89,24 @@ def _in_closed_form(matrix: np.ndarray, covariances: list[np.ndarray]) -> dict[s
     return {PSI: of_residual - of_content, D_D: seen - of_residual, D_C: seen - of_content}
 
 
-def _row(
+def row(
     part: str, seed: int, setting: float, measure: str, value: float, truth: float
 ) -> dict[str, Any]:
+    """A row of the table of calibration."""
     return {
         "part": part, "seed": seed, "setting": setting, "measure": measure, "value": value,
         "truth": truth,
     }  # fmt: skip
 
 
+def read(table: pd.DataFrame, part: str, column: str = "value") -> xr.DataArray:
+    """A column of a part of the table, `(seed, setting, measure)`."""
+    return array_of(table[table["part"] == part], column, "seed", "setting", "measure")
+
+
 def covers(table: pd.DataFrame) -> Float[np.ndarray, "seeds cases"]:
     """How often intervals hold the mean, in each repetition and case."""
-    return _part(table, COVER).stack(case=("setting", "measure")).values
+    return read(table, COVER).stack(case=("setting", "measure")).values
 
 
 def lowest(cases: Float[np.ndarray, "seeds cases"]) -> float:
@@ -119,7 +126,7 @@ def structure_errors(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 def draw_cover(axes: Any, table: pd.DataFrame) -> None:
     """How often intervals hold the mean, against the number of seeds."""
-    cover = _part(table, COVER)
+    cover = read(table, COVER)
     counts = cover["setting"].values
     for kind, color in zip(DRAWN, (plotting.BLUE, plotting.GREEN, plotting.RED), strict=True):
         mean = interval_each(cover.sel(measure=kind))
@@ -153,7 +160,3 @@ def draw_structure(axes: Any, table: pd.DataFrame) -> None:
     axes.set_xlabel("share of the projector in the mixture")
     axes.set_ylabel("structure test\n(lines: closed form)")
     axes.legend(fontsize=6)
-
-
-def _part(table: pd.DataFrame, part: str) -> Any:
-    return array_of(table[table["part"] == part], "value", "seed", "setting", "measure")

@@ -5,8 +5,8 @@ from typing import Any
 import jax
 import numpy as np
 import pandas as pd
-import xarray as xr
 
+from common.known_answers import read
 from common.signal_tasks import make_test_sets
 from shortcut1d import networks, plotting
 from shortcut1d.analysis import interval, linear, oracles
@@ -16,7 +16,7 @@ from shortcut1d.training.evaluation import EvalConfig, Run
 from shortcut1d.training.grid import Cell
 from shortcut1d.training.loop import Schedule
 from shortcut1d.training.sweep import Session, sweep
-from shortcut1d.training.tables import array_of, indices
+from shortcut1d.training.tables import indices
 
 
 def gaussian_pairs() -> dict[str, tuple[Any, Any]]:
@@ -74,20 +74,15 @@ def _spectrum(family: Any, number: int) -> np.ndarray:
     )
 
 
-def read(table: pd.DataFrame, column: str) -> xr.DataArray:
-    """A column of these rows, `(seed, setting, measure)`."""
-    return array_of(table[table["part"] == "linear"], column, "seed", "setting", "measure")
-
-
 def excess_risk(table: pd.DataFrame) -> dict[str, np.ndarray]:
     """Risk of each linear network over the Wiener filter's, by the names of the families."""
-    ratio = (read(table, "value") / read(table, "truth")).sel(measure="nmse")
+    ratio = (read(table, "linear") / read(table, "linear", "truth")).sel(measure="nmse")
     return dict(zip(_names(table), ratio.values.T, strict=True))
 
 
 def excess_index(table: pd.DataFrame) -> dict[str, np.ndarray]:
     """Index of each linear network less the linear floor's, by the names of the families."""
-    excess = (read(table, "value") - read(table, "truth")).sel(measure="phi")
+    excess = (read(table, "linear") - read(table, "linear", "truth")).sel(measure="phi")
     return dict(zip(_names(table), excess.values.T, strict=True))
 
 

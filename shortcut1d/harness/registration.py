@@ -19,8 +19,7 @@ from shortcut1d import errors, store
 from shortcut1d.analysis.intervals import seeds_needed
 from shortcut1d.harness.claims import Claim, claim
 
-EXPLORING = 100  # seeds below this are for exploring; kept tables use seeds from 1000 on
-CONFIRMING = 1000
+CONFIRMING = 1000  # first seed of kept runs; those below 100 are for exploring
 FIELDS = {"study": str, "date": datetime.date, "settings": dict, "claims": dict}
 CLAIM_FIELDS = {
     "statement": str, "statistic": str, "sentence": str, "primary": bool, "side": str,

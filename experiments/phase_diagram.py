@@ -1,13 +1,16 @@
 """The phase diagram: which component a denoiser fits, over content frequency and noise complexity.
 
 In every cell a network is trained on content of one bandwidth under clicks from a bank of one size,
-and then given melodies and a tune, clicks from another bank, and hiss. Where content is simple and
-noise rich it fits the content; where content is rich and noise simple, the noise.
+and then given melodies and a tune, clicks of other banks, and hiss. Where content is simple and
+noise rich it fits the content; where content is rich and noise simple, the noise. Beside it: the
+best linear filter of each cell, and the line on which `analysis.predict`, from samples alone, puts
+the border.
 """
 
 import dataclasses
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -16,31 +19,99 @@ import pandas as pd
 import xarray as xr
 from common import registered
 from common.papers import Sentence
-from common.signal_tasks import MAPS, MapConfig, map_of, map_runs, train_map
+from common.signal_tasks import BANKS, TrainConfig, check_banks, check_clicks, make_test_sets
 from matplotlib.figure import Figure
 
-from shortcut1d import plotting
+from shortcut1d import errors, networks, plotting
 from shortcut1d.analysis import Interval, interval_each, linear, oracles
+from shortcut1d.analysis.complexity import DEFAULT, MEASURES
 from shortcut1d.analysis.transfer import HALF
+from shortcut1d.data import degradations, signals
 from shortcut1d.data.family import draw, fingerprint
-from shortcut1d.harness.claims import Claim, rank_correlation
+from shortcut1d.harness.claims import Claim
 from shortcut1d.harness.driver import Experiment, Result, main
-from shortcut1d.training.sweep import Session
+from shortcut1d.harness.options import option
+from shortcut1d.networks import Network
+from shortcut1d.training.evaluation import EvalConfig, Run
+from shortcut1d.training.grid import Cell
+from shortcut1d.training.sweep import Session, sweep
+from shortcut1d.training.tables import array_of, indices, names_of
 
 FLOOR = "Wiener filter"
 SPECTRUM = 4096  # draws that a spectrum is taken from
+SAMPLES = 1024  # that complexity is measured on
+NETWORKS: dict[str, Callable[["Config"], Network]] = {
+    "conv": lambda config: networks.ConvNet(width=config.width),
+    "mlp": lambda config: networks.MLP(width=config.mlp_width),
+}
 
 
-def run(config: MapConfig, session: Session) -> Result:
-    """Train and test a network in every cell; beside them the best linear filter of each."""
-    swept = train_map(config, session)
-    seeds = range(config.first_seed, config.first_seed + config.seeds)
-    rows = [row for seed in seeds for row in _floor_rows(config, seed)]
+@dataclass(frozen=True)
+class Config(TrainConfig):
+    """The cells of a map, and how they are trained."""
+
+    networks: tuple[str, ...] = option(("conv",), f"which of {', '.join(NETWORKS)}")
+    frequencies: tuple[float, ...] = option(
+        (1.0, 2.0, 5.0, 12.0, 26.0, 60.0), "band limits of the content, whole cycles per window"
+    )
+    shapes: tuple[int, ...] = option((1, 3, 9, 28, 84, 256), "click shapes in the bank, K")
+    mlp_width: int = option(256, "hidden units of the MLP")
+    level: float = option(0.0, "level of the degradations against the content, dB")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        errors.distinct("networks", self.networks, NETWORKS)
+        check_banks(self.samples)
+        errors.rising("frequencies", self.frequencies)
+        errors.rising("shapes", self.shapes)
+        with errors.reported_as("mlp_width"):
+            networks.MLP(self.mlp_width)
+        with errors.reported_as("frequencies"):
+            for frequency in self.frequencies:
+                signals.band(frequency)
+        check_clicks(self.shapes, self.level)
+
+
+def map_run(config: Config, name: str, frequency: float, shapes: int, seed: int) -> Run:
+    """One cell of the map. All cells of a seed share their random numbers, tests among them."""
+    band = signals.band(frequency)
+    clicks = degradations.clicks(shapes, bank=seed, level=config.level)
+    tests = make_test_sets(
+        ("band", band), ("clicks", clicks), {"melody": signals.melody(), "tune": signals.tune()},
+        {
+            "other clicks": degradations.unseen_banks(clicks, BANKS),
+            "hiss": degradations.hiss(level=config.level),
+        },
+    )  # fmt: skip
+    cell = Cell(band, clicks, NETWORKS[name](config), seed, common=True)
+    labels = {"frequency": frequency, "shapes": shapes}
+    return Run(cell, name, f"band({frequency:g})", f"clicks({shapes})", tests, labels)
+
+
+def map_runs(config: Config) -> list[Run]:
+    """A network for every cell of the map."""
+    return [
+        map_run(config, name, frequency, shapes, seed)
+        for name in config.networks
+        for seed in config.all_seeds()
+        for frequency in config.frequencies
+        for shapes in config.shapes
+    ]
+
+
+def run(config: Config, session: Session) -> Result:
+    """Train and test a network in every cell; beside them the best linear filter of each.
+
+    The errors under each of the 16 banks are kept as well.
+    """
+    eval_config = EvalConfig(config.samples, units=BANKS)
+    swept = sweep(map_runs(config), config.schedule(), eval_config, session)
+    rows = [row for seed in config.all_seeds() for row in _floor_rows(config, seed)]
     table = pd.concat([swept.table, pd.DataFrame(rows)], ignore_index=True)
-    return Result(table, swept.units)
+    return Result(table.assign(balance=_balances(config, table)), swept.units)
 
 
-def _floor_rows(config: MapConfig, seed: int) -> Iterator[dict[str, Any]]:
+def _floor_rows(config: Config, seed: int) -> Iterator[dict[str, Any]]:
     """The Wiener filter of each cell of a seed on the tests of that cell, from their spectra."""
     spectra: dict[int, np.ndarray] = {}
 
@@ -56,13 +127,33 @@ def _floor_rows(config: MapConfig, seed: int) -> Iterator[dict[str, Any]]:
         pairs = [(spectrum(test.content), spectrum(test.degradation)) for test in run.tests]
         floors = linear.floor(pairs[0], pairs)
         for left, test, (content, residual) in zip(floors, run.tests, pairs, strict=True):
-            yield {
-                "network": FLOOR, "content": run.content, "degradation": run.degradation,
-                **run.labels, "seed": seed, "diverged": False, "test": test.role,
-                "test_content": test.content_name, "test_degradation": test.degradation_name,
+            yield names_of(run._replace(network=FLOOR), test) | {
                 "nmse": left / float(content.sum()),
                 "relative_error": left / float(residual.sum()),
-            }  # fmt: skip
+            }
+
+
+def _balances(config: Config, table: pd.DataFrame) -> pd.Series:
+    """Doublings from the content's complexity to the noise's, by the measure of `predict`."""
+
+    def complexity(family: Any) -> float:
+        return MEASURES[DEFAULT](np.asarray(draw(family, jax.random.key(0), SAMPLES)))
+
+    content = {f: complexity(signals.band(f)) for f in config.frequencies}
+    noise = {k: complexity(degradations.clicks(k, level=config.level)) for k in config.shapes}
+    return np.log2(table["shapes"].map(noise) / table["frequency"].map(content))
+
+
+def map_of(table: pd.DataFrame, network: str, column: str) -> xr.DataArray:
+    """A measure of one network (see `indices`) as `(seed, frequency, shapes)`."""
+    index = indices(table[table["network"] == network])
+    return array_of(index, column, "seed", "frequency", "shapes")
+
+
+def balance_of(table: pd.DataFrame) -> xr.DataArray:
+    """What `predict` sees, `(frequency, shapes)`: above 0 the content is the simpler one."""
+    cells = table.drop_duplicates(["frequency", "shapes"])
+    return array_of(cells, "balance", "frequency", "shapes")
 
 
 def trained_networks(table: pd.DataFrame) -> list[str]:
@@ -75,30 +166,15 @@ def excess_of(table: pd.DataFrame, network: str) -> xr.DataArray:
     return map_of(table, network, "phi") - map_of(table, FLOOR, "phi")
 
 
-def explained(table: pd.DataFrame, network: str) -> np.ndarray:
-    """Squared correlation of a network's index with the filter's over the map, for each seed."""
-    phi, floor = (
-        map_of(table, name, "phi").stack(cell=("frequency", "shapes")) for name in (network, FLOOR)
-    )
-    return xr.corr(phi, floor, dim="cell").values ** 2
-
-
 def claims(table: pd.DataFrame) -> list[Claim]:
     """What was registered, of the networks that are there."""
     values: dict[str, Any] = {}
     for name in trained_networks(table):
-        phi, rho, excess = (
-            *(map_of(table, name, c) for c in ("phi", "rho")),
-            excess_of(table, name),
-        )
-        frequencies = phi["frequency"].values
-        rises = [rank_correlation(frequencies, rho.sel(shapes=count)) for count in rho["shapes"]]
+        phi = map_of(table, name, "phi")
+        told = ((balance_of(table) > 0) == (phi > 0)).where(phi.notnull())
         values |= {
-            f"{name}_excess": excess[:, -1, 0],
-            f"{name}_floor": explained(table, name),
-            f"{name}_content": phi[:, 0, -1],
-            f"{name}_degradation": phi[:, -1, 0],
-            f"{name}_rho": np.mean(rises, axis=0),
+            f"{name}_excess": excess_of(table, name)[:, -1, 0],
+            f"{name}_predict": told.mean(("frequency", "shapes"), skipna=False),
         }
     stated = [name for name in REGISTERED.claims if name in values]
     return [REGISTERED.claim(name, values[name], Sentence.__members__) for name in stated]
@@ -158,12 +234,20 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
         plotting.hatch_cells(row[0], neither)
         # Where it fits neither, phi is nothing less nothing: its sign says nothing.
         plotting.zero_line(row[0], *[np.where(neither, np.nan, p) for p in cells[PHI][:3]])
+        _draw_prediction(row[0], balance_of(table).values)
         row[0].set_ylabel(f"{name}\ncontent frequency\n(cycles per window)")
     figure.supxlabel(
-        "line: $\\varphi = 0$, dotted: its 95% band; hatched: fits neither ($R_C, R_D < 0.5$)",
+        "line: $\\varphi = 0$, dotted: its 95% band; dashed: `predict`'s border, from samples; "
+        "hatched: fits neither ($R_C, R_D < 0.5$)",
         fontsize=6.5,
     )
     return figure
+
+
+def _draw_prediction(axes: Any, balance: np.ndarray) -> None:
+    """The border on which content and noise are equally complex."""
+    if np.min(balance) < 0 < np.max(balance):
+        axes.contour(balance, levels=[0.0], colors=[plotting.GREEN], linestyles="--")
 
 
 def _certainty(cells: Interval) -> str:
@@ -180,12 +264,24 @@ experiment = Experiment(
         "Below the line networks fitted the content, above it the noise. Most of that a linear "
         "filter does as well; beyond it the conv net fits the structure of simple noise."
     ),
-    presets={name: MapConfig(**settings) for name, settings in MAPS.items()},
+    presets={
+        "smoke": Config(
+            seeds=2, networks=("conv", "mlp"), frequencies=(1.0, 8.0, 60.0), shapes=(1, 16, 256),
+            width=2, mlp_width=8, steps=10, batch=8, samples=16,
+        ),
+        "quick": Config(seeds=2, steps=250),
+        "full": Config(
+            seeds=16, first_seed=3000, networks=("conv", "mlp"), width=32, steps=3000, batch=64,
+            samples=512, frequencies=(1.0, 2.0, 3.0, 6.0, 10.0, 19.0, 33.0, 60.0),
+            shapes=(1, 2, 4, 8, 16, 32, 64, 128, 256),
+        ),
+        "kept": Config(**REGISTERED.settings),
+    },
     run=run,
     plot=plot,
     claims=claims,
     registration=REGISTERED,
-)
+)  # fmt: skip
 
 if __name__ == "__main__":
     sys.exit(main(experiment))

@@ -1,46 +1,54 @@
-"""Remedies: what people try against the shortcut, on equal budget, beside the advice of `balance`.
+"""Remedies: what people try against the shortcut, and against which unseen degradation it helps.
 
-Conv nets are trained on melodies under clicks of one shape, where a network learns the clicks, with
-each remedy in turn. They are tested on a tune under clicks of another shape and under a hum. From
-samples, `analysis.balance` advises fewer melodies, or clicks of more shapes; the widest range of
-clicks is tried as well. No remedy takes more gradients than training without any.
+Conv nets are trained on melodies under clicks of one shape, where a network learns the click, with
+each remedy in turn: other noise in some of the samples or on top, fewer melodies, dropout, early
+stopping, sharpness-aware training. They are tested on a tune under four degradations that none of
+them knows. `analysis.balance` advises, from samples, how many melodies or click shapes there should
+be. No remedy takes more gradients than training without any.
 """
 
 import sys
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 import pandas as pd
 import xarray as xr
+from common import registered
 from common.papers import Sentence
-from common.signal_tasks import UNSEEN_BOTH, TrainConfig, advise, make_test_sets
+from common.signal_tasks import BANKS, TrainConfig, check_banks, decibels, make_test_sets
 from matplotlib.figure import Figure
 
 from shortcut1d import analysis, errors, networks, plotting
 from shortcut1d.analysis import interval
 from shortcut1d.data import composition, degradations, signals
-from shortcut1d.harness.claims import Claim, claim
+from shortcut1d.data.family import draw
+from shortcut1d.harness.claims import Claim
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option
 from shortcut1d.networks import Network
-from shortcut1d.training.evaluation import EvalConfig, Run
+from shortcut1d.training.evaluation import SEEN, UNSEEN_BOTH, EvalConfig, Run
 from shortcut1d.training.grid import Cell
 from shortcut1d.training.loop import Schedule
 from shortcut1d.training.sweep import Session, sweep
-from shortcut1d.training.tables import array_of, indices
+from shortcut1d.training.tables import array_of
 
-NOTHING = "nothing"
-FEWER, WIDER = "fewer melodies (advised)", "wider clicks (advised)"
-WIDEST = "widest clicks"
-WIDTHS = (2, 4, 16, 64, 256)  # of banks that could be trained on instead
+NOTHING, FEWER, ADVISED = "nothing", "fewer melodies (advised)", "clicks of more shapes (advised)"
+WIDEST, OR_HISS, OR_HUMS, OR_GAPS = "clicks of 256 shapes", "or hiss", "or hums", "or gaps"
+WIDTHS = (2, 4, 16, 64, 256)  # shapes of the banks that could be trained on instead
+# Unseen degradations, and the remedy that is wide in the direction of each.
+DIRECTIONS = {
+    "other clicks": WIDEST, "pink noise": OR_HISS, "a hum": OR_HUMS, "wider gaps": OR_GAPS,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Config(TrainConfig):
     """How strong the remedies are."""
 
-    noise: float = option(-10.0, "level of the noise that noise augmentation adds, dB")
+    batch: int = option(16, "fresh samples a step")
+    noise: float = option(-10.0, "level of the hiss that noise augmentation adds, dB")
     dropout: float = option(0.3, "share of the last hidden channels that dropout silences")
     sharpness: float = option(0.05, "radius of sharpness-aware minimisation")
     contents: int = option(1024, "melodies that the advice on balance is taken from")
@@ -53,6 +61,7 @@ class Config(TrainConfig):
             networks.WithDropout(networks.ConvNet(), self.dropout)
         self.schedule(sharpness=self.sharpness)
         errors.integer("contents", self.contents, low=64, high=2**16)
+        check_banks(self.samples)
 
 
 class Remedy(NamedTuple):
@@ -64,153 +73,170 @@ class Remedy(NamedTuple):
     schedule: Schedule
 
 
-def remedies(config: Config, keep: int, widen: int, seed: int) -> dict[str, Remedy]:
-    """By name; none is trained on the clicks of other shapes or the hum that it is tested on.
+def unseen(seed: int) -> dict[str, Any]:
+    """Degradations that no remedy trains on, by name."""
+    return {
+        "other clicks": degradations.unseen_banks(degradations.clicks(bank=seed), BANKS),
+        "pink noise": degradations.hiss(color=-1.0),
+        "a hum": degradations.hum(18),
+        "wider gaps": degradations.dropout().unseen(),
+    }
 
-    keep, widen: advised numbers of melodies and of click shapes.
-    """
+
+def remedies(config: Config, keep: int, shapes: int, seed: int) -> dict[str, Remedy]:
+    """By name; keep, shapes: advised numbers of melodies and of click shapes."""
     conv, melodies = networks.ConvNet(width=config.width), signals.melody()
-    clicks, usual = degradations.clicks(bank=seed), config.schedule()
-    augmented = composition.in_turn(clicks, degradations.hiss(level=config.noise))
-    mixed = composition.any_of(clicks, degradations.hiss(), degradations.dropout())
-    masked = composition.in_turn(clicks, degradations.dropout())
-    half, quarter = max(1, config.steps // 2), max(1, config.steps // 4)
+    usual, half = config.schedule(), max(1, config.steps // 2)
+    clicks, gaps = degradations.clicks(bank=seed), degradations.dropout()
+    hums = [degradations.hum(pitch) for pitch in (5, 8, 12, 15, 22, 27, 33, 40)]
+
+    def wide(count: int) -> Any:
+        return degradations.clicks(count, bank=seed)
+
+    def on_top(other: Any) -> Any:
+        return composition.in_turn(clicks, other)
+
+    trained_on = {
+        NOTHING: clicks,
+        ADVISED: wide(shapes),
+        WIDEST: wide(WIDTHS[-1]),
+        OR_HISS: composition.any_of(clicks, degradations.hiss()),
+        OR_HUMS: composition.any_of(clicks, *hums),
+        OR_GAPS: composition.any_of(clicks, gaps),
+        "hiss on top": on_top(degradations.hiss(level=config.noise)),
+        "gaps on top": on_top(gaps),
+    }
+    made = {name: Remedy(conv, melodies, noise, usual) for name, noise in trained_on.items()}
+    early = config.schedule(checkpoints=(max(1, config.steps // 4),))
     # Two gradients a step: half of the steps.
     sharp = config.schedule(steps=half, sharpness=config.sharpness)
-    return {
-        NOTHING: Remedy(conv, melodies, clicks, usual),
+    return made | {
         FEWER: Remedy(conv, signals.pool(melodies, keep, seed), clicks, usual),
-        WIDER: Remedy(conv, melodies, degradations.clicks(widen, bank=seed), usual),
-        WIDEST: Remedy(conv, melodies, degradations.clicks(WIDTHS[-1], bank=seed), usual),
-        "noise augmentation": Remedy(conv, melodies, augmented, usual),
-        "mixed with hiss and gaps": Remedy(conv, melodies, mixed, usual),
-        "masked input": Remedy(conv, melodies, masked, usual),
         "dropout": Remedy(networks.WithDropout(conv, config.dropout), melodies, clicks, usual),
-        "early stopping": Remedy(conv, melodies, clicks, config.schedule(checkpoints=(quarter,))),
+        "early stopping": Remedy(conv, melodies, clicks, early),
         "sharpness-aware": Remedy(conv, melodies, clicks, sharp),
     }
 
 
 def advice(config: Config) -> analysis.Advice:
-    """How many melodies, or how many shapes, `balance` advises from the samples of seed 0."""
-    wider = {str(shapes): degradations.clicks(shapes) for shapes in WIDTHS}
-    return advise(signals.melody(), degradations.clicks(), wider, config.contents)
+    """How many melodies, or how many shapes, `balance` advises from samples of seed 0."""
+    pool = signals.pool(signals.melody(), config.contents)
+    melodies = jax.jit(signals.Pool.members)(pool, np.arange(config.contents))
+
+    def clicks(shapes: int) -> Any:
+        return draw(degradations.clicks(shapes), jax.random.key(1), config.contents)
+
+    return analysis.balance(melodies, clicks(1), {str(count): clicks(count) for count in WIDTHS})
 
 
 def run(config: Config, session: Session) -> Result:
     """Take the advice, train every remedy, and test all of them alike."""
     advised = advice(config)
     # Where no range is wide enough, the widest there is.
-    keep, widen = advised.keep, 1 if advised.balanced else int(advised.widen or WIDTHS[-1])
+    keep, shapes = advised.keep, 1 if advised.balanced else int(advised.widen or WIDTHS[-1])
     runs = []
-    for seed in range(config.seeds):
-        clicks = degradations.clicks(bank=seed)
+    for seed in config.all_seeds():
         tests = make_test_sets(
-            ("melody", signals.melody()), ("clicks", clicks), {"tune": signals.tune()},
-            {"other clicks": clicks.unseen(), "hum": degradations.hum()}, both=True,
+            ("melody", signals.melody()), ("clicks", degradations.clicks(bank=seed)),
+            {"tune": signals.tune()}, unseen(seed), both=True,
         )  # fmt: skip
-        for name, remedy in remedies(config, keep, widen, seed).items():
-            cell = Cell(remedy.content, remedy.degradation, remedy.network, seed)
+        for name, remedy in remedies(config, keep, shapes, seed).items():
+            cell = Cell(remedy.content, remedy.degradation, remedy.network, seed, common=True)
             runs.append(Run(cell, name, "melody", "clicks", tests, schedule=remedy.schedule))
     table = sweep(runs, config.schedule(), EvalConfig(config.samples), session).table
-    return Result(table.assign(advised_melodies=keep, advised_shapes=widen))
+    return Result(table.assign(advised_melodies=keep, advised_shapes=shapes))
 
 
-def errors_of(table: pd.DataFrame) -> xr.DataArray:
-    """NMSE on the tune under each unseen degradation, `(seed, network, test_degradation)`."""
-    unseen = table[table["test"] == UNSEEN_BOTH]
-    return array_of(unseen, "nmse", "seed", "network", "test_degradation")
+def gains(table: pd.DataFrame) -> xr.DataArray:
+    """DB less error on the tune than with no remedy, `(seed, network, test_degradation)`."""
+    rows = table[table["test"] == UNSEEN_BOTH]
+    error = array_of(rows, "nmse", "seed", "network", "test_degradation")
+    return decibels(error.sel(network=NOTHING, drop=True) / error)
 
 
-# Remedies that test what the papers say.
-SENTENCES = {
-    FEWER: (Sentence.BALANCING,),
-    WIDER: (Sentence.RICHER_DEGRADATION, Sentence.BALANCING),
-    WIDEST: (Sentence.RICHER_DEGRADATION,),
-}
+def costs(table: pd.DataFrame) -> xr.DataArray:
+    """DB more error than with no remedy on melodies under the clicks, `(seed, network)`."""
+    error = array_of(table[table["test"] == SEEN], "nmse", "seed", "network")
+    return decibels(error / error.sel(network=NOTHING, drop=True))
+
+
+def in_direction(gain: xr.DataArray) -> xr.DataArray:
+    """Gain of a wider degradation in its own direction, less its mean gain in the others; a mean
+    over the four of them, `(seed,)`.
+    """
+    own, others = [], []
+    for test, remedy in DIRECTIONS.items():
+        of_remedy = gain.sel(network=remedy, test_degradation=list(DIRECTIONS))
+        own.append(of_remedy.sel(test_degradation=test, drop=True))
+        others.append(of_remedy.drop_sel(test_degradation=test).mean("test_degradation"))
+    return xr.concat(own, "remedy").mean("remedy") - xr.concat(others, "remedy").mean("remedy")
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
-    """What each remedy gains; and whether the advised ones beat the best of the others."""
-    mean = errors_of(table).mean("test_degradation", skipna=False)
-    error = {name: mean.sel(network=name).values for name in table["network"].unique()}
-    nothing = error.pop(NOTHING)
-    others = [name for name in error if name not in (FEWER, WIDER)]
-    half, made = len(nothing) // 2, []
-    if half:
-        # Chosen on seeds that are not judged; not one under which networks diverge.
-        best = min(others, key=lambda name: np.nan_to_num(np.mean(error[name][:half]), nan=np.inf))
-        made += [
-            claim(
-                f"{name} beats {best}, the best of the others (on other seeds)",
-                "error with that - as advised", error[best][half:] - error[name][half:],
-            )
-            for name in (WIDER, FEWER)
-            if np.any(error[name] - error[best])  # it may be the very same
-        ]  # fmt: skip
-    made += [
-        claim(
-            f"{name} helps against what is not known", "error with nothing - with it",
-            nothing - own, sentence=SENTENCES.get(name, ()),
-        )
-        for name, own in error.items()
-        if np.any(nothing - own)
-    ]  # fmt: skip
-    return made
+    """What was registered."""
+    gain = gains(table)
+    values = {
+        "richer": gain.sel(network=WIDEST, test_degradation="other clicks"),
+        "direction": in_direction(gain),
+        "fewer": gain.sel(network=FEWER).mean("test_degradation"),
+    }
+    return [REGISTERED.claim(name, values[name], Sentence.__members__) for name in values]
 
 
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
-    """Remedies in order of what they leave of the error; what they cost, and the index."""
-    error = errors_of(table)
-    mean = error.mean("test_degradation", skipna=False).mean("seed")
-    names = list(mean.to_series().sort_values(kind="stable").index)
-    known, phi = (array_of(indices(table), name, "seed", "network") for name in ("nmse", "phi"))
-    figure = plotting.new_figure(2.9)
-    gain, cost, side = figure.subplots(1, 3, sharey=True, width_ratios=[1.5, 0.9, 1])
+    """What each remedy gains under each unseen degradation, and what it costs on the seen one."""
+    gain, cost = gains(table).sel(test_degradation=list(DIRECTIONS)), costs(table)
+    mean = gain.mean("seed")
+    names = list(mean.mean("test_degradation").to_series().sort_values(ascending=False).index)
+    names.remove(NOTHING)
+    figure = plotting.new_figure(3.1)
+    cells, overall, price = figure.subplots(1, 3, sharey=True, width_ratios=[1.9, 1, 1])
+    values = mean.sel(network=names).values
+    drawn = cells.imshow(values, cmap=plotting.DIVERGING, vmin=-6, vmax=6, aspect="auto")
+    for (row, column), value in np.ndenumerate(values):
+        own = list(DIRECTIONS.values())[column] == names[row]
+        cells.text(
+            column, row, f"{value:+.1f}", ha="center", va="center", fontsize=6.5,
+            weight="bold" if own else "normal", color="white" if abs(value) > 4 else plotting.INK,
+        )  # fmt: skip
+    cells.set_xticks(range(len(DIRECTIONS)), list(DIRECTIONS), rotation=20, fontsize=6.5)
     for row, name in enumerate(names):
-        color = _color(name)
-        for test, marker, shift in (("other clicks", "o", -0.15), ("hum", "D", 0.15)):
-            found = interval(error.sel(network=name, test_degradation=test))
-            plotting.bar(gain, found, row + shift, color, marker)
-        plotting.bar(cost, interval(known.sel(network=name)), row, color, "o")
-        plotting.bar(side, interval(phi.sel(network=name)), row, color, "o")
-    plotting.name_rows(gain, names, [_color(name) for name in names])
-    for axes in (gain, cost):
-        axes.set_xlim(left=0)
-    side.axvline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
-    side.set_xlabel("index $\\varphi$\n(below 0: fits the clicks)")
-    gain.set_xlabel("error on a tune under other clicks\n(circle) and a hum (diamond); NMSE")
-    cost.set_xlabel("error on what\nit was made for")
+        of_remedy = gain.sel(network=name).mean("test_degradation")
+        plotting.bar(overall, interval(of_remedy), row, plotting.INK, "o")
+        plotting.bar(price, interval(cost.sel(network=name)), row, plotting.INK, "o")
+    plotting.name_rows(cells, names, fontsize=6.5)
+    for axes in (overall, price):
+        axes.axvline(0, color=plotting.PALE, linewidth=0.8, zorder=0)
+    cells.set_title("gain on a tune under what none knows (dB)", fontsize=7, loc="left")
+    overall.set_xlabel("mean gain (dB, 95%)")
+    price.set_xlabel("cost on melodies under\nthe clicks it knows (dB, 95%)")
+    bar = figure.colorbar(drawn, ax=cells, location="bottom", aspect=40, extend="both")
+    bar.ax.tick_params(labelsize=6)
     melodies, shapes = table[["advised_melodies", "advised_shapes"]].iloc[0]
     figure.supxlabel(
-        f"advised: {melodies:g} melodies, or {shapes:g} shapes of click; all intervals 95%",
+        f"bold: in the direction of the test; advised: {melodies:g} melodies, or {shapes:g} shapes",
         fontsize=6.5,
     )
     return figure
 
 
-def _color(name: str) -> str:
-    return {NOTHING: plotting.INK, FEWER: plotting.BLUE, WIDER: plotting.RED}.get(
-        name, plotting.GREY
-    )
-
-
+REGISTERED = registered.of("remedies")
 experiment = Experiment(
     name="remedies",
-    message=(
-        "Nothing beats variety in the degradation, and balance as advised is not the best "
-        "remedy; all remedies of use cost some fidelity to what the network was made for."
-    ),
+    message="TODO",
     presets={
         "smoke": Config(seeds=2, width=2, steps=10, batch=8, samples=16, contents=64),
-        "quick": Config(seeds=8, batch=16),
-        "full": Config(seeds=12, width=24, steps=4000, batch=64, samples=512, contents=4096),
-        "kept": Config(seeds=8, batch=16),  # 2 minutes on 2 cores
+        "quick": Config(seeds=6),
+        "full": Config(
+            seeds=40, first_seed=2000, width=32, steps=4000, batch=64, samples=512, contents=4096
+        ),
+        "kept": Config(**REGISTERED.settings),
     },
     run=run,
     plot=plot,
     claims=claims,
-)
+    registration=REGISTERED,
+)  # fmt: skip
 
 if __name__ == "__main__":
     sys.exit(main(experiment))

@@ -14,6 +14,8 @@ from shortcut1d.data.gaussian import twin_of
 
 Degrade = Callable[[Samples], Samples]
 Shares = Any
+# Names of the tests in which one component has only the spectrum of the one trained on.
+CONTENT_TWIN, DEGRADATION_TWIN = "content's Gaussian twin", "degradation's Gaussian twin"
 
 
 class Structure(NamedTuple):

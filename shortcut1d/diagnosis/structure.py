@@ -8,13 +8,12 @@ from jaxtyping import PRNGKeyArray
 
 from shortcut1d.analysis.intervals import nested_bootstrap
 from shortcut1d.analysis.portrait import WHOLE
-from shortcut1d.analysis.structure import twin_tasks
+from shortcut1d.analysis.structure import CONTENT_TWIN, DEGRADATION_TWIN, twin_tasks
 from shortcut1d.analysis.transfer import relative_error
 from shortcut1d.diagnosis.inputs import SEEN, Case
 from shortcut1d.diagnosis.measures import MEANING, Measure
 
-RESIDUAL_TWIN, CONTENT_TWIN = "residual's Gaussian twin", "content's Gaussian twin"
-TWINS = (RESIDUAL_TWIN, CONTENT_TWIN)
+TWINS = (DEGRADATION_TWIN, CONTENT_TWIN)
 FEW = 32  # samples of a twin, where a sample is large: each costs a forward pass
 OWN_KEY = 2**16  # what the key is folded with; the probes of rho fold it with small numbers
 
@@ -39,7 +38,7 @@ def twins_of(seen: Case, degradation: Any, key: PRNGKeyArray) -> list[Case]:
     residual, content = twin_tasks(
         seen.clean, seen.degraded, twin_key, None if additive else degrade
     )
-    pairs = {RESIDUAL_TWIN: residual, CONTENT_TWIN: content}
+    pairs = {DEGRADATION_TWIN: residual, CONTENT_TWIN: content}
     count = len(seen.clean) if seen.clean[0].size <= WHOLE else FEW
     return [
         Case(name, name, *(np.asarray(part)[:count] for part in pair))
@@ -67,8 +66,8 @@ def structure_measures(
     tables = {twin.role: left(twin, outputs) for twin, outputs in zip(twins, of_twins)}
     own = left(seen, of_seen)
     wanted = {
-        "psi": (RESIDUAL_TWIN, CONTENT_TWIN),
-        "d_D": (None, RESIDUAL_TWIN),
+        "psi": (DEGRADATION_TWIN, CONTENT_TWIN),
+        "d_D": (None, DEGRADATION_TWIN),
         "d_C": (None, CONTENT_TWIN),
     }
 

@@ -23,7 +23,6 @@ from shortcut1d.training.loop import Schedule, Trained
 # Random keys are folded with these: another wording would draw other tests.
 SEEN, UNSEEN_CONTENT, UNSEEN_DEGRADATION = "seen", "unseen content", "unseen degradation"
 UNSEEN_BOTH = "unseen content and degradation"
-CONTENT_TWIN, DEGRADATION_TWIN = "content's Gaussian twin", "degradation's Gaussian twin"
 BY_UNIT = " by unit"  # what the names of a test's unit means end with
 OF_PICTURES = ("psnr", "ssim", "e_r", "e_b")  # measures that only pictures have
 

@@ -9,16 +9,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from shortcut1d.analysis.structure import Structure
+from shortcut1d.analysis.structure import CONTENT_TWIN, DEGRADATION_TWIN, Structure
 from shortcut1d.analysis.transfer import kept_content, removed_degradation
 from shortcut1d.training.evaluation import (
     BY_UNIT,
-    CONTENT_TWIN,
-    DEGRADATION_TWIN,
     SEEN,
     UNSEEN_CONTENT,
     UNSEEN_DEGRADATION,
     Run,
+    TestSet,
 )
 
 STEP = "step"  # of training, in a table of networks that were tested more than once
@@ -47,23 +46,28 @@ def tabulate(
     for run, record, steps in zip(runs, records, checkpoints, strict=True):
         measures = [name for name in record if name != "diverged" and not name.endswith(BY_UNIT)]
         for (at, step), (number, test) in itertools.product(enumerate(steps), enumerate(run.tests)):
-            rows.append(
-                {
-                    "network": run.network,
-                    "content": run.content,
-                    "degradation": run.degradation,
-                    **run.labels,
-                    "seed": run.cell.seed,
-                    **({STEP: step} if with_steps else {}),
-                    "diverged": bool(record["diverged"][at]),
-                    "test": test.role,
-                    "test_content": test.content_name,
-                    "test_degradation": test.degradation_name,
-                    **test.labels,
-                }
-                | {name: float(record[name][at, number]) for name in measures}
-            )
+            names = names_of(run, test, bool(record["diverged"][at]), step if with_steps else None)
+            rows.append(names | {name: float(record[name][at, number]) for name in measures})
     return pd.DataFrame(rows)
+
+
+def names_of(
+    run: Run, test: TestSet, diverged: bool = False, step: int | None = None
+) -> dict[str, Any]:
+    """The columns that name a network and its test, before the measures; see `tabulate`."""
+    return {
+        "network": run.network,
+        "content": run.content,
+        "degradation": run.degradation,
+        **run.labels,
+        "seed": run.cell.seed,
+        **({} if step is None else {STEP: step}),
+        "diverged": diverged,
+        "test": test.role,
+        "test_content": test.content_name,
+        "test_degradation": test.degradation_name,
+        **test.labels,
+    }
 
 
 def indices(table: pd.DataFrame) -> pd.DataFrame:
@@ -100,24 +104,27 @@ def indices(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def structures(table: pd.DataFrame) -> pd.DataFrame:
-    """The structure test of every trained network of a table made by `tabulate`.
+    """The structure test of every trained network of a table made by `tabulate`, and its transfer.
 
     Shares of the degradation's energy that is removed, not clipped; see `analysis.structure`.
+    Transfer is the share removed of unseen degradations over that of the seen one.
 
     Returns:
         one row per trained network (and step): the columns that name it, `seen,
-        without_degradation, without_content, of_degradation, of_content, psi`.
+        without_degradation, without_content, of_degradation, of_content, psi, transfer`; NaN where
+        a network has no such test.
     """
     who = list(table.columns[: table.columns.get_loc("diverged")])
     removed = table.assign(removed=1 - table["relative_error"])
-    found = Structure(*(
+    seen, unseen, *twins = (
         removed[removed["test"] == role].groupby(who, sort=False, dropna=False)["removed"].mean()
-        for role in (SEEN, DEGRADATION_TWIN, CONTENT_TWIN)
-    ))  # fmt: skip
+        for role in (SEEN, UNSEEN_DEGRADATION, DEGRADATION_TWIN, CONTENT_TWIN)
+    )
+    found = Structure(seen, *twins)
     columns = found._asdict() | {
         name: getattr(found, name) for name in ("of_degradation", "of_content", "psi")
     }
-    return pd.DataFrame(columns).reset_index()
+    return pd.DataFrame(columns | {"transfer": unseen / seen}).reset_index()
 
 
 def array_of(frame: pd.DataFrame, column: str, *dims: str) -> xr.DataArray:

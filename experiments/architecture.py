@@ -1,9 +1,9 @@
-"""Architecture: which choices of network, loss and training move the fitted component?
+"""Architecture and capacity: which choices of network and training move what is fitted?
 
-One choice at a time is changed in a conv net: global skip connection, receptive field from one
-click to the whole window, another kind of network (MLP, U-Net, attention), the loss, weight decay,
-early stopping. This is done in two cells of the phase diagram: one on the line between its halves,
-and one where the noise is the simpler component.
+One choice at a time is changed in a conv net: global skip connection, receptive field, another kind
+of network (MLP, U-Net, attention), the loss, early stopping, and the size, from six channels to
+forty-four and from four layers to ten. This is done under clicks of one shape on two contents of
+one spectrum: lone notes, which are simple, and 32 notes at once, which are rich.
 """
 
 import itertools
@@ -15,25 +15,30 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import xarray as xr
-from common.signal_tasks import TrainConfig, check_bands, check_clicks, map_run
+from common import registered
+from common.chord_tasks import chord_run
+from common.papers import Sentence
+from common.signal_tasks import TrainConfig, check_banks
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, networks, plotting
 from shortcut1d.analysis import interval
-from shortcut1d.harness.claims import Claim, claim
+from shortcut1d.harness.claims import Claim
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option
 from shortcut1d.networks import Network
 from shortcut1d.training.evaluation import EvalConfig
 from shortcut1d.training.loop import Schedule
 from shortcut1d.training.sweep import Session, sweep
-from shortcut1d.training.tables import array_of, indices
+from shortcut1d.training.tables import array_of, structures
 
-BASE = "conv, sees 113"
-SKIP, NEAR, WINDOW = "with global skip", "sees 49", "sees 161: the window"
-CHANGE = "change of phi"
+BASE, SKIP = "conv net", "global skip"
+SMALL, LARGE = "6 channels", "44 channels"
 OTHER_LOSS = {"mse": ("l1", "L1 loss"), "l1": ("mse", "MSE loss")}  # than the base's
-DECAY, EARLY = "weight decay 0.1", "stopped at a quarter"
+CONTENTS = {1: "lone notes", 32: "32 notes at once"}  # by notes at once
+CHANGE = "change of psi"
+# Dilations by depth: all see 113 samples, so that a deeper net does not see more.
+SPACING = {4: (1, 6, 6, 1), 10: (1, 1, 1, 2, 2, 2, 2, 1, 1, 1)}
 # Networks of other kinds, by the option that sets their width.
 OTHERS: dict[str, Callable[[int], Network]] = {
     "mlp_width": networks.MLP,
@@ -44,24 +49,16 @@ OTHERS: dict[str, Callable[[int], Network]] = {
 
 @dataclass(frozen=True)
 class Config(TrainConfig):
-    """Where on the phase diagram; widths of the networks that are not conv nets."""
+    """Widths of the networks that are not conv nets."""
 
-    frequencies: tuple[float, ...] = option(
-        (19.0, 33.0), "band limit of the content in each setting, cycles per window"
-    )
-    shapes: tuple[int, ...] = option((16, 1), "click shapes in each setting, K")
+    batch: int = option(16, "fresh samples a step")
     mlp_width: int = option(256, "hidden units of the MLP")
     unet_width: int = option(8, "channels of the U-Net at the full resolution")
     token_width: int = option(48, "width of a token of the attention network")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if len(self.frequencies) != len(self.shapes) or not self.shapes:
-            raise errors.refuse("shapes", self.shapes, "as many as frequencies, at least one")
-        if len(set(zip(self.frequencies, self.shapes))) < len(self.shapes):
-            raise errors.refuse("shapes", self.shapes, "settings that differ")
-        check_bands(self.frequencies)
-        check_clicks(self.shapes)
+        check_banks(self.samples)
         for field, network in OTHERS.items():
             with errors.reported_as(field):
                 network(getattr(self, field))
@@ -83,18 +80,20 @@ def variants(config: Config) -> dict[str, Variant]:
     made: dict[str, Network] = {
         BASE: conv,
         SKIP: networks.ConvNet(width=width, skip=True),
-        "sees 17: a click": short,
-        NEAR: networks.ConvNet(width=width, dilations=(1,) * 6),
-        WINDOW: networks.ConvNet(width=width, dilations=(1, 2, 4, 8, 4, 1)),
+        "sees one click": short,
+        "sees the window": networks.ConvNet(width=width, dilations=(1, 2, 4, 8, 4, 1)),
         "MLP": networks.MLP(config.mlp_width),
         "U-Net": networks.UNet(config.unet_width),
         "attention": networks.Attention(config.token_width),
+        SMALL: networks.ConvNet(width=6),
+        LARGE: networks.ConvNet(width=44),
+        "4 layers": networks.ConvNet(width, 4, dilations=SPACING[4]),
+        "10 layers": networks.ConvNet(width, 10, dilations=SPACING[10]),
     }
     other, name_of_other = OTHER_LOSS[config.loss]
     trained_otherwise = {
         name_of_other: config.schedule(loss=other),
-        DECAY: config.schedule(weight_decay=0.1),
-        EARLY: config.schedule(checkpoints=(max(1, config.steps // 4),)),
+        "stopped at a quarter": config.schedule(checkpoints=(max(1, config.steps // 4),)),
     }
     return {name: Variant(network, usual) for name, network in made.items()} | {
         name: Variant(conv, schedule) for name, schedule in trained_otherwise.items()
@@ -102,58 +101,25 @@ def variants(config: Config) -> dict[str, Variant]:
 
 
 def run(config: Config, session: Session) -> Result:
-    """Train every variant in every setting."""
+    """Train every variant on both contents, under clicks of one shape."""
     runs = [
-        map_run(variant.network, name, frequency, shapes, seed)._replace(schedule=variant.schedule)
+        chord_run(notes, 1, seed, variant.network, name)._replace(schedule=variant.schedule)
         for name, variant in variants(config).items()
-        for frequency, shapes in zip(config.frequencies, config.shapes)
-        for seed in range(config.seeds)
+        for seed in config.all_seeds()
+        for notes in CONTENTS
     ]
     return Result(sweep(runs, config.schedule(), EvalConfig(config.samples), session).table)
 
 
 def values_of(table: pd.DataFrame, column: str) -> xr.DataArray:
-    """A measure as `(seed, network, setting)`, settings in the order in which they were given.
+    """A measure of the structure test as `(seed, network, notes)`.
 
-    column: of `indices`, or the change of its index against the base's, seed by seed.
+    column: of `structures`, or the change of psi against the base's, seed by seed.
     """
     if column == CHANGE:
-        phi = values_of(table, "phi")
-        return phi - phi.sel(network=BASE)
-    index = indices(table)
-    index["setting"] = index.groupby(["frequency", "shapes"], sort=False).ngroup()
-    return array_of(index, column, "seed", "network", "setting")
-
-
-def claims(table: pd.DataFrame) -> list[Claim]:
-    """Which choices move the index, and which do not."""
-    phi = values_of(table, "phi").mean("setting", skipna=False)
-    change = "change of phi, mean over settings"
-
-    def moved(variant: str, against: str = BASE) -> xr.DataArray:
-        return phi.sel(network=variant) - phi.sel(network=against)
-
-    trained_otherwise = [
-        name for name in ("L1 loss", "MSE loss", DECAY, EARLY) if name in phi["network"]
-    ]
-    return [
-        claim(
-            "a global skip moves a conv net towards the degradation",
-            change, moved(SKIP), below=0.0,
-        ),
-        claim(
-            "seeing the window rather than a third of it moves a conv net towards the content",
-            change, moved(WINDOW, NEAR),
-        ),
-        claim("an MLP fits the degradation less than a conv net does", change, moved("MLP")),
-        claim("a U-Net fits the content more than a conv net does", change, moved("U-Net")),
-        claim("attention fits the content more than a conv net does", change, moved("attention")),
-        claim(
-            "neither loss, weight decay nor early stopping moves the index much",
-            "largest |change of phi|, mean over settings",
-            phi.sel(network=trained_otherwise) - phi.sel(network=BASE), below=0.1, of=largest,
-        ),
-    ]  # fmt: skip
+        psi = values_of(table, "psi")
+        return psi - psi.sel(network=BASE, drop=True)
+    return array_of(structures(table), column, "seed", "network", "notes")
 
 
 def largest(changes: np.ndarray) -> float:
@@ -161,26 +127,33 @@ def largest(changes: np.ndarray) -> float:
     return float(np.max(np.abs(np.mean(changes, axis=0))))
 
 
-COLORS = (plotting.BLUE, plotting.RED, plotting.GREEN, plotting.ORANGE)
+def claims(table: pd.DataFrame) -> list[Claim]:
+    """What was registered."""
+    change = values_of(table, CHANGE)
+    grown = change.sel(network=LARGE, drop=True) - change.sel(network=SMALL, drop=True)
+    return [
+        REGISTERED.claim("skip", change.sel(network=SKIP).mean("notes"), Sentence.__members__),
+        REGISTERED.claim("capacity", grown, Sentence.__members__, of=largest),
+    ]
+
+
+STYLES = ((plotting.BLUE, "o"), (plotting.RED, "s"))
 SHOWN = {
-    CHANGE: "change of $\\varphi$ against the\nfirst net, seed by seed",
-    "generality": "generality\n$(R_C + R_D)/2$",
-    "rho": "novelty\nresponse $\\rho$",
-    "nmse": "error on what\nis seen (NMSE)",
+    CHANGE: "change of $\\psi$ against the conv net",
+    "seen": "share removed of\nwhat it knows",
+    "transfer": "transfer to\nother clicks",
 }
 
 
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
-    """A row a choice, a point a setting; the first net's interval as a band."""
-    names = table["network"].unique()
-    settings = table[["content", "degradation"]].drop_duplicates().agg(" + ".join, axis=1)
-    styles = list(zip(COLORS, "os^D"))
-    figure = plotting.new_figure(3.4)
-    panels = figure.subplots(1, len(SHOWN), sharey=True, width_ratios=[1.6, 1, 1, 1])
+    """A row a choice, a point a content; the base's interval as a band."""
+    names = [str(name) for name in table["network"].unique()]
+    figure = plotting.new_figure(3.3)
+    panels = figure.subplots(1, len(SHOWN), sharey=True, width_ratios=[1.7, 1, 1])
     for axes, (column, label) in zip(panels, SHOWN.items(), strict=True):
         values = values_of(table, column)
-        for number, (color, marker) in zip(values["setting"].values, itertools.cycle(styles)):
-            found = [interval(values.sel(network=name, setting=number)) for name in names]
+        for number, (notes, (color, marker)) in enumerate(zip(CONTENTS, itertools.cycle(STYLES))):
+            found = [interval(values.sel(network=name, notes=notes)) for name in names]
             if column != CHANGE:
                 axes.axvspan(found[0].low, found[0].high, color=color, alpha=0.12, linewidth=0)
             for row, measured in enumerate(found):
@@ -188,38 +161,38 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
         axes.set_title(label, fontsize=7, loc="left")
     panels[0].axvline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
     panels[0].set_xlabel(
-        "more the noise $\\leftarrow$ $\\rightarrow$ more the content", fontsize=6.5
+        "the noise's structure $\\leftarrow$ $\\rightarrow$ the content's", fontsize=6.5
     )
     panels[0].set_yticks(np.arange(len(names)) + 0.12, names)
     panels[0].set_ylim(len(names) - 0.4, -0.5)
     handles: list[Any] = [
-        panels[0].plot([], [], marker, color=color, label=setting)[0]
-        for setting, (color, marker) in zip(settings, itertools.cycle(styles))
+        panels[0].plot([], [], marker, color=color, label=words)[0]
+        for words, (color, marker) in zip(CONTENTS.values(), STYLES)
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(settings))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(CONTENTS))
     return figure
 
 
+REGISTERED = registered.of("architecture")
 experiment = Experiment(
     name="architecture",
-    message=(
-        "A global skip connection and a short receptive field move a network towards the "
-        "noise; loss, weight decay and early stopping hardly matter."
-    ),
+    message="TODO",
     presets={
         "smoke": Config(
-            seeds=2, frequencies=(19.0,), shapes=(16,), width=2, mlp_width=4, unet_width=2,
-            token_width=4, steps=10, batch=8, samples=16,
+            seeds=2, width=2, mlp_width=4, unet_width=2, token_width=4, steps=10, batch=8,
+            samples=16,
         ),
-        "quick": Config(seeds=4, batch=16),
+        "quick": Config(seeds=3, steps=300),
         "full": Config(
-            seeds=10, width=32, unet_width=16, token_width=96, steps=4000, batch=64, samples=512
+            seeds=16, first_seed=3000, unet_width=16, token_width=96, steps=4000, batch=64,
+            samples=512,
         ),
-        "kept": Config(seeds=4, batch=16),  # 3 minutes on 2 cores
+        "kept": Config(**REGISTERED.settings),
     },
     run=run,
     plot=plot,
     claims=claims,
+    registration=REGISTERED,
 )  # fmt: skip
 
 if __name__ == "__main__":

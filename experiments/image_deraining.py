@@ -76,7 +76,7 @@ def run(config: Config, session: Session) -> Result:
         )
         for limits in config.ranges
         for background, pool in trained_on
-        for seed in range(config.seeds)
+        for seed in config.all_seeds()
     ]  # fmt: skip
     keep = at_the_ends(config, f"{config.ranges[0]} rain")
     swept = sweep(runs, config.schedule(), config.eval_config(), session, keep=keep)

@@ -119,10 +119,10 @@ def run(config: Config, session: Session) -> Result:
         for name, recipe in (
             (STANDS, autoencoder.PRIOR), (NO_CODE_STANDS, autoencoder.NO_CODE),
         )
-        for seed in range(config.seeds)
+        for seed in config.all_seeds()
     ]  # fmt: skip
     for task in config.tasks():
-        for seed in range(config.seeds):
+        for seed in config.all_seeds():
             twin = initial(autoencoder.NO_CODE, seed)
             first += [
                 each._replace(schedule=config.schedule(steps=config.steps + config.tune_steps))
@@ -136,9 +136,12 @@ def run(config: Config, session: Session) -> Result:
         config.eval_config(), session,
     )  # fmt: skip
     table = staged.table[staged.table["degradation"] != NOTHING].reset_index(drop=True)
-    prior = staged.weights[STANDS, NOTHING, 0]
+    shown = config.first_seed
+    prior = staged.weights[STANDS, NOTHING, shown]
     pictures = {
-        f"{name}: other rain": example(staged, (name, "small rain", 0), _in_other_rain)
+        f"{name}: other rain": example(
+            staged, (name, "small rain", config.first_seed), _in_other_rain
+        )
         for name in ARMS
     }
     kept = {"photographs": (config.autoencoder(), prior, (*space, config.channels))}
@@ -189,7 +192,7 @@ def build(
 ) -> Iterator[Run]:
     """What is built on the priors, for every task."""
     tuning = config.schedule(steps=config.tune_steps)
-    for seed in range(config.seeds):
+    for seed in config.all_seeds():
         prior, twin = (weights[kind, NOTHING, seed] for kind in (STANDS, NO_CODE_STANDS))
         for task in config.tasks():
             for name, initial, schedule in (

@@ -106,7 +106,7 @@ def run(config: Config, session: Session) -> Result:
             )
             for named in known.items()
             for pool in config.pools
-            for seed in range(config.seeds)
+            for seed in config.all_seeds()
         ]
         keep = at_the_ends(config, next(iter(known)))
         swept = sweep(runs, config.schedule(), config.eval_config(), session, keep=keep)

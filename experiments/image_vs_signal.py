@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -24,12 +25,14 @@ from common.image_tasks import (
     too_many,
 )
 from common.papers import Sentence
-from common.signal_tasks import PoolConfig, pool_run
+from common.pool_tasks import pool_run
+from common.signal_tasks import BANKS, TrainConfig, check_clicks
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, networks, plotting
 from shortcut1d.analysis import interval_each
 from shortcut1d.data import image_degradations
+from shortcut1d.data.composition import Units
 from shortcut1d.harness.claims import Claim, claim, rank_correlation
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option
@@ -61,21 +64,23 @@ class Config(CropsConfig):
         for field in ("ranges", "shapes"):
             if len(set(getattr(self, field))) != 2:
                 raise errors.refuse(field, getattr(self, field), "two different ones")
+        check_clicks(self.shapes)
         with errors.reported_as("signal_steps"):
             Schedule(steps=self.signal_steps)
         with errors.reported_as("signal_batch"):
             Schedule(batch=self.signal_batch)
         with errors.reported_as("signal_width"):
             networks.ConvNet(width=self.signal_width)
-        errors.integer("signal_samples", self.signal_samples, low=2)
+        if self.signal_samples % BANKS:
+            raise errors.refuse("signal_samples", self.signal_samples, f"a multiple of {BANKS}")
         self.melodies()
 
-    def melodies(self) -> PoolConfig:
-        """The same study in one dimension."""
-        return PoolConfig(
-            seeds=self.seeds, width=self.signal_width, steps=self.signal_steps,
-            batch=self.signal_batch, learning_rate=self.learning_rate, loss=self.loss,
-            samples=self.signal_samples, pools=self.pools, shapes=self.shapes,
+    def melodies(self) -> TrainConfig:
+        """How networks are trained in one dimension."""
+        return TrainConfig(
+            seeds=self.seeds, first_seed=self.first_seed, width=self.signal_width,
+            steps=self.signal_steps, batch=self.signal_batch, learning_rate=self.learning_rate,
+            loss=self.loss, samples=self.signal_samples,
         )  # fmt: skip
 
 
@@ -84,10 +89,10 @@ def run(config: Config, session: Session) -> Result:
     melodies, photographs = config.melodies(), config.photographs(warn)
     kwargs, new = config.image_kwargs(), photographs.unseen()
     of_signals = [
-        pool_run(melodies, pool, shapes, seed)
+        pool_run(networks.ConvNet(width=melodies.width), pool, shapes, seed)
         for shapes in config.shapes
         for pool in config.pools
-        for seed in range(config.seeds)
+        for seed in config.all_seeds()
     ]
     of_pictures = [
         picture_run(
@@ -97,7 +102,7 @@ def run(config: Config, session: Session) -> Result:
         )
         for limits in config.ranges
         for pool in config.pools
-        for seed in range(config.seeds)
+        for seed in config.all_seeds()
     ]  # fmt: skip
     tables: list[pd.DataFrame] = []
     arrays: dict[str, np.ndarray] = {}
@@ -108,8 +113,19 @@ def run(config: Config, session: Session) -> Result:
         keep = at_the_ends(config, runs[0].degradation)
         swept = sweep(runs, schedule, eval_config, session, keep=keep)
         tables.append(swept.table.assign(domain=domain))
-        arrays |= examples(runs, swept, caption)
+        arrays |= examples([with_one_bank(run) for run in runs], swept, caption)
     return Result(pd.concat(tables, ignore_index=True), arrays)
+
+
+def with_one_bank(run: Run) -> Run:
+    """The run, each of its tests on clicks of many banks replaced by one on the first of them."""
+    tests = [
+        test._replace(degradation=jax.tree.map(lambda leaf: leaf[0], test.degradation.parts))
+        if isinstance(test.degradation, Units)
+        else test
+        for test in run.tests
+    ]
+    return run._replace(tests=tests)
 
 
 def caption(run: Run, test: TestSet) -> str | None:

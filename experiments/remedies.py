@@ -151,7 +151,7 @@ def gains(table: pd.DataFrame) -> xr.DataArray:
     """DB less error on the tune than with no remedy, `(seed, network, test_degradation)`."""
     rows = table[table["test"] == UNSEEN_BOTH]
     error = array_of(rows, "nmse", "seed", "network", "test_degradation")
-    return decibels(error.sel(network=NOTHING, drop=True) / error)
+    return -decibels(error / error.sel(network=NOTHING, drop=True))
 
 
 def costs(table: pd.DataFrame) -> xr.DataArray:

@@ -9,7 +9,6 @@ beside them.
 """
 
 import sys
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,12 +21,10 @@ from common.chord_tasks import (
     chord_run,
     measured,
     train_chords,
-    wiener,
 )
 from common.papers import Sentence
-from common.signal_tasks import decibels, filter_rows
+from common.signal_tasks import decibels, filter_rows, median, wiener
 from matplotlib.figure import Figure
-from scipy.ndimage import median_filter
 
 from shortcut1d import networks, plotting
 from shortcut1d.analysis import interval, interval_each
@@ -48,11 +45,6 @@ def run(config: ChordConfig, session: Session) -> Result:
             for name, denoiser in ((WIENER, wiener(corner)), (MEDIAN, median)):
                 tables.append(filter_rows(corner, name, denoiser, config.samples))
     return Result(pd.concat(tables, ignore_index=True))
-
-
-def median(windows: Any) -> np.ndarray:
-    """The median of five samples, periodic."""
-    return median_filter(np.asarray(windows), (1, 5, 1), mode="wrap")
 
 
 def behind_specialist(table: pd.DataFrame) -> xr.DataArray:

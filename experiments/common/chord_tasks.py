@@ -13,16 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import numpy as np
 import pandas as pd
 import xarray as xr
 
 from common import registered
 from common.signal_tasks import BANKS, TrainConfig, check_banks, check_clicks, make_test_sets
 from shortcut1d import errors, networks
-from shortcut1d.analysis import oracles
 from shortcut1d.data import degradations, gaussian, signals
-from shortcut1d.data.family import draw_pair
 from shortcut1d.harness.options import option
 from shortcut1d.networks import Network
 from shortcut1d.training.evaluation import EvalConfig, Run
@@ -137,11 +134,3 @@ def measured(table: pd.DataFrame, column: str, network: str = CONV) -> xr.DataAr
     """A column of the structure test as `(seed, notes, shapes)`; see `structures`."""
     found = structures(table[table["network"] == network])
     return array_of(found, column, "seed", "notes", "shapes")
-
-
-def wiener(run: Run) -> Any:
-    """The best linear filter of a run's task, from the spectra of its two components."""
-    key = jax.random.key(run.cell.seed)
-    clean, degraded = draw_pair(key, run.cell.content, run.cell.degradation, gaussian.DRAWS)
-    parts = [np.asarray(part) for part in (clean, degraded - clean)]
-    return oracles.wiener(*[oracles.power_spectrum(part) for part in parts])

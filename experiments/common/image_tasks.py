@@ -143,10 +143,10 @@ def picture_run(
 
 
 def at_the_ends(config: CropsConfig, degradation: str) -> Callable[[Run], bool]:
-    """Whether a run's weights are kept to show: seed 0, fewest and most photographs."""
+    """Whether a run's weights are kept to show: first seed, fewest and most photographs."""
     ends = config.pools[0], config.pools[-1]
     return lambda run: (
-        run.cell.seed == 0
+        run.cell.seed == config.first_seed
         and run.degradation == degradation
         and run.labels.get("kind", PHOTOGRAPHS) == PHOTOGRAPHS
         and run.labels["pool"] in ends

@@ -53,8 +53,8 @@ def in_stages(
     diverged = of_first.table.groupby(["network", "degradation", "seed"])["diverged"].any()
     for name in diverged.index[diverged]:  # nothing sound can be built on these
         weights[name] = jax.tree.map(lambda leaf: np.full_like(leaf, np.nan), weights[name])
-    later = list(then(weights))
-    of_later = sweep(later, schedule, eval_config, session, keep=lambda run: run.cell.seed == 0)
+    later, shown = list(then(weights)), min(run.cell.seed for run in first)
+    of_later = sweep(later, schedule, eval_config, session, keep=lambda run: run.cell.seed == shown)
     weights |= {name_of(later[place]): params for place, params in of_later.weights.items()}
     return Staged(
         pd.concat([of_first.table, of_later.table], ignore_index=True),

@@ -5,12 +5,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import numpy as np
 import pandas as pd
+from scipy.ndimage import median_filter
 
 from shortcut1d import errors, networks
+from shortcut1d.analysis import oracles
 from shortcut1d.analysis.structure import CONTENT_TWIN, DEGRADATION_TWIN
-from shortcut1d.data import degradations
+from shortcut1d.data import degradations, gaussian
+from shortcut1d.data.family import draw_pair
 from shortcut1d.harness.options import option
 from shortcut1d.training import evaluation
 from shortcut1d.training.evaluation import UNSEEN_BOTH, EvalConfig, Run, TestSet, draw
@@ -115,6 +119,19 @@ def filter_rows(run: Run, name: str, denoiser: Any, samples: int) -> pd.DataFram
             }
         )
     return pd.DataFrame(rows)
+
+
+def wiener(run: Run) -> Any:
+    """The best linear filter of a run's task, from the spectra of its two components."""
+    key = jax.random.key(run.cell.seed)
+    clean, degraded = draw_pair(key, run.cell.content, run.cell.degradation, gaussian.DRAWS)
+    parts = [np.asarray(part) for part in (clean, degraded - clean)]
+    return oracles.wiener(*[oracles.power_spectrum(part) for part in parts])
+
+
+def median(windows: Any) -> np.ndarray:
+    """The median of five samples, periodic."""
+    return median_filter(np.asarray(windows), (1, 5, 1), mode="wrap")
 
 
 def decibels(ratio: Any) -> Any:

@@ -342,8 +342,6 @@ def _draw_plane(part: Any, table: pd.DataFrame, network: str) -> None:
                 for part in ("kept", "removed")
             ]
             plane.plot(*place, marker, color=color, markerfacecolor="white", markersize=5)
-        plane.plot([], [], marker, color=plotting.GREY, markerfacecolor="white", label=name)
-    plane.legend(fontsize=6, loc="lower left")
     responses.set_yticks([])
     responses.set_ylim(len(groups) - 0.5, -0.5)
     responses.spines["left"].set_visible(False)
@@ -351,7 +349,7 @@ def _draw_plane(part: Any, table: pd.DataFrame, network: str) -> None:
     responses.set_xlabel("novelty response $\\rho$\n(0 blocks white noise, 1 passes it)")
     plane.set_title(
         f"{network}: what {table['seed'].nunique()} networks of each kind fitted "
-        "(mean, 95% interval);\nhollow: filters for the same tasks under hiss",
+        "(mean, 95% interval);\nhollow: filters of the same tasks under hiss (diamond: Wiener, star: median)",
         loc="left",
     )
 

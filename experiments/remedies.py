@@ -204,12 +204,13 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
         of_remedy = gain.sel(network=name).mean("test_degradation")
         plotting.bar(overall, interval(of_remedy), row, plotting.INK, "o")
         plotting.bar(price, interval(cost.sel(network=name)), row, plotting.INK, "o")
-    plotting.name_rows(cells, names, fontsize=6.5)
+    labels = [f"clicks {name}" if name.startswith("or ") else name for name in names]
+    plotting.name_rows(cells, labels, fontsize=6.5)
     for axes in (overall, price):
         axes.axvline(0, color=plotting.PALE, linewidth=0.8, zorder=0)
     cells.set_title("gain on a tune under what none knows (dB)", fontsize=7, loc="left")
     overall.set_xlabel("mean gain (dB, 95%)")
-    price.set_xlabel("cost on melodies under\nthe clicks it knows (dB, 95%)")
+    price.set_xlabel("cost on what it\nknows (dB, 95%)")
     bar = figure.colorbar(drawn, ax=cells, location="bottom", aspect=40, extend="both")
     bar.ax.tick_params(labelsize=6)
     melodies, shapes = table[["advised_melodies", "advised_shapes"]].iloc[0]

@@ -104,7 +104,6 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     figure = plotting.new_figure(2.7)
     left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1, 1.1])
     mean = error.mean("seed")
-    best = divmod(int(np.nanargmin(mean.values)), mean.sizes["shapes"])
     limits = float(mean.min()), float(mean.max())
     _draw_map(
         figure,
@@ -115,8 +114,14 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
         "error on new music\nunder new clicks (NMSE)",
     )
     _draw_map(figure, middle, psi.mean("seed"), plotting.DIVERGING, (-0.6, 0.6), PSI)
+    best = mean.fillna(np.inf).argmin("notes").values
     for axes in (left, middle):
-        axes.plot(best[1] + 0.33, best[0] - 0.33, "*", color=plotting.INK, markersize=6)
+        for column, row in enumerate(best):
+            axes.plot(
+                column + 0.36, row - 0.34, "*", color="white", markeredgecolor=plotting.INK,
+                markersize=7, markeredgewidth=0.5,
+            )  # fmt: skip
+    left.set_title("star: best $M$ of its column", fontsize=6, loc="left", color=plotting.GREY)
     each = interval_each(psi)
     for row, (color, count) in enumerate(zip(plotting.cycle(), psi["notes"].values)):
         x, value = balance.values[row], each.estimate[row]
@@ -141,7 +146,7 @@ def _draw_map(
     )
     middle, half = sum(limits) / 2, (limits[1] - limits[0]) / 2
     for (row, column), value in np.ndenumerate(values.values):
-        dark = value > middle if colors == plotting.SEQUENTIAL else abs(value - middle) > 0.6 * half
+        dark = value < middle if colors == plotting.SEQUENTIAL else abs(value - middle) > 0.6 * half
         ink = "white" if dark else plotting.INK
         axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=6, color=ink)
     axes.set_xlabel("click shapes $K$")

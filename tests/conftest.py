@@ -36,7 +36,7 @@ settings.register_profile("shortcut1d", deadline=None, max_examples=25, derandom
 settings.load_profile("shortcut1d")
 
 MAX_MEMORY = 2**30  # bytes that a test process may hold before it forgets its programs
-LABORIOUS = ("complexity", "sweet_spot", "remedies")  # more computing in them than compiling
+LABORIOUS = ("remedies",)  # more computing in it than compiling
 
 
 def memory():

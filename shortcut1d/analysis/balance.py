@@ -41,14 +41,12 @@ class Advice(NamedTuple):
         costs = f"degradation {self.degradation:.2f}, contents {self.content:.2f}"
         if self.balanced:
             return f"Keep all {self.contents} contents: the degradation is no simpler ({costs})."
-        said = f"The degradation is the simpler component ({costs}) and will be fitted. "
-        if self.widen is None:
-            return said + f"Widen it, or else keep {self.keep} of the {self.contents} contents."
-        harder = self.by_name[self.widen]
-        enough = f"; {self.keep} of the {self.contents} contents would do" * (
-            self.keep < self.contents
-        )
-        return said + f"Widen it at least to {self.widen!r} ({harder:.2f}){enough}."
+        said = f"The degradation is the simpler component ({costs}) and will be fitted. Widen it"
+        if self.widen is not None:
+            said += f" at least to {self.widen!r} ({self.by_name[self.widen]:.2f})"
+        if self.keep < self.contents:
+            said += f"; {self.keep} of the {self.contents} contents would do as well as all"
+        return said + "."
 
 
 def balance(

@@ -93,7 +93,7 @@ def test_where_no_fewer_contents_are_as_hard_all_are_kept():
     assert advice.by_count[1] < 0.9 * advice.content
     assert advice.keep == 2
     assert not advice.balanced
-    assert str(advice).endswith("Widen it, or else keep 2 of the 2 contents.")
+    assert str(advice).endswith("and will be fitted. Widen it.")
 
 
 @pytest.mark.slow

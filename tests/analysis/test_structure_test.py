@@ -142,6 +142,47 @@ def test_a_denoiser_that_snaps_to_lone_notes_fits_the_content():
     assert found.psi > 1
 
 
+def circulant(covariance):
+    """The spectrum of what has a covariance, and the covariance of its Gaussian twin."""
+    size = len(covariance)
+    turned = np.fft.fft(np.fft.ifft(covariance, axis=1), axis=0)
+    power = np.real(np.diag(turned)) / size
+    along = np.real(np.fft.fft(power))
+    return power, along[(np.arange(size)[:, None] - np.arange(size)) % size]
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0, None])
+def test_mixtures_of_oracles_read_their_closed_form_and_the_wiener_filter_zero(alpha):
+    # Content and residual live in two random subspaces, which no spectrum shows.
+    rng, rank = np.random.default_rng(0), 12
+    bases = [np.linalg.qr(rng.normal(size=(LENGTH, rank)))[0] for _ in range(2)]
+    scale = np.sqrt(LENGTH / rank)
+    clean, residual = (
+        (scale * rng.normal(size=(8192, rank)) @ basis.T)[..., None].astype(np.float32)
+        for basis in bases
+    )
+    content, noise = [scale**2 * basis @ basis.T for basis in bases]
+    (of_content, content_twin), (of_noise, noise_twin) = circulant(content), circulant(noise)
+    if alpha is None:
+        denoiser = oracles.wiener(of_content[:, None], of_noise[:, None])
+    else:
+        known = oracles.projector(bases[0]), oracles.subtractor(bases[1])
+        denoiser = oracles.mixture(alpha, *known)
+    matrix = np.asarray(denoiser(np.eye(LENGTH)[..., None]))[..., 0].T
+    away = matrix - np.eye(LENGTH)
+
+    def removed(clean, noise):
+        left = np.trace(away @ clean @ away.T) + np.trace(matrix @ noise @ matrix.T)
+        return 1 - left / np.trace(noise)
+
+    found = structure(denoiser, clean, clean + residual, KEY)
+    assert found.seen == pytest.approx(removed(content, noise), abs=0.01)
+    psi = removed(content, noise_twin) - removed(content_twin, noise)
+    assert found.psi == pytest.approx(psi, abs=0.015)
+    if alpha is None:
+        assert psi == pytest.approx(0, abs=1e-6)
+
+
 def test_decibels_are_the_ratio_of_what_is_left():
     half, tenth = (oracles.mixture(a, oracles.identity, lambda x: 0 * x) for a in (0.5, 0.1))
     for denoiser in (half, tenth):

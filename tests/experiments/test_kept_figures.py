@@ -5,50 +5,27 @@ from pathlib import Path
 
 import pytest
 import reproduce
-from common import gallery
+from common import gallery, registered
 from common.papers import Sentence
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from shortcut1d import plotting, store
 from shortcut1d.harness import provenance
-from shortcut1d.training.evaluation import EvalConfig
-from shortcut1d.training.sweep import Session, sweep
+from shortcut1d.training.sweep import Session
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FIGURES = ROOT / "figures"
 KEPT = sorted(path.stem for path in FIGURES.glob("*.json"))
+REGISTERED = sorted({path.stem.rpartition("_")[0] for path in registered.FOLDER.glob("*.toml")})
 
 
 @pytest.mark.slow
 def test_the_music_note_s_claims_hold_at_half_the_training(experiment, optimised):
     music_note = experiment("music_note")
     config = dataclasses.replace(music_note.presets["quick"], steps=150, samples=64, seconds=1.0)
-    verdicts = {c.statement: c for c in music_note.claims(music_note.run(config, Session()).table)}
-    for words in (
-        "conv trained on a note under clicks fits the content",
-        "conv trained on melodies under clicks fits the degradation",
-        "conv under clicks lets novelty through if trained on melodies, not if on a note",
-    ):
-        assert verdicts[words].verdict == "holds", str(verdicts[words])
-
-
-@pytest.mark.slow
-def test_widening_as_advised_beats_training_on_everything(module, optimised):
-    # On a pair that the advice was not made with, at half the training.
-    sweet_spot = module("sweet_spot")
-    config = dataclasses.replace(
-        sweet_spot.experiment.presets["quick"], seeds=2, steps=300, samples=64
-    )
-    name = "fast tune + long clicks"
-    advice = sweet_spot.advice_on(config, sweet_spot.pairs(0)[name])
-    assert not advice.balanced
-    runs = [who for seed in (0, 1) for who in sweet_spot.arms(config, name, advice, seed)]
-    eval_config = EvalConfig(config.samples)
-    table = sweep(runs, config.schedule(), eval_config, Session()).table.assign(part="tried")
-    everything, wider = (
-        sweet_spot.error_of(table, name, arm) for arm in (sweet_spot.EVERYTHING, sweet_spot.WIDER)
-    )
-    assert (everything - wider > 0.05).all()
+    for claim in music_note.claims(music_note.run(config, Session()).table):
+        if "hum through" not in claim.statement:  # that takes more training, or more seeds
+            assert claim.verdict == "holds", str(claim)
 
 
 @pytest.mark.parametrize("name", KEPT)
@@ -93,7 +70,7 @@ def test_every_sentence_of_the_papers_is_tested_by_a_claim():
     assert tested == set(Sentence)
 
 
-@pytest.mark.parametrize("name", ["twins", "phase_diagram"])
+@pytest.mark.parametrize("name", REGISTERED)
 def test_a_registered_table_is_refused_under_another_registration(name, experiment):
     study = experiment(name)
     assert reproduce.judge(FIGURES, study).todo is None
@@ -103,7 +80,7 @@ def test_a_registered_table_is_refused_under_another_registration(name, experime
     assert "registration" in " ".join(found.why)
 
 
-@pytest.mark.parametrize("name", ["twins", "phase_diagram"])
+@pytest.mark.parametrize("name", REGISTERED)
 def test_a_registered_table_is_from_seeds_that_nobody_had_looked_at(name, experiment):
     table, _ = store.read_table(FIGURES / f"{name}.csv")
     assert table["seed"].min() >= 1000

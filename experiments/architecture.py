@@ -176,7 +176,9 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
 REGISTERED = registered.of("architecture")
 experiment = Experiment(
     name="architecture",
-    message="TODO",
+    message=(
+        "@arch@"
+    ),
     presets={
         "smoke": Config(
             seeds=2, width=2, mlp_width=4, unet_width=2, token_width=4, steps=10, batch=8,

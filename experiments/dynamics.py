@@ -127,7 +127,10 @@ def _draw_task(axes: Axes, table: pd.DataFrame, task: tuple[int, int]) -> None:
 REGISTERED = registered.of("dynamics")
 experiment = Experiment(
     name="dynamics",
-    message="TODO",
+    message=(
+        "Where content and noise both have structure, a network learns the noise's first, and "
+        "longer training moves it on to the content's."
+    ),
     presets={
         "smoke": Config(seeds=2, width=2, steps=10, batch=8, samples=16),
         "quick": Config(seeds=3),

@@ -349,7 +349,8 @@ def _draw_plane(part: Any, table: pd.DataFrame, network: str) -> None:
     responses.set_xlabel("novelty response $\\rho$\n(0 blocks white noise, 1 passes it)")
     plane.set_title(
         f"{network}: what {table['seed'].nunique()} networks of each kind fitted "
-        "(mean, 95% interval);\nhollow: filters of the same tasks under hiss (diamond: Wiener, star: median)",
+        "(mean, 95% interval);\n"
+        "hollow: filters of the same tasks under hiss (diamond: Wiener, star: median)",
         loc="left",
     )
 

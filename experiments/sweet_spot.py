@@ -159,7 +159,10 @@ def _draw_map(
 REGISTERED = registered.of("sweet_spot")
 experiment = Experiment(
     name="sweet_spot",
-    message="TODO",
+    message=(
+        "The best content to train on is neither the simplest nor the richest: it is where content "
+        "and noise balance beyond their spectra, and the simpler the noise, the simpler it is."
+    ),
     presets={name: ChordConfig(**settings) for name, settings in CHORD_MAPS.items()},
     run=run,
     plot=plot,

@@ -7,19 +7,23 @@ twin, or, where it was Gaussian, by lone notes or clicks of one shape; and on me
 clicks of other banks, which are the same for all of them.
 """
 
-import functools
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import pandas as pd
 import xarray as xr
 
 from common import registered
-from common.signal_tasks import BANKS, TrainConfig, check_banks, check_clicks, make_test_sets
+from common.signal_tasks import (
+    BANKS,
+    TrainConfig,
+    check_banks,
+    check_clicks,
+    clicks_twin,
+    make_test_sets,
+)
 from shortcut1d import errors, networks
-from shortcut1d.data import degradations, gaussian, signals
+from shortcut1d.data import degradations, signals
 from shortcut1d.harness.options import option
 from shortcut1d.networks import Network
 from shortcut1d.training.evaluation import EvalConfig, Run
@@ -47,16 +51,11 @@ class ChordConfig(TrainConfig):
             errors.rising(field, counts)
             if counts[0] != 1:
                 raise errors.refuse(field, counts, "1 and more: the simplest belongs to the test")
-        check_notes(self.notes)
+        with errors.reported_as("notes"):
+            for count in self.notes:
+                signals.chords(count, HIGHEST)
         check_clicks(self.shapes)
         check_banks(self.samples)
-
-
-def check_notes(notes: Iterable[int]) -> None:
-    """Refuse numbers of notes at once that cannot be."""
-    with errors.reported_as("notes"):
-        for count in notes:
-            signals.chords(count, HIGHEST)
 
 
 # By preset. The twins and the sweet spot share these cells: they are trained once for both.
@@ -74,13 +73,6 @@ CHORD_MAPS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-@functools.lru_cache(maxsize=256)
-def noise_twin(shapes: int, seed: int) -> gaussian.Gaussian:
-    """The Gaussian twin of the clicks of a seed."""
-    clicks = degradations.clicks(shapes, bank=seed)
-    return gaussian.twin_of_residual(clicks, jax.random.key(seed))
-
-
 def families_of(notes: int, shapes: int, seed: int) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
     """Content and degradation of a cell, and what replaces each of them in the structure test.
 
@@ -88,15 +80,13 @@ def families_of(notes: int, shapes: int, seed: int) -> tuple[tuple[Any, Any], tu
     """
     chord, band = signals.chords(notes or 1, HIGHEST), signals.band(HIGHEST)
     clicks = degradations.clicks(shapes or 1, bank=seed)
-    noise = noise_twin(shapes or 1, seed)
+    noise = clicks_twin(shapes or 1, seed)
     content, content_twin = (chord, band) if notes else (band, chord)
     degradation, degradation_twin = (clicks, noise) if shapes else (noise, clicks)
     return (content, degradation), (content_twin, degradation_twin)
 
 
-def chord_run(
-    notes: int, shapes: int, seed: int, network: Network, name: str = CONV, **labels: float
-) -> Run:
+def chord_run(notes: int, shapes: int, seed: int, network: Network, name: str = CONV) -> Run:
     """One cell. All cells of a seed share weights, contents, banks and tests where they can.
 
     Args:
@@ -105,7 +95,6 @@ def chord_run(
         seed: of the weights, the data and the clicks.
         network: what is trained.
         name: of the network, in the table.
-        labels: further columns of the table.
     """
     (content, degradation), twins = families_of(notes, shapes, seed)
     names = f"{notes} notes" if notes else "band", f"clicks({shapes})" if shapes else "Gaussian"
@@ -116,7 +105,7 @@ def chord_run(
         both=True, twins=twins,
     )  # fmt: skip
     cell = Cell(content, degradation, network, seed, common=True)
-    return Run(cell, name, *names, tests, {"notes": notes, "shapes": shapes, **labels})
+    return Run(cell, name, *names, tests, {"notes": notes, "shapes": shapes})
 
 
 def train_chords(config: ChordConfig, session: Session) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import jax
 import pandas as pd
 import xarray as xr
 
-from common.signal_tasks import BANKS, make_test_sets
+from common.signal_tasks import BANKS, clicks_twin, make_test_sets
 from shortcut1d.data import degradations, gaussian, signals
 from shortcut1d.networks import Network
 from shortcut1d.training.evaluation import UNSEEN_BOTH, UNSEEN_CONTENT, Run
@@ -31,7 +31,7 @@ def pool_run(network: Network, pool: int, shapes: int, seed: int) -> Run:
     tests = make_test_sets(
         ("pool", known), ("clicks", clicks), {"melodies": signals.melody()},
         {"other clicks": degradations.unseen_banks(clicks, BANKS)}, both=True,
-        twins=(_melodies_twin(pool, seed), _clicks_twin(shapes, seed)),
+        twins=(_melodies_twin(pool, seed), clicks_twin(shapes, seed)),
     )  # fmt: skip
     cell = Cell(known, clicks, network, seed, common=True)
     labels = {"pool": pool, "shapes": shapes}
@@ -43,12 +43,6 @@ def _melodies_twin(pool: int, seed: int) -> gaussian.Gaussian:
     return gaussian.twin_of_content(
         signals.pool(signals.melody(), pool, seed), jax.random.key(seed)
     )
-
-
-@functools.lru_cache(maxsize=256)
-def _clicks_twin(shapes: int, seed: int) -> gaussian.Gaussian:
-    clicks = degradations.clicks(shapes, bank=seed)
-    return gaussian.twin_of_residual(clicks, jax.random.key(seed))
 
 
 def pool_curves(table: pd.DataFrame, column: str) -> xr.DataArray:

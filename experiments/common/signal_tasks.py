@@ -1,6 +1,7 @@
 """What several studies share: the options of training, and what networks are tested on."""
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -100,6 +101,13 @@ def make_test_sets(
         pairs.append((CONTENT_TWIN, ("twin", twins[0]), known_degradation))
         pairs.append((DEGRADATION_TWIN, known_content, ("twin", twins[1])))
     return [TestSet(role, c_name, d_name, c, d) for role, (c_name, c), (d_name, d) in pairs]
+
+
+@functools.lru_cache(maxsize=256)
+def clicks_twin(shapes: int, seed: int) -> gaussian.Gaussian:
+    """The Gaussian twin of the clicks of a seed."""
+    clicks = degradations.clicks(shapes, bank=seed)
+    return gaussian.twin_of_residual(clicks, jax.random.key(seed))
 
 
 def filter_rows(run: Run, name: str, denoiser: Any, samples: int) -> pd.DataFrame:

@@ -59,13 +59,11 @@ def balance(
 
     Networks fit the simpler component (Hu et al. 2025). Complexity is the `denoising_cost`, in
     which few contents are simpler than many. Where the degradation is the simpler component, the
-    advice is twofold. To widen it: the first wider one that costs no less than the contents. And to
-    keep the fewest contents, by doublings, that cost 95% of what all of them do: a network learns
-    no more from further ones. How many that is does not depend on how simple the degradation is:
-    the number at which the two would cost the same is so small that new contents are lost. The 95%
-    were fitted to melodies under clicks. Judged on families that it was not fitted to
-    (experiments/sweet_spot.py), widening helps where it is wide in the way in which unseen
-    degradations differ; keeping fewer contents neither helps nor harms.
+    advice is to widen it: the first wider one that costs no less than the contents. And it says how
+    few contents would do as well as all: the fewest, by doublings, that cost 95% of what all do.
+    The 95% were fitted to melodies under clicks. Judged since (experiments/remedies.py): widening
+    helps where it is wide in the way in which unseen degradations differ, the more so the wider it
+    is; fewer contents neither help nor harm.
 
     Args:
         content: the clean training samples, in random order: the first so many are to be kept.

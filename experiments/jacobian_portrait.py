@@ -203,7 +203,7 @@ def _draw_measures(axes: Any, values: xr.DataArray) -> None:
         plotting.bar(axes, found, row, COLORS[kind], "o")
     plotting.name_rows(axes, list(shown), fontsize=6)
     axes.set_xlim(-0.05, 1.05)
-    axes.set_xlabel("share that passes (mean, 95%)")
+    axes.set_xlabel("share passed (95%)")
 
 
 REGISTERED = registered.of("jacobian_portrait")

@@ -226,7 +226,7 @@ experiment = Experiment(
     name="remedies",
     message=(
         "Variety of the degradation helps against unseen degradations of its own kind, at a cost "
-        "on the seen one; fewer melodies change nothing."
+        "on the seen one; fewer melodies gain nothing."
     ),
     presets={
         "smoke": Config(seeds=2, width=2, steps=10, batch=8, samples=16, contents=64),

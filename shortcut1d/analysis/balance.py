@@ -63,7 +63,7 @@ def balance(
     few contents would do as well as all: the fewest, by doublings, that cost 95% of what all do.
     The 95% were fitted to melodies under clicks. Judged since (experiments/remedies.py): widening
     helps where it is wide in the way in which unseen degradations differ, the more so the wider it
-    is; fewer contents neither help nor harm.
+    is; fewer contents gain nothing, and cost little.
 
     Args:
         content: the clean training samples, in random order: the first so many are to be kept.

@@ -246,11 +246,6 @@ def test_networks_are_tested_after_every_doubling(module, steps, checkpoints):
     assert dataclasses.replace(smoke, steps=steps).checkpoints() == checkpoints
 
 
-def test_of_several_changes_the_largest_counts_whichever_its_sign(module):
-    changes = np.array([[0.1, -0.5], [0.3, -0.1]])[..., None]
-    np.testing.assert_allclose(module("architecture").largest(changes), [0.3])
-
-
 def remedies_table(remedies, error):
     """A table of eight seeds with the error of each remedy under each unseen degradation."""
     rows = [

@@ -36,7 +36,7 @@ TASKS = {
     "lone notes\n+ clicks of one shape": (1, 1),
 }
 BOTH = (1, 1)
-EARLY = 128  # steps after which psi is compared with the end; fixed on exploring seeds
+EARLY, LATE = 128, 2400  # steps after which psi is compared; fixed on exploring seeds
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     content, noise = (course(table, BOTH, part) for part in ("of_content", "of_degradation"))
     psi = course(table, BOTH, "psi")
     values = {"first": half_way(content) - half_way(noise)}
-    if EARLY in psi[STEP]:
+    if EARLY in psi[STEP] and psi[STEP][-1] == LATE:
         values["turns"] = psi[:, -1] - psi.sel({STEP: EARLY})
     return [REGISTERED.claim(name, values[name], Sentence.__members__) for name in values]
 

@@ -258,9 +258,8 @@ REGISTERED = registered.of("generative_prior")
 experiment = Experiment(
     name="generative_prior",
     message=(
-        "Nothing that uses a prior of clean melodies is as good on the clicks that were seen, "
-        "and nearly all of it errs less on what was not; most of that is the bottleneck, less "
-        "of it the discrete code."
+        "On the clicks they know, networks with a prior of clean melodies err more; on other "
+        "noise nearly all err less. Most of the gain is the bottleneck; the code adds a little."
     ),
     presets={
         "smoke": Config(

@@ -139,9 +139,7 @@ def run(config: Config, session: Session) -> Result:
     shown = config.first_seed
     prior = staged.weights[STANDS, NOTHING, shown]
     pictures = {
-        f"{name}: other rain": example(
-            staged, (name, "small rain", config.first_seed), _in_other_rain
-        )
+        f"{name}: other rain": example(staged, (name, "small rain", shown), _in_other_rain)
         for name in ARMS
     }
     kept = {"photographs": (config.autoencoder(), prior, (*space, config.channels))}

@@ -71,6 +71,7 @@ class Config(CropsConfig):
             Schedule(batch=self.signal_batch)
         with errors.reported_as("signal_width"):
             networks.ConvNet(width=self.signal_width)
+        errors.integer("signal_samples", self.signal_samples, low=2)
         if self.signal_samples % BANKS:
             raise errors.refuse("signal_samples", self.signal_samples, f"a multiple of {BANKS}")
         self.melodies()

@@ -72,6 +72,7 @@ def run(config: Config, session: Session) -> Result:
             runs.append(Run(cell, "conv", kind, kind, tests))
     eval_config = EvalConfig(config.samples)
     swept = sweep(runs, config.schedule(), eval_config, session, keep=lambda run: True)
+    diverged = swept.table["diverged"].to_numpy()  # one test a network
     rows: list[dict[str, Any]] = []
     arrays: dict[str, np.ndarray] = {}
     portraits = {k: _portraits(conv, subspaces(families(config, k, 0)[1])) for k in KINDS}
@@ -83,6 +84,8 @@ def run(config: Config, session: Session) -> Result:
         kept, blocked, measures = portraits[kind](params, degraded, degraded - clean)
         values = enumerate(np.mean(kept.values, axis=0).tolist(), start=1)
         measures |= {f"value {rank}": value for rank, value in values}
+        if diverged[position]:
+            measures = dict.fromkeys(measures, np.nan)
         rows += [
             {"kind": kind, "seed": cell.seed, "measure": name, "value": float(value)}
             for name, value in measures.items()
@@ -210,7 +213,7 @@ REGISTERED = registered.of("jacobian_portrait")
 experiment = Experiment(
     name="jacobian_portrait",
     message=(
-        "Trained on a note, a network passes notes; on all pitches under clicks it passes "
+        "Trained on a note, a network passes that note; on all pitches under clicks it passes "
         "clicks anywhere but where one is; under a hum it blocks the hum and passes all else."
     ),
     presets={

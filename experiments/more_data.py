@@ -28,6 +28,7 @@ from shortcut1d.harness.options import option
 from shortcut1d.training.evaluation import EvalConfig
 from shortcut1d.training.sweep import Session, sweep
 
+SIMPLE, RICH = 1, 64  # click shapes of the registered claims
 FEWER = 16  # melodies that endlessly many are compared with; fixed on exploring seeds
 
 
@@ -84,14 +85,13 @@ def behind(table: pd.DataFrame) -> xr.DataArray:
 def claims(table: pd.DataFrame) -> list[Claim]:
     """What was registered, of the cells that are there."""
     cost, psi = costs(table).sel(pool=ENDLESS), pool_curves(table, "psi")
-    few, many = cost["shapes"].values[[0, -1]]
-    values: dict[str, Any] = {
-        "worse": cost.sel(shapes=few),
-        "structure": (psi.sel(pool=ENDLESS) - psi.sel(pool=FEWER)).mean("shapes"),
-        "specialist": behind(table).sel(shapes=few, pool=ENDLESS),
-    }
-    if many > few:
-        values["balance"] = cost.sel(shapes=few) - cost.sel(shapes=many)
+    change = psi.sel(pool=ENDLESS) - psi.sel(pool=FEWER)
+    values: dict[str, Any] = {"structure": change.mean("shapes", skipna=False)}
+    if SIMPLE in cost["shapes"]:
+        values["worse"] = cost.sel(shapes=SIMPLE)
+        values["specialist"] = behind(table).sel(shapes=SIMPLE, pool=ENDLESS)
+        if RICH in cost["shapes"]:
+            values["balance"] = cost.sel(shapes=SIMPLE) - cost.sel(shapes=RICH)
     stated = [name for name in REGISTERED.claims if name in values]
     return [REGISTERED.claim(name, values[name], Sentence.__members__) for name in stated]
 
@@ -135,7 +135,7 @@ experiment = Experiment(
     ),
     presets={
         "smoke": Config(
-            seeds=2, pools=(16, 64), shapes=(1, 8), width=2, steps=10, batch=8, samples=16
+            seeds=2, pools=(16, 64), shapes=(1, 64), width=2, steps=10, batch=8, samples=16
         ),
         "quick": Config(seeds=6),
         "full": Config(

@@ -168,8 +168,9 @@ def in_direction(gain: xr.DataArray) -> xr.DataArray:
     for test, remedy in DIRECTIONS.items():
         of_remedy = gain.sel(network=remedy, test_degradation=list(DIRECTIONS))
         own.append(of_remedy.sel(test_degradation=test, drop=True))
-        others.append(of_remedy.drop_sel(test_degradation=test).mean("test_degradation"))
-    return xr.concat(own, "remedy").mean("remedy") - xr.concat(others, "remedy").mean("remedy")
+        rest = of_remedy.drop_sel(test_degradation=test)
+        others.append(rest.mean("test_degradation", skipna=False))
+    return (xr.concat(own, "remedy") - xr.concat(others, "remedy")).mean("remedy", skipna=False)
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
@@ -178,7 +179,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     values = {
         "richer": gain.sel(network=WIDEST, test_degradation="other clicks"),
         "direction": in_direction(gain),
-        "fewer": gain.sel(network=FEWER).mean("test_degradation"),
+        "fewer": gain.sel(network=FEWER).mean("test_degradation", skipna=False),
     }
     return [REGISTERED.claim(name, values[name], Sentence.__members__) for name in values]
 

@@ -50,10 +50,10 @@ def run(config: ChordConfig, session: Session) -> Result:
 def behind_specialist(table: pd.DataFrame) -> xr.DataArray:
     """DB behind the network that was trained on the noise's Gaussian twin, on that twin.
 
-    `(seed, notes, shapes)`, both on the same content; of the noises that are not Gaussian.
+    `(seed, notes)`: networks that were trained under clicks of one shape, both on the same content.
     """
-    left = 1 - measured(table, "without_degradation").drop_sel(shapes=GAUSSIAN)
-    return decibels(left / (1 - measured(table, "seen").sel(shapes=GAUSSIAN)))
+    left = 1 - measured(table, "without_degradation").sel(shapes=1, drop=True)
+    return decibels(left / (1 - measured(table, "seen").sel(shapes=GAUSSIAN, drop=True)))
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
@@ -66,7 +66,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     values = {"noise": at(GAUSSIAN, 1), "content": at(1, GAUSSIAN)}
     if MANY_NOTES in psi["notes"]:
         values["richer_content"] = at(1, GAUSSIAN) - at(MANY_NOTES, GAUSSIAN)
-        values["specialist"] = behind.sel(notes=MANY_NOTES, shapes=1)
+        values["specialist"] = behind.sel(notes=MANY_NOTES)
         if MANY_SHAPES in psi["shapes"]:
             values["richer_noise"] = at(MANY_NOTES, MANY_SHAPES) - at(MANY_NOTES, 1)
     stated = [name for name in REGISTERED.claims if name in values]

@@ -1,10 +1,10 @@
-"""The map of M notes at once under clicks of K shapes, all M of one spectrum and all K of another.
+"""The map of M notes at once, all of one spectrum, under clicks of K shapes.
 
 Content is M notes at once, of random pitches up to 40, or the Gaussian process with the same
 spectrum, which is the same for every M. Noise is clicks of K shapes, or the Gaussian process with
-their spectrum. Each network is tested on its own task; with one component replaced by its Gaussian
-twin, or, where it was Gaussian, by lone notes or clicks of one shape; and on melodies, a tune, and
-clicks of other banks, which are the same for all of them.
+the spectrum of clicks of one shape. Each network is tested on its own task; with one component
+replaced by its Gaussian twin, or, where it was Gaussian, by lone notes or clicks of one shape; and
+on melodies, a tune, and clicks of other banks, which are the same for all of them.
 """
 
 from dataclasses import dataclass

@@ -23,7 +23,7 @@ class Staged(NamedTuple):
     """What two stages of training leave.
 
     table: of both stages.
-    weights: of all of the first stage, and of seed 0 of the second.
+    weights: of all of the first stage, and of the first seed of the second.
     runs: of both, by name.
     """
 

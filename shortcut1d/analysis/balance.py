@@ -45,7 +45,9 @@ class Advice(NamedTuple):
         if self.widen is not None:
             said += f" at least to {self.widen!r} ({self.by_name[self.widen]:.2f})"
         if self.keep < self.contents:
-            said += f"; {self.keep} of the {self.contents} contents would do as well as all"
+            said += (
+                f"; {self.keep} of the {self.contents} contents are nearly as hard to learn as all"
+            )
         return said + "."
 
 

@@ -255,11 +255,10 @@ def predict(
 ) -> Prediction:
     """Which component a network trained on this pair will fit: the simpler one (Hu et al. 2025).
 
-    Where content and noise differ in spectrum, the sign of the default measure's balance told which
-    one a conv net fitted in 97% of the cells (experiments/phase_diagram.py). Where all contents
-    have one spectrum, and all noises another, it told no more than chance, 51%, and description
-    length 94% (experiments/sweet_spot.py); on the first map that one told 76%. No measure tells on
-    both.
+    Over contents whose spectra differ, the sign of the default measure's balance told which
+    component a conv net fitted in 97% of the cells, by phi (experiments/phase_diagram.py). Over
+    contents that all have one spectrum it told which structure was fitted, by psi, no better than
+    chance: in 51% (experiments/sweet_spot.py).
 
     Args:
         content: clean samples, `(n, *space, channels)`, or a family to draw them from.

@@ -141,6 +141,25 @@ def test_more_data_s_claims_hold_on_a_table_where_they_are_true_and_not_on_a_fla
     assert [c.verdict for c in flat] == ["equivalent"] * 4
 
 
+def test_a_diverged_network_takes_its_seed_out_of_a_mean_over_cells(experiment):
+    table = pools_table(lambda role, seed, pool, shapes: 0.3 + 0.001 * seed)
+    gone = (table["seed"] == 3) & (table["pool"] == ENDLESS) & (table["shapes"] == 64)
+    table.loc[gone, ["nmse", "relative_error"]] = np.nan
+    made = {claim.statement: claim for claim in experiment("more_data").claims(table)}
+    structure = made["the more melodies, the more it is the clicks' structure that is fitted"]
+    assert structure.interval.seeds == 7
+    worse = made["under clicks of 1 shape, endlessly many melodies do worse than 16"]
+    assert worse.interval.seeds == 8
+
+
+def test_a_claim_about_cells_that_were_not_trained_is_not_made(experiment):
+    table = pools_table(lambda role, seed, pool, shapes: 0.3 + 0.001 * seed)
+    few = experiment("more_data").claims(table[table["shapes"] == 64])
+    assert [claim.statement for claim in few] == [
+        "the more melodies, the more it is the clicks' structure that is fitted"
+    ]
+
+
 def test_pool_curves_are_seeds_by_shapes_by_pools():
     def error(role, seed, pool, shapes):
         return ROLES.index(role) + seed / 100 + pool / 2**40 + shapes / 10_000
@@ -211,6 +230,44 @@ def test_predict_is_right_where_the_simpler_component_is_the_fitted_one(module):
     )
     # But for the cells in which both have one shape: they are on the noise's side either way.
     np.testing.assert_allclose(sweet_spot.told(swapped), 1 / 6)
+
+
+def test_the_claims_of_the_twins_read_their_cells(module):
+    twins = module("twins")
+
+    def known(role, seed, notes, shapes):
+        lost = {DEGRADATION_TWIN: 0.4 * (shapes == 1), CONTENT_TWIN: 0.5 * (notes == 1)}
+        return (0.1 + lost.get(role, 0)) * (1 + 0.001 * seed)
+
+    made = twins.claims(map_table(known, notes=(GAUSSIAN, 1, 32), shapes=(GAUSSIAN, 1, 256)))
+    found = [claim.interval.estimate for claim in made]
+    # psi of noise and content; what more shapes and more notes change; .5 left against .1.
+    assert found == pytest.approx([-0.4, 0.5, 0.4, 0.5, 10 * np.log10(5)], rel=0.01)
+
+
+def test_capacity_and_a_skip_are_read_on_their_contents(module):
+    architecture = module("architecture")
+
+    def table_of(psi):
+        rows = [
+            row
+            for seed in range(8)
+            for name in (architecture.BASE, architecture.SKIP, "6 channels", "44 channels")
+            for notes in (1, 32)
+            for lost in [psi(name, notes)]
+            for row in rows_of(
+                lambda role, lost=lost: 0.1 + lost * (role == CONTENT_TWIN),
+                network=name, notes=notes, seed=seed,
+            )
+        ]  # fmt: skip
+        return pd.DataFrame(rows)
+
+    values = {architecture.SKIP: (-0.6, -0.2), "44 channels": (0.3, -0.1)}
+    skip, capacity = architecture.claims(
+        table_of(lambda name, notes: values.get(name, (0, 0))[notes == 32])
+    )
+    assert skip.interval.estimate == pytest.approx(-0.4)
+    assert capacity.interval.estimate == pytest.approx(-0.1)
 
 
 def course_table(of_degradation, of_content):

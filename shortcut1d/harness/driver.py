@@ -37,6 +37,7 @@ from shortcut1d.harness.provenance import (
 )
 from shortcut1d.harness.registration import Registration
 from shortcut1d.networks import Network, Params, checkpoints
+from shortcut1d.training import processes
 from shortcut1d.training.cell_store import CellFolder
 from shortcut1d.training.grid import ProgressReport
 from shortcut1d.training.sweep import Session
@@ -181,6 +182,8 @@ def run_and_save(
             bar.report(done)
 
         outcome = experiment.run(config, Session(cell_store, report, chosen.chunk, stamp))
+    # All are here: the first process must not end, as soon as it has saved, while others compute.
+    processes.agreed([True])
     if jax.process_index() > 0:
         return  # every process has the table; the first one saves it
     # What is drawn and claimed is what was saved, so that --only-plot gives the same again.

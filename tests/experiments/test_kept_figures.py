@@ -23,9 +23,11 @@ REGISTERED = sorted({path.stem.rpartition("_")[0] for path in registered.FOLDER.
 def test_the_music_note_s_claims_hold_at_half_the_training(experiment, optimised):
     music_note = experiment("music_note")
     config = dataclasses.replace(music_note.presets["quick"], steps=150, samples=64, seconds=1.0)
-    for claim in music_note.claims(music_note.run(config, Session()).table):
-        if "hum through" not in claim.statement:  # that takes more training, or more seeds
-            assert claim.verdict == "holds", str(claim)
+    made = music_note.claims(music_note.run(config, Session()).table)
+    # How loud the note is, and what passes of a hum, take more training than this, or more seeds.
+    for words in ("loses a tune", "removes noise that it never heard", "plays music"):
+        (claim,) = [claim for claim in made if words in claim.statement]
+        assert claim.verdict == "holds", str(claim)
 
 
 @pytest.mark.parametrize("name", KEPT)

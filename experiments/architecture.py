@@ -129,7 +129,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         "skip": change.sel(network=SKIP).mean("notes", skipna=False),
         "capacity": rich.sel(network=LARGE) - rich.sel(network=SMALL),
     }
-    return [REGISTERED.claim(name, values[name], Sentence.__members__) for name in values]
+    return REGISTERED.claims_on(values, Sentence.__members__)
 
 
 STYLES = ((plotting.BLUE, "o"), (plotting.RED, "s"))

@@ -92,7 +92,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     values = {"first": half_way(content) - half_way(noise)}
     if EARLY in psi[STEP] and psi[STEP][-1] == LATE:
         values["turns"] = psi[:, -1] - psi.sel({STEP: EARLY})
-    return [REGISTERED.claim(name, values[name], Sentence.__members__) for name in values]
+    return REGISTERED.claims_on(values, Sentence.__members__)
 
 
 LINES = {

@@ -251,7 +251,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         "prior": decibels(unseen(table, f"{NONE}: {CONV}") / prior),
         "code": decibels(unseen(table, f"{NO_CODE}: {CODES}") / prior),
     }
-    return [REGISTERED.claim(name, values[name], Sentence.__members__) for name in values]
+    return REGISTERED.claims_on(values, Sentence.__members__)
 
 
 REGISTERED = registered.of("generative_prior")

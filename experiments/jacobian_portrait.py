@@ -141,7 +141,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         "blocks": hum.sel(measure="passes the hum"),
         "passes": hum.sel(measure="passes all but the hum"),
     }
-    return [REGISTERED.claim(name, values[name], Sentence.__members__) for name in values]
+    return REGISTERED.claims_on(values, Sentence.__members__)
 
 
 COLORS = dict(zip(KINDS, (plotting.BLUE, plotting.RED, plotting.ORANGE)))

@@ -92,8 +92,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         values["specialist"] = behind(table).sel(shapes=SIMPLE, pool=ENDLESS)
         if RICH in cost["shapes"]:
             values["balance"] = cost.sel(shapes=SIMPLE) - cost.sel(shapes=RICH)
-    stated = [name for name in REGISTERED.claims if name in values]
-    return [REGISTERED.claim(name, values[name], Sentence.__members__) for name in stated]
+    return REGISTERED.claims_on(values, Sentence.__members__)
 
 
 COST = "cost"

@@ -175,15 +175,14 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     values: dict[str, Any] = {}
     for name in trained_networks(table):
         phi = map_of(table, name, "phi")
-        told = ((balance_of(table) > 0) == (phi > 0)).where(phi.notnull())
+        right = ((balance_of(table) > 0) == (phi > 0)).where(phi.notnull())
         values |= {
-            f"{name}_predict": told.mean(("frequency", "shapes"), skipna=False),
+            f"{name}_predict": right.mean(("frequency", "shapes"), skipna=False),
         }
         excess = excess_of(table, name)
         if RICHEST in excess["frequency"] and 1 in excess["shapes"]:
             values[f"{name}_excess"] = excess.sel(frequency=RICHEST, shapes=1)
-    stated = [name for name in REGISTERED.claims if name in values]
-    return [REGISTERED.claim(name, values[name], Sentence.__members__) for name in stated]
+    return REGISTERED.claims_on(values, Sentence.__members__)
 
 
 # By column: title, colour map and its limits, how to read the colours.

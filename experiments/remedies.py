@@ -181,7 +181,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         "direction": in_direction(gain),
         "fewer": gain.sel(network=FEWER).mean("test_degradation", skipna=False),
     }
-    return [REGISTERED.claim(name, values[name], Sentence.__members__) for name in values]
+    return REGISTERED.claims_on(values, Sentence.__members__)
 
 
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:

@@ -75,7 +75,7 @@ def balance_of(table: pd.DataFrame) -> xr.DataArray:
     return xr.apply_ufunc(np.log2, noise / content)
 
 
-def told(table: pd.DataFrame) -> xr.DataArray:
+def share_right(table: pd.DataFrame) -> xr.DataArray:
     """Share of cells in which the component that `predict` names is the fitted one, `(seed,)`."""
     psi = measured(table, "psi")
     right = (balance_of(table) > 0) == (psi > 0)
@@ -93,9 +93,9 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     values = {
         "interior": decibels(ends / column.sel(notes=notes)).min("notes", skipna=False),
         "balanced": psi.sel(notes=notes, shapes=shapes),
-        "predict": told(table),
+        "predict": share_right(table),
     }
-    return [REGISTERED.claim(name, values[name], Sentence.__members__) for name in values]
+    return REGISTERED.claims_on(values, Sentence.__members__)
 
 
 ERROR = "error on new music\nunder new clicks (NMSE)"

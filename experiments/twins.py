@@ -69,8 +69,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         values["specialist"] = behind.sel(notes=MANY_NOTES)
         if MANY_SHAPES in psi["shapes"]:
             values["richer_noise"] = at(MANY_NOTES, MANY_SHAPES) - at(MANY_NOTES, 1)
-    stated = [name for name in REGISTERED.claims if name in values]
-    return [REGISTERED.claim(name, values[name], Sentence.__members__) for name in stated]
+    return REGISTERED.claims_on(values, Sentence.__members__)
 
 
 CORNERS = {

@@ -62,10 +62,10 @@ def balance(
     Networks fit the simpler component (Hu et al. 2025). Complexity is the `denoising_cost`, in
     which few contents are simpler than many. Where the degradation is the simpler component, the
     advice is to widen it: the first wider one that costs no less than the contents. And it says how
-    few contents would do as well as all: the fewest, by doublings, that cost 95% of what all do.
-    The 95% were fitted to melodies under clicks. Judged since (experiments/remedies.py): widening
-    helps where it is wide in the way in which unseen degradations differ, the more so the wider it
-    is; fewer contents gain nothing, and cost little.
+    few contents are nearly as hard to learn as all: the fewest, by doublings, that cost 95% of what
+    all do. The 95% were fitted to melodies under clicks. Judged since (experiments/remedies.py):
+    widening helps where it is wide in the way in which unseen degradations differ, the more so the
+    wider it is; fewer contents gain nothing, and cost little.
 
     Args:
         content: the clean training samples, in random order: the first so many are to be kept.

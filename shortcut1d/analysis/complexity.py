@@ -255,10 +255,10 @@ def predict(
 ) -> Prediction:
     """Which component a network trained on this pair will fit: the simpler one (Hu et al. 2025).
 
-    Over contents whose spectra differ, the sign of the default measure's balance told which
+    Over contents whose spectra differ, the sign of the default measure's balance named the
     component a conv net fitted in 97% of the cells, by phi (experiments/phase_diagram.py). Over
-    contents that all have one spectrum it told which structure was fitted, by psi, no better than
-    chance: in 51% (experiments/sweet_spot.py).
+    contents that all have one spectrum it named the structure that was fitted, by psi, no better
+    than chance: in 51% (experiments/sweet_spot.py).
 
     Args:
         content: clean samples, `(n, *space, channels)`, or a family to draw them from.

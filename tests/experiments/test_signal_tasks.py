@@ -1,6 +1,7 @@
 """What the studies on signals share, and the arithmetic of each on tables of known answer."""
 
 import dataclasses
+import itertools
 
 import jax
 import numpy as np
@@ -105,22 +106,26 @@ def rows_of(error, **who):
     ]  # fmt: skip
 
 
+def table_over(error, **axes):
+    """Networks of eight seeds at each point; errors are a function of (role, seed, *point)."""
+    return pd.DataFrame(
+        [
+            row
+            for seed in range(8)
+            for point in itertools.product(*axes.values())
+            for row in rows_of(
+                lambda role, at=(seed, *point): error(role, *at),
+                network="conv",
+                **dict(zip(axes, point)),
+                seed=seed,
+            )
+        ]
+    )
+
+
 def pools_table(error):
     """A table of pools whose errors are a function of (role, seed, pool, K)."""
-    rows = [
-        row
-        for seed in range(8)
-        for pool in (16, 64, ENDLESS)
-        for shapes in (1, 64)
-        for row in rows_of(
-            lambda role, s=seed, p=pool, k=shapes: error(role, s, p, k),
-            network="conv",
-            pool=pool,
-            shapes=shapes,
-            seed=seed,
-        )
-    ]
-    return pd.DataFrame(rows)
+    return table_over(error, pool=(16, 64, ENDLESS), shapes=(1, 64))
 
 
 def test_more_data_s_claims_hold_on_a_table_where_they_are_true_and_not_on_a_flat_one(experiment):
@@ -180,20 +185,11 @@ def test_pool_curves_are_seeds_by_shapes_by_pools():
 
 def map_table(error, notes=(1, 2, 32), shapes=(1, 256)):
     """A table of the map whose errors are a function of (role, seed, M, K)."""
-    rows = [
-        row | {"content_complexity": float(m), "degradation_complexity": float(k)}
-        for seed in range(8)
-        for m in notes
-        for k in shapes
-        for row in rows_of(
-            lambda role, s=seed, m=m, k=k: error(role, s, m, k),
-            network="conv",
-            notes=m,
-            shapes=k,
-            seed=seed,
-        )
-    ]
-    return pd.DataFrame(rows)
+    table = table_over(error, notes=notes, shapes=shapes)
+    return table.assign(
+        content_complexity=table["notes"].astype(float),
+        degradation_complexity=table["shapes"].astype(float),
+    )
 
 
 def test_the_sweet_spot_is_inside_where_both_ends_are_worse(module):
@@ -221,7 +217,7 @@ def test_predict_is_right_where_the_simpler_component_is_the_fitted_one(module):
         return 0.5 if role == lost else 0.1
 
     sweet_spot = module("sweet_spot")
-    assert (sweet_spot.told(map_table(content_where_it_has_fewer)) == 1).all()
+    assert (sweet_spot.share_right(map_table(content_where_it_has_fewer)) == 1).all()
     swapped = map_table(content_where_it_has_fewer).rename(
         columns={
             "content_complexity": "degradation_complexity",
@@ -229,7 +225,7 @@ def test_predict_is_right_where_the_simpler_component_is_the_fitted_one(module):
         }
     )
     # But for the cells in which both have one shape: they are on the noise's side either way.
-    np.testing.assert_allclose(sweet_spot.told(swapped), 1 / 6)
+    np.testing.assert_allclose(sweet_spot.share_right(swapped), 1 / 6)
 
 
 def test_the_claims_of_the_twins_read_their_cells(module):

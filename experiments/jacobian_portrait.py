@@ -189,7 +189,7 @@ def _draw_values(axes: Any, values: xr.DataArray) -> None:
     axes.set_xlabel("rank")
     axes.set_title("singular values (mean, 95%)", fontsize=7, loc="left")
     axes.set_ylim(bottom=0)
-    axes.legend(fontsize=6, loc="center", handlelength=1)
+    axes.legend(fontsize=6, loc="center", bbox_to_anchor=(0.48, 0.37), handlelength=1)
 
 
 def _draw_measures(axes: Any, values: xr.DataArray) -> None:

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from shortcut1d.data.pytrees import pytree
+from shortcut1d.data.pytrees import Shared, is_shared, pytree
 
 Batch: TypeAlias = Float[Array, "n *space channels"]
 
@@ -137,8 +137,9 @@ class OneOf:
 def stack(families: Sequence[Any]) -> Any:
     """Families as one pytree with a leading axis, ready for `vmap` or `lax.map` over them.
 
-    Families of one kind are stacked leaf by leaf. Of several kinds, each becomes an option of a
-    `OneOf`, and an index says which of them a cell uses.
+    Families of one kind are stacked leaf by leaf; what they share (`pytrees.Shared`) stays as it
+    is. Of several kinds, each becomes an option of a `OneOf`, and an index says which of them a
+    cell uses.
     """
     kinds: dict[Any, list[int]] = {}
     for position, member in enumerate(families):
@@ -148,7 +149,7 @@ def stack(families: Sequence[Any]) -> Any:
         which[positions] = index
         # A cell that uses another option still needs valid values here; it ignores them.
         rows = [families[i if i in set(positions) else positions[0]] for i in range(len(families))]
-        options.append(jax.tree.map(_stack_leaves, *rows))
+        options.append(jax.tree.map(_stack_leaves, *rows, is_leaf=is_shared))
     return options[0] if len(options) == 1 else OneOf(tuple(options), traced(which, np.int32))
 
 
@@ -174,7 +175,9 @@ def _hashed(things: tuple[Any, ...]) -> bytes:
 
 
 def _describe(thing: Any) -> Iterator[bytes]:
-    if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
+    if isinstance(thing, Shared):
+        yield thing.digest
+    elif dataclasses.is_dataclass(thing) and not isinstance(thing, type):
         yield type(thing).__name__.encode()
         for field in dataclasses.fields(thing):
             yield field.name.encode()
@@ -220,7 +223,9 @@ def unit_rms(signal: Batch) -> Batch:
     return signal * jax.lax.rsqrt(jnp.where(power > 0, power, 1.0))
 
 
-def _stack_leaves(*leaves: Any) -> np.ndarray:
+def _stack_leaves(*leaves: Any) -> Any:
+    if is_shared(leaves[0]):
+        return leaves[0]  # the same in all: `_kind` sees to that
     if all(leaf is leaves[0] for leaf in leaves):
         # A recording in a thousand cells is a view of one array, not a thousand copies.
         return np.broadcast_to(leaves[0], (len(leaves), *np.shape(leaves[0])))
@@ -228,5 +233,8 @@ def _stack_leaves(*leaves: Any) -> np.ndarray:
 
 
 def _kind(member: Any) -> Any:
-    leaves, structure = jax.tree.flatten(member)
-    return structure, tuple((np.shape(leaf), np.asarray(leaf).dtype) for leaf in leaves)
+    leaves, structure = jax.tree.flatten(member, is_leaf=is_shared)
+    return structure, tuple(
+        id(leaf.value) if is_shared(leaf) else (np.shape(leaf), np.asarray(leaf).dtype)
+        for leaf in leaves
+    )

@@ -7,43 +7,47 @@ traced, so a grid can vary them. Rain is additive and may exceed 1, so that its 
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from shortcut1d import errors
-from shortcut1d.data.family import Additive, Convolution, between, traced
+from shortcut1d.data.crops import Crops, crops, split
+from shortcut1d.data.family import Additive, Convolution, between, index_below, traced
 from shortcut1d.data.images import SIZE, Pictures, checked_size
-from shortcut1d.data.pictures import checked_channels
+from shortcut1d.data.pictures import Warn, checked_channels, read_pairs
 from shortcut1d.data.pytrees import pytree, static
 
-FULL = 256  # pixels of the crops that the papers' ranges are given for
+MARGIN = 64  # pixels by which rain is drawn larger than a crop: streaks come in from outside
+WIDTHS = 60  # that a list of widths is repeated to: lists of 1 to 6 are then of one kind
 
 
 class Range(NamedTuple):
-    """A range of rain, for crops of 256 pixels.
+    """A range of rain.
 
     amount: share of pixels where a streak begins.
-    width: width of the kernel that blurs a streak, pixels.
+    width: widths of the kernel that blurs a streak, pixels, equally likely.
     length: length of a streak, pixels.
     angle: angle from the vertical, degrees.
     """
 
     amount: tuple[float, float]
-    width: tuple[float, float]
+    width: tuple[float, ...]
     length: tuple[float, float]
     angle: tuple[float, float]
 
 
-# Gu et al. 2023 (arXiv 2305.15134); their widths are odd numbers, here all values between.
+# Gu et al. 2023 (arXiv 2305.15134); the chances of the widths are from the authors' code.
 RANGES = {
     "small": Range((0.002, 0.004), (1, 3), (25, 35), (-10, 10)),
-    "medium": Range((0.005, 0.007), (3, 7), (35, 45), (-30, 30)),
+    "medium": Range((0.005, 0.007), (3, 5, 5, 7), (35, 45), (-30, 30)),
     "large": Range((0.008, 0.010), (7, 9), (45, 55), (-60, 60)),
-    "random": Range((0.002, 0.010), (1, 9), (25, 55), (-60, 60)),
+    "random": Range((0.002, 0.010), (1, 3, 5, 7, 9), (25, 55), (-60, 60)),
 }
 
 
@@ -51,11 +55,11 @@ RANGES = {
 class Rain(Additive):
     """Streaks of one direction: random seeds smeared along a blurred line, clipped, weighted.
 
-    Lengths are those of a crop of 256 pixels. In a smaller picture streaks are shorter, and begin
-    at more of the pixels in the same proportion, so that they cover the same share. Rain is grey:
-    the same in every channel. Values are drawn uniformly from their ranges, once a picture.
+    Streaks are as long and as wide as the papers', whatever the size of the picture. Rain is grey:
+    the same in every channel. Values are drawn from their ranges once a picture, uniformly.
 
-    amount, width, length, angle: see `Range`; traced `(2,)`.
+    amount, length, angle: see `Range`; traced `(2,)`.
+    width: equally likely ones; traced `(60,)`.
     weight: range of the rain layer's weight; traced `(2,)`.
     size: pixels along each side; static.
     channels: channels of a picture; static.
@@ -70,36 +74,61 @@ class Rain(Additive):
     channels: int = static(1)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Pictures:
-        """`n` rain layers, from 0 to the largest weight; a streak wraps around the picture."""
-        scale = self.size / FULL
-        uniforms = jax.random.uniform(key, (n, 5 + self.size**2))
-        ranges = (self.amount, self.width, self.length, self.angle, self.weight)
-        amount, width, length, angle, weight = (
+        """`n` rain layers, from 0 to the largest weight."""
+        side = self.size + MARGIN
+        uniforms = jax.random.uniform(key, (n, 5 + side**2))
+        ranges = (self.amount, self.length, self.angle, self.weight)
+        amount, length, angle, weight = (
             between(bounds, column)[:, None, None]
-            for bounds, column in zip(ranges, uniforms[:, :5].T, strict=True)
+            for bounds, column in zip(ranges, uniforms[:, :4].T, strict=True)
         )
-        chance = uniforms[:, 5:].reshape(n, self.size, self.size)
-        share = jnp.minimum(amount / scale, 1.0)
+        which = index_below(jnp.int32(self.width.shape[-1]), uniforms[:, 4])
+        width = jnp.asarray(self.width)[which][:, None, None]
+        chance = uniforms[:, 5:].reshape(n, side, side)
         # Each seed has a brightness of its own.
-        seeds = jnp.where(chance < share, 0.5 + 0.5 * chance / share, 0.0)
+        seeds = jnp.where(chance < amount, 0.5 + 0.5 * chance / amount, 0.0)
         # The papers blur their lines with OpenCV's Gaussian kernel of this width; wider is fainter.
         spread = 0.35 + 0.15 * width
-        kernel = line(self.size, scale * length, spread, jnp.deg2rad(angle))
+        kernel = line(side, length, spread, jnp.deg2rad(angle))
         kernel = kernel / (spread * (2 * jnp.pi) ** 0.5)
         spectrum = jnp.fft.rfft2(seeds) * jnp.fft.rfft2(kernel)
-        streaks = jnp.fft.irfft2(spectrum, (self.size, self.size))
+        streaks = jnp.fft.irfft2(spectrum, (side, side))[:, : self.size, : self.size]
         rain_layer = weight * jnp.clip(streaks, 0.0, 1.0)
         return jnp.broadcast_to(rain_layer[..., None], (*rain_layer.shape, self.channels))
 
     def unseen(self) -> Self:
         """As many streaks, wider, longer and more slanted (to the right) than any of the range."""
-        width, length = (
-            jnp.stack([1.1 * top, 1.5 * top], axis=-1)
-            for top in (self.width[..., 1], self.length[..., 1])
-        )
+        top = jnp.max(self.width, axis=-1, keepdims=True)
+        width = self.width + top - jnp.min(self.width, axis=-1, keepdims=True) + 2
+        longest = self.length[..., 1]
+        length = jnp.stack([1.1 * longest, 1.5 * longest], axis=-1)
         steepest = jnp.max(jnp.abs(self.angle), axis=-1, keepdims=True)
         angle = jnp.minimum(steepest + jnp.array([5.0, 25.0]), 90.0)
         return dataclasses.replace(self, width=width, length=length, angle=angle)
+
+
+@pytree
+class RainLayers(Additive):
+    """Crops of rain layers from pairs of pictures, such as Rain100H's: rainy minus clean.
+
+    seen: layers that are drawn from.
+    held: other ones, for the unseen twin.
+    gain: what they are multiplied by; traced.
+    size: pixels along each side; static.
+    """
+
+    seen: Crops
+    held: Crops
+    gain: Float[Array, "..."]
+    size: int = static(SIZE)
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Pictures:
+        """`n` crops of rain layers."""
+        return self.gain * self.seen.draw(key, n, self.size)
+
+    def unseen(self) -> Self:
+        """The layers that were held out."""
+        return dataclasses.replace(self, seen=self.held, held=self.seen)
 
 
 @pytree
@@ -234,7 +263,7 @@ def rain(
     range: str = "small",  # noqa: A002 (the papers' word)
     *,
     amount: tuple[float, float] | None = None,
-    width: tuple[float, float] | None = None,
+    width: Sequence[float] | None = None,
     length: tuple[float, float] | None = None,
     angle: tuple[float, float] | None = None,
     weight: tuple[float, float] = (0.7, 1.0),
@@ -246,22 +275,48 @@ def rain(
     amount, width, length, angle: see `Range`; each replaces the range's own.
     """
     defaults = RANGES[errors.choice("range", range, RANGES)]._asdict()
-    given = {"amount": amount, "width": width, "length": length, "angle": angle}
+    given = {"amount": amount, "length": length, "angle": angle}
     limits = {
-        "amount": (0.0, 1.0, "of all pixels"), "width": (1.0, FULL / 4, "pixels"),
-        # These leave room for the longer and more slanted unseen twin.
-        "length": (1.0, FULL / 1.6, "pixels of 256"), "angle": (-80.0, 80.0, "degrees"),
+        "amount": (1e-6, 1.0, "of all pixels"), "length": (1.0, 160.0, "pixels"),
+        "angle": (-80.0, 80.0, "degrees"),  # leaves room for the more slanted unseen twin
     }  # fmt: skip
     checked = {}
     for field, (low, high, unit) in limits.items():
         value = defaults[field] if given[field] is None else given[field]
         checked[field] = traced(errors.span(field, value, low=low, high=high, unit=unit))
+    widths = errors.non_empty(
+        "width", defaults["width"] if width is None else width, "at least one"
+    )
+    if len(widths) > 6:
+        raise errors.refuse("width", widths, "at most six of them")
+    widths = [errors.number("width", each, low=1.0, high=64.0, unit="pixels") for each in widths]
     return Rain(
         **checked,
+        width=traced(np.repeat(widths, WIDTHS // len(widths))),
         weight=traced(errors.span("weight", weight, low=0.01, high=10)),
         size=checked_size(size),
         channels=checked_channels(channels),
     )
+
+
+def rain_layers(
+    clean: str | Path,
+    rainy: str | Path,
+    *,
+    size: int = SIZE,
+    channels: int = 1,
+    warn: Warn = lambda line: None,
+) -> RainLayers:
+    """The rain of two folders of pictures with matching names; every third layer is held out.
+
+    Raises:
+        InvalidInput: see `pictures.read_pairs`; fewer than two pairs.
+    """
+    size, channels = checked_size(size), checked_channels(channels)
+    layers = [pair.degraded - pair.clean for pair in read_pairs(clean, rainy, size, channels, warn)]
+    if len(layers) < 2:
+        raise errors.refuse(str(rainy), "1 pair", "at least two, since one is held out")
+    return RainLayers(*split(crops(layers, np.int16)), traced(1.0), size)
 
 
 def other_rain(*, size: int = SIZE, channels: int = 1) -> Rain:

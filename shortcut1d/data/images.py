@@ -9,8 +9,7 @@ Frequencies are in cycles per picture side.
 
 import dataclasses
 import functools
-import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
@@ -19,16 +18,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import gaussian_filter
 
 from shortcut1d import errors
 from shortcut1d.data import pictures
+from shortcut1d.data.crops import Crops, crops, split
 from shortcut1d.data.family import index_below, traced
 from shortcut1d.data.pictures import checked_channels
 from shortcut1d.data.pytrees import pytree, static
 
 SIZE = 32  # pixels along each side
 MAX_LEAVES = 256
-MAX_PHOTOGRAPHS = 64  # every cell of a grid holds them
 CONTRAST = 0.2  # standard deviation of a field
 CHROMA = 0.4  # contrast of what is each colour's own, relative to what all colours share
 Pictures: TypeAlias = Float[Array, "n size size channels"]
@@ -162,35 +162,49 @@ class Text:
 
 @pytree
 class Photographs:
-    """Crops of photographs, at random places and perhaps mirrored.
+    """Crops of photographs at their own scale, at random places and perhaps mirrored.
 
-    seen: photographs, values in [0, 1], `(k, side, side, channels)`; traced.
-    held: other photographs, for the unseen twin; traced.
+    seen: those that are drawn from.
+    held: other ones, for the unseen twin.
     size: pixels along each side of a crop; static.
     """
 
-    seen: Float[Array, "..."]
-    held: Float[Array, "..."]
+    seen: Crops
+    held: Crops
     size: int = static(SIZE)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Pictures:
         """`n` crops, each of a random photograph."""
-        count, side, _, channels = self.seen.shape[-4:]
-        uniforms = jax.random.uniform(key, (4, n))
-        which = index_below(jnp.int32(count), uniforms[0])
-        top, left = (index_below(jnp.int32(side - self.size + 1), row) for row in uniforms[1:3])
-        seen = jnp.asarray(self.seen)
-        crops = jax.vmap(
-            lambda number, y, x: jax.lax.dynamic_slice(
-                seen, (number, y, x, 0), (1, self.size, self.size, channels)
-            )[0]
-        )(which, top, left)
-        mirrored = uniforms[3][:, None, None, None] < 0.5
-        return jnp.where(mirrored, crops[:, :, ::-1], crops)
+        return self.seen.draw(key, n, self.size)
 
     def unseen(self) -> Self:
         """The photographs that were held out."""
         return dataclasses.replace(self, seen=self.held, held=self.seen)
+
+    def first(self, count: int, seed: int) -> Self:
+        """Only `count` of the photographs: the first ones of the permutation of this seed."""
+        return dataclasses.replace(self, seen=self.seen.first(count, seed))
+
+    def blurred(self, widths: Sequence[float]) -> "list[Photographs]":
+        """The photographs blurred by Gaussians of several widths; those held out stay as they are.
+
+        widths: standard deviations, pixels; 0 for no blur.
+        """
+        count, extents = len(self.seen.order), self.seen.extents.value[self.seen.order]
+        sharp = [
+            picture[:height, :width] / 255
+            for picture, (height, width) in zip(
+                self.seen.pictures.value[self.seen.order], extents, strict=True
+            )
+        ]
+        # In one array, so that all of them are one kind of family.
+        every = crops(
+            [gaussian_filter(each, (width, width, 0)) for width in widths for each in sharp]
+        )
+        return [
+            dataclasses.replace(self, seen=every.of(count * level + np.arange(count)))
+            for level in range(len(widths))
+        ]
 
 
 def field(
@@ -255,52 +269,50 @@ def text(letters: int = 26, *, capitals: bool = False, size: int = SIZE, channel
 def photographs(
     folder: str | Path | None = None,
     *,
+    new: str | Path | None = None,
     size: int = SIZE,
     channels: int = 1,
-    side: int | None = None,
     warn: pictures.Warn = lambda line: None,
 ) -> Photographs:
-    """Photographs of a folder, or the ten inside scikit-image; every third is held out.
+    """Photographs of a folder, or the ten inside scikit-image.
 
     Args:
-        folder: PNG and JPEG files, grey or colour, at least `side` pixels high and wide; if there
-            are more than 64, the first ones in order of their names are taken.
+        folder: PNG and JPEG files, grey or colour, of any sizes from `size` pixels on.
+        new: a folder of others to hold out; without it every third of the first is held out.
         size: pixels along each side of a crop.
         channels: 1 for grey, 3 for colour.
-        side: pixels to which photographs are shrunk before they are cropped; default `2 * size`.
         warn: called with a line about each file that is left out, which says why.
 
     Raises:
-        InvalidInput: fewer than two usable photographs, or a `side` larger than those inside
+        InvalidInput: fewer than two usable photographs, or a `size` larger than those inside
             scikit-image.
     """
     size, channels = checked_size(size), checked_channels(channels)
-    side = errors.integer("side", 2 * size if side is None else side, low=size, high=4096)
+
+    def read(folder: str | Path) -> list[np.ndarray]:
+        return [picture for _, picture in pictures.each_picture(folder, size, channels, warn)]
+
     if folder is None:
-        found = pictures.shipped(side, channels)
+        found = [picture for _, picture in pictures.shipped(size, channels)]
     else:
-        found = pictures.each_picture(folder, side, channels, warn)
-    chosen = [
-        pictures.square(picture, side) for _, picture in itertools.islice(found, MAX_PHOTOGRAPHS)
-    ]
-    if len(chosen) == MAX_PHOTOGRAPHS and next(found, None):
-        warn(f"{folder}: more than {MAX_PHOTOGRAPHS} photographs; the others are left out")
-    if len(chosen) < 2:
+        found = read(folder)
+    if new is not None:
+        return Photographs(crops(found), crops(read(new)), size)
+    if len(found) < 2:
         raise errors.refuse(str(folder), "1 photograph", "at least two, since one is held out")
-    return _split(np.stack(chosen), size)
+    return _split(found, size)
 
 
 def faces(*, size: int = SIZE, channels: int = 1) -> Photographs:
     """The faces inside scikit-image, grey, 25 pixels high, enlarged; every third is held out."""
     size = checked_size(size)
-    return _split(np.repeat(pictures.faces(size), checked_channels(channels), axis=-1), size)
+    grey = pictures.faces(size)
+    return _split(list(np.repeat(grey, checked_channels(channels), axis=-1)), size)
 
 
-def _split(every: np.ndarray, size: int) -> Photographs:
+def _split(every: Sequence[np.ndarray], size: int) -> Photographs:
     """Hold out every third photograph, from the second on."""
-    held = np.arange(len(every)) % 3 == 1
-    every = every.astype(np.float32)
-    return Photographs(every[~held], every[held], size)
+    return Photographs(*split(crops(every)), size)
 
 
 IMAGES: dict[str, Callable[..., Any]] = {

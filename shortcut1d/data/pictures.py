@@ -219,24 +219,6 @@ def _inside_skimage() -> Path:
     return Path(data.__file__).parent
 
 
-def square(picture: Picture, side: int) -> Float[np.ndarray, "side side channels"]:
-    """The largest square in the middle of a picture, resized to `side` pixels.
-
-    Averaged (Pillow's box filter), so that no fine texture is aliased into a coarse one.
-    """
-    height, width, channels = picture.shape
-    edge = min(height, width)
-    top, left = (height - edge) // 2, (width - edge) // 2
-    middle = picture[top : top + edge, left : left + edge]
-    planes = [
-        Image.fromarray(np.ascontiguousarray(middle[..., channel], np.float32)).resize(
-            (side, side), Image.Resampling.BOX
-        )
-        for channel in range(channels)
-    ]
-    return np.stack([np.asarray(plane) for plane in planes], axis=-1)
-
-
 def checked_channels(channels: Any) -> int:
     """`channels` as a valid number of channels of a picture."""
     if not np.isscalar(channels) or channels not in (1, 3):

@@ -8,9 +8,13 @@ structure.
 """
 
 import dataclasses
+import functools
+import hashlib
+from collections.abc import Callable
 from typing import Any, TypeVar, dataclass_transform
 
 import jax
+import numpy as np
 
 Kind = TypeVar("Kind")
 
@@ -41,3 +45,46 @@ def pytree(kind: type[Kind]) -> type[Kind]:
 
     jax.tree_util.register_pytree_with_keys(frozen, flatten_with_keys, unflatten, flatten)
     return frozen
+
+
+@jax.tree_util.register_pytree_node_class
+class Shared:
+    """An array that many families hold in common, such as all photographs.
+
+    Whatever gives families a leading axis (`family.stack`) leaves it as it is, and the grid puts it
+    on a device once, for all cells.
+
+    value: the array.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    @functools.cached_property
+    def digest(self) -> bytes:
+        """What tells it from others, computed once: photographs are many megabytes."""
+        array = np.ascontiguousarray(self.value)
+        return hashlib.sha256(f"{array.dtype}{array.shape}".encode() + array.data).digest()
+
+    def tree_flatten(self) -> tuple[tuple[Any], None]:
+        """Its array is its leaf."""
+        return (self.value,), None
+
+    @classmethod
+    def tree_unflatten(cls, _: None, leaves: tuple[Any]) -> "Shared":
+        """From its leaf."""
+        return cls(*leaves)
+
+
+def is_shared(node: Any) -> bool:
+    """Whether it is an array that all cells share."""
+    return isinstance(node, Shared)
+
+
+def map_own(function: Callable[..., Any], *trees: Any) -> Any:
+    """`jax.tree.map` over the leaves that are not shared; what is shared stays as in the first."""
+
+    def of_leaf(first: Any, *others: Any) -> Any:
+        return first if is_shared(first) else function(first, *others)
+
+    return jax.tree.map(of_leaf, *trees, is_leaf=is_shared)

@@ -137,13 +137,11 @@ def spec_of(runs: Sequence[Run]) -> EvalSpec:
 
 
 def _numbers(run: Run) -> list[int]:
-    """What the key of each test is folded with.
+    """What the key of each test is folded with: its role, and its place among those of its role.
 
-    Of a `common` cell its role and its place among those of its role, not its families: cells of
-    one seed are then tested on the same draws wherever the families are the same.
+    Not its families: cells of one seed are tested on the same draws wherever the families are the
+    same.
     """
-    if not run.cell.common:
-        return [fingerprint(test.role, test.content, test.degradation) for test in run.tests]
     roles = [test.role for test in run.tests]
     return [fingerprint(role, roles[:n].count(role)) for n, role in enumerate(roles)]
 

@@ -19,6 +19,7 @@ from jaxtyping import PRNGKeyArray
 
 from shortcut1d import errors
 from shortcut1d.data.family import Content, Degradation, fingerprint, stack
+from shortcut1d.data.pytrees import Shared, is_shared, map_own
 from shortcut1d.networks import Network, Params
 from shortcut1d.training import loop
 from shortcut1d.training.gradient import footprint
@@ -54,9 +55,10 @@ class Cell:
     """One point of a grid: what is trained on what, and which seed.
 
     init_params: weights of a network that was trained before; None for fresh ones.
-    common: it draws the random numbers of all other such cells of its seed: the same initial
-        weights where shapes agree, the same contents where the family is the same, and so on, so
-        that what cells of one seed differ in is what they are.
+
+    All cells of a seed draw the same random numbers: the same initial weights where shapes agree,
+    the same contents where the family is the same, and so on. So what cells of one seed differ in
+    is what they are.
     """
 
     content: Content
@@ -64,7 +66,6 @@ class Cell:
     network: Network
     seed: int
     init_params: Params | None = None
-    common: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -72,14 +73,8 @@ class Cell:
         return jax.eval_shape(lambda k: self.content.sample(k, 1), jax.random.key(0)).shape[1:]
 
     def key(self, purpose: str = "train") -> PRNGKeyArray:
-        """The cell's random key: a function of what the cell is, never of where it stands."""
-        return jax.random.fold_in(jax.random.key(self.seed), self.fingerprint(purpose))
-
-    def fingerprint(self, purpose: str) -> int:
-        """What the cell is, its seed apart, in 32 bits; of a `common` one, the purpose alone."""
-        if self.common:
-            return fingerprint(purpose)
-        return fingerprint(purpose, self.content, self.degradation, self.network)
+        """The cell's random key: of its seed, never of where the cell stands."""
+        return jax.random.fold_in(jax.random.key(self.seed), fingerprint(purpose))
 
 
 def train(
@@ -198,7 +193,7 @@ def stack_cells(cells: Sequence[Cell]) -> Inputs:
 def keys_of(cells: Sequence[Cell], purpose: str) -> PRNGKeyArray:
     """`[cell.key(purpose) for cell in cells]` as one array, in one program for any number."""
     seeds = np.array([cell.seed for cell in cells], np.uint32)
-    return fold_all(jax.vmap(jax.random.key)(seeds), [cell.fingerprint(purpose) for cell in cells])
+    return fold_all(jax.vmap(jax.random.key)(seeds), [fingerprint(purpose)] * len(cells))
 
 
 def fold_all(keys: PRNGKeyArray, numbers: Sequence[int]) -> PRNGKeyArray:
@@ -207,8 +202,8 @@ def fold_all(keys: PRNGKeyArray, numbers: Sequence[int]) -> PRNGKeyArray:
 
 
 def rows(inputs: Any, chosen: Sequence[int] | np.ndarray) -> Any:
-    """Rows of pytrees with a leading axis over cells."""
-    return jax.tree.map(lambda leaf: leaf[np.asarray(chosen)], inputs)
+    """Rows of pytrees with a leading axis over cells; what cells share stays as it is."""
+    return map_own(lambda leaf: leaf[np.asarray(chosen)], inputs)
 
 
 def map_cells(
@@ -236,19 +231,26 @@ def map_cells(
 def _spread(inputs: Any, count: int) -> Any:
     """The cells spread over the local devices, the last one repeated until each has as many.
 
-    What `trajectory` has spread already stays where it is.
+    What they share is put on every device, once. What `trajectory` has spread already stays where
+    it is.
     """
     devices = len(jax.local_devices())
     filled = np.minimum(np.arange(-(-count // devices) * devices), count - 1)
     along = NamedSharding(_mesh(), PartitionSpec("cells"))
+    everywhere = NamedSharding(_mesh(), PartitionSpec())
+    put: dict[int, Shared] = {}
 
     def spread(leaf: Any) -> Any:
+        if is_shared(leaf):
+            place = id(leaf.value)
+            put[place] = put.get(place) or Shared(jax.device_put(leaf.value, everywhere))
+            return put[place]
         there = isinstance(leaf, jax.Array) and len(leaf) == len(filled)
         if there and leaf.sharding.is_equivalent_to(along, leaf.ndim):
             return leaf
         return jax.device_put(leaf[filled], along)
 
-    return jax.tree.map(spread, inputs)
+    return jax.tree.map(spread, inputs, is_leaf=is_shared)
 
 
 @functools.lru_cache(maxsize=64)
@@ -267,9 +269,10 @@ def over_cells(
         cells share. `static` comes after both.
     """
 
-    def of_device(own: tuple, shared: tuple) -> Any:
-        def one(arguments: tuple) -> Any:
-            return function(*arguments, *shared, *static)
+    def of_device(own: list, once: list, shared: tuple, structure: Any) -> Any:
+        def one(leaves: list) -> Any:
+            leaves = [mine if held is None else held for mine, held in zip(leaves, once)]
+            return function(*jax.tree.unflatten(structure, leaves), *shared, *static)
 
         if jax.default_backend() == "cpu":
             return jax.lax.map(one, own)
@@ -278,13 +281,22 @@ def over_cells(
         return jax.lax.map(one, own, batch_size=max_parallel)
 
     along, everywhere = PartitionSpec("cells"), PartitionSpec()
-    # Unchecked, so that a family or a network may scan from zeros, which no device owns.
-    compiled = jax.jit(
-        jax.shard_map(
-            of_device, mesh=_mesh(), in_specs=(along, everywhere), out_specs=along, check_vma=False
-        )
-    )
-    return lambda own, shared=(): compiled(own, shared)
+
+    @functools.partial(jax.jit, static_argnames="structure")
+    def compiled(own: list, once: list, shared: tuple, structure: Any) -> Any:
+        # Unchecked, so that a family or a network may scan from zeros, which no device owns.
+        return jax.shard_map(
+            functools.partial(of_device, structure=structure), mesh=_mesh(),
+            in_specs=(along, everywhere, everywhere), out_specs=along, check_vma=False,
+        )(own, once, shared)  # fmt: skip
+
+    def of_cells(own: tuple, shared: tuple = ()) -> Any:
+        leaves, structure = jax.tree.flatten(own, is_leaf=is_shared)
+        mine = [None if is_shared(leaf) else leaf for leaf in leaves]
+        once = [leaf if is_shared(leaf) else None for leaf in leaves]
+        return compiled(mine, once, shared, structure=structure)
+
+    return of_cells
 
 
 def _to_host(chunk: Any, count: int) -> Any:

@@ -1,5 +1,6 @@
 """Degradations of pictures: rain, sensor noise, blur."""
 
+import dataclasses
 import functools
 
 import jax
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from shortcut1d import errors
 from shortcut1d.data import image_degradations, images
@@ -66,9 +68,52 @@ def test_heavier_ranges_rain_more(key):
     assert amounts == sorted(amounts)
 
 
+def test_widths_are_drawn_as_often_as_they_are_listed(key):
+    widths = image_degradations.rain("medium").width
+    assert [np.mean(widths == width) for width in (3, 5, 7)] == [0.25, 0.5, 0.25]
+
+
+@pytest.mark.parametrize("length", [20, 40])
+def test_a_streak_is_as_long_as_it_says_whatever_the_picture(length, key):
+    for size in (64, 128):
+        family = image_degradations.rain(
+            amount=(1e-5, 1e-5), width=(1,), length=(length,) * 2, angle=(0, 0), size=size
+        )
+        wet = np.asarray(draw(family, key, 400))[..., 0] > 0.2
+        column = wet.sum(axis=1).max(axis=1)
+        assert np.sum(column > 5) > 5
+        assert column.max() == pytest.approx(length, abs=2)
+
+
+def test_streaks_come_in_from_outside_and_do_not_come_back_on_the_other_side(key):
+    family = image_degradations.rain(
+        amount=(2e-5, 2e-5), width=(1,), length=(50, 50), angle=(0, 0), size=64
+    )
+    wet = np.asarray(draw(family, key, 400))[..., 0] > 0.2
+    top, bottom = wet[:, 0].any(axis=1), wet[:, -1].any(axis=1)
+    assert top.any()
+    assert not (top & bottom & ~wet.all(axis=1).any(axis=1)).mean() > 0.05
+
+
+def test_rain_layers_are_what_the_rainy_pictures_have_more(tmp_path, key):
+    for folder in ("clean", "rainy"):
+        (tmp_path / folder).mkdir()
+    for number in range(3):
+        clean = np.full((20, 24), 40 + number, np.uint8)
+        rainy = clean + (np.arange(24) % 5 == 0).astype(np.uint8) * np.uint8(100 + 10 * number)
+        Image.fromarray(clean).save(tmp_path / "clean" / f"{number}.png")
+        Image.fromarray(rainy).save(tmp_path / "rainy" / f"{number}.png")
+    family = image_degradations.rain_layers(tmp_path / "clean", tmp_path / "rainy", size=8)
+    seen, unseen = (np.asarray(draw(each, key, 40)) for each in (family, family.unseen()))
+    assert set(np.rint(255 * np.unique(seen))) == {0, 100, 120}
+    assert set(np.rint(255 * np.unique(unseen))) == {0, 110}
+    stronger = dataclasses.replace(family, gain=np.float32(2))
+    np.testing.assert_allclose(draw(stronger, key, 40), 2 * seen, rtol=1e-6)
+
+
 def test_a_smaller_picture_is_covered_as_much(key):
     covered = [
-        draw(image_degradations.rain("small", size=size), key, 40).mean() for size in (32, 64, 128)
+        draw(image_degradations.rain("small", size=size), key, 400).mean() for size in (32, 64, 128)
     ]
     assert max(covered) < 1.15 * min(covered)
 
@@ -95,7 +140,8 @@ def test_streaks_fall_at_their_angle(angle):
 def test_unseen_rain_is_beyond_the_range_in_width_length_and_angle(name):
     seen = image_degradations.rain(name)
     unseen = seen.unseen()
-    for field in ("width", "length", "angle"):
+    assert unseen.width.min() > seen.width.max()
+    for field in ("length", "angle"):
         assert getattr(unseen, field)[0] > getattr(seen, field)[1]
     assert unseen.angle[1] < 90  # a streak at 120 degrees is one at -60
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from shortcut1d import errors
 from shortcut1d.data import images, signals
+from shortcut1d.data.crops import crops
 from shortcut1d.data.family import draw, stack
 
 SIZE = 16
@@ -108,20 +109,73 @@ def test_text_of_one_letter_is_periodic(key):
     np.testing.assert_allclose(page[:, width:], page[:, :-width], atol=1e-6)
 
 
-def test_a_crop_is_a_part_of_a_photograph_perhaps_mirrored(key):
-    family = images.photographs(size=8)
-    crops = np.asarray(draw(family, key, 20))
-    parts = np.lib.stride_tricks.sliding_window_view(family.seen[..., 0], (8, 8), axis=(1, 2))
-    parts = np.concatenate([parts.reshape(-1, 64), parts[..., ::-1].reshape(-1, 64)])
-    for crop in crops:
+def few(*sizes, channels=1):
+    """Photographs of some sizes, all their pixels different."""
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 256, (*size, channels)) / 255 for size in sizes]
+
+
+def parts_of(picture, size):
+    cut = np.lib.stride_tricks.sliding_window_view(picture[..., 0], (size, size))
+    return np.concatenate([cut.reshape(-1, size * size), cut[..., ::-1].reshape(-1, size * size)])
+
+
+@pytest.mark.parametrize("sizes", [[(8, 8)], [(12, 30), (40, 9)], [(20, 20), (8, 60), (33, 11)]])
+def test_a_crop_is_a_part_of_a_photograph_perhaps_mirrored(sizes, key):
+    photographs = few(*sizes)
+    drawn = np.asarray(crops(photographs).draw(key, 60, 8))
+    parts = np.concatenate([parts_of(picture, 8) for picture in photographs])
+    for crop in drawn:
         assert np.abs(parts - crop.ravel()).max(axis=1).min() < 1e-6
+    found = {int(np.abs(parts - crop.ravel()).max(axis=1).argmin()) for crop in drawn}
+    assert len(found) > 1  # mirrored or elsewhere
+
+
+def test_of_a_large_photograph_the_middle_is_kept(key):
+    large = np.zeros((700, 600, 1))
+    large[94:606, 44:556] = 1
+    kept = crops([large])
+    assert kept.pictures.value.shape == (1, 512, 512, 1)
+    assert kept.pictures.value.min() == 255
+
+
+@given(count=st.integers(1, 7), seed=st.integers(0, 50))
+def test_a_larger_pool_of_photographs_begins_with_the_smaller_one(count, seed):
+    every = crops(few(*[(8, 8)] * 9))
+    small, large = every.first(count, seed), every.first(count + 1, seed)
+    numbers = [set(family.order[: int(family.count)]) for family in (small, large)]
+    assert len(numbers[0]) == count
+    assert numbers[0] < numbers[1]
+
+
+def test_a_pool_draws_from_its_photographs_and_no_others(key):
+    every = crops([np.full((8, 8, 1), shade / 255) for shade in range(10, 20)])
+    pool = every.first(3, seed=4)
+    shades = np.unique(np.rint(255 * np.asarray(pool.draw(key, 100, 8))))
+    np.testing.assert_array_equal(shades, np.sort(10 + pool.order[:3]))
+
+
+def test_more_photographs_than_there_are_are_refused():
+    with pytest.raises(errors.InvalidInput, match=r"^count: got 11"):
+        crops(few(*[(8, 8)] * 10)).first(11, 0)
+
+
+def test_blurred_photographs_are_smoother_and_the_sharp_ones_as_they_are(key):
+    family = images.photographs(size=16)
+    sharp, soft = family.blurred((0.0, 3.0))
+    np.testing.assert_array_equal(draw(sharp, key, 5), draw(family, key, 5))
+    rough = [
+        np.abs(np.diff(np.asarray(draw(each, key, 50)), axis=1)).mean() for each in (sharp, soft)
+    ]
+    assert rough[1] < 0.5 * rough[0]
+    np.testing.assert_array_equal(draw(soft.unseen(), key, 5), draw(family.unseen(), key, 5))
 
 
 def test_photographs_are_split_by_photograph():
     family = images.photographs(size=16)
-    assert len(family.seen) + len(family.held) == 10
-    for held in family.held:
-        assert not any(np.array_equal(held, seen) for seen in family.seen)
+    seen, held = set(family.seen.order), set(family.held.order)
+    assert seen | held == set(range(10))
+    assert not seen & held
 
 
 def test_a_pool_of_pictures_holds_exactly_its_number(key):
@@ -142,8 +196,7 @@ def test_a_pool_of_pictures_holds_exactly_its_number(key):
         ("leaves", {"count": 257}, "count"),
         ("leaves", {"radius": (0.5, 0.1)}, "radius"),
         ("text", {"letters": 27}, "letters"),
-        ("photographs", {"side": 8, "size": 16}, "side"),
-        ("photographs", {"size": 256}, "side"),
+        ("photographs", {"size": 512}, "side"),
         ("photographs", {"folder": "/nowhere"}, "/nowhere"),
         ("photograph", {}, "background"),
         ("smooth", {"hihg": 2}, "parameter of smooth"),

@@ -151,22 +151,16 @@ def test_transparent_pixels_are_black(tmp_path):
         np.testing.assert_array_equal(picture[8:], 1)
 
 
-def test_of_a_large_folder_the_first_files_are_taken_with_a_warning(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "MAX_PHOTOGRAPHS", 3)
-    for number in range(5):
-        Image.fromarray(SHADES.astype(np.uint8)).save(tmp_path / f"{number}.png")
-    said = []
-    family = images.photographs(tmp_path, size=8, warn=said.append)
-    assert (len(family.seen), len(family.held)) == (2, 1)
-    assert len(said) == 1
-    assert "more than 3 photographs" in said[0]
-
-
-def test_a_square_is_cut_from_the_middle_and_averaged():
-    picture = np.zeros((8, 16, 1), np.float32)
-    picture[:4, 4:12] = 1
-    expected = [[1] * 4] * 2 + [[0] * 4] * 2
-    np.testing.assert_allclose(pictures.square(picture, 4)[..., 0], expected)
+def test_photographs_of_any_size_are_taken_and_others_can_be_held_out(tmp_path):
+    for folder in ("seen", "new"):
+        (tmp_path / folder).mkdir()
+        for number in range(2):
+            tall = np.tile(SHADES, (1 + number, 1)).astype(np.uint8)
+            Image.fromarray(tall).save(tmp_path / folder / f"{number}.png")
+    family = images.photographs(tmp_path / "seen", new=tmp_path / "new", size=8)
+    assert (len(family.seen.order), len(family.held.order)) == (2, 2)
+    height, width = SHADES.shape[:2]
+    np.testing.assert_array_equal(family.seen.extents.value, [[height, width], [height, 2 * width]])
 
 
 def pairs_of(*shapes):

@@ -21,7 +21,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import shortcut1d
-from shortcut1d import errors
+from shortcut1d import data_cli, errors
 from shortcut1d.analysis.denoiser import Denoiser
 from shortcut1d.analysis.transfer import HALF
 from shortcut1d.data import image_degradations, images, pictures
@@ -95,16 +95,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["diagnose"]:
         status = driver.main(COMMAND, words[1:], prog="shortcut1d diagnose")
-        if argv is None and status == driver.INTERRUPTED:
-            leave_at_once(status)
-        return status
+    elif words[:1] == ["data"]:
+        status = data_cli.main(words[1:])
+    else:
+        status = help_on(words)
+    if argv is None and status == driver.INTERRUPTED:
+        leave_at_once(status)
+    return status
+
+
+def help_on(words: Sequence[str]) -> int:
+    """Say what commands there are, or what is wrong with `words`, which begin with none of them."""
     parser = Parser(prog="shortcut1d", description="What did this denoiser learn?")
     parser.add_argument("--version", action="version", version=shortcut1d.__version__)
     parser.add_argument(
-        "command", choices=["diagnose"], help="a report on your network (diagnose --help)"
+        "command",
+        choices=["diagnose", "data"],
+        help="diagnose: a report on your network (diagnose --help); "
+        "data: public data sets and trained networks, to list and to download (data --help)",
     )
     if words:
-        parser.parse_args(words)  # which ends the program: a command that is known has run
+        parser.parse_args(words)  # which ends the program
     parser.print_help(sys.stderr)
     return 2
 

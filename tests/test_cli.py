@@ -61,6 +61,7 @@ def test_without_a_command_there_is_help(run):
     status, _, said = run()
     assert status == 2
     assert "diagnose --help" in said
+    assert "data --help" in said
 
 
 @pytest.mark.parametrize(
@@ -70,6 +71,13 @@ def test_without_a_command_there_is_help(run):
         (["diagnose", "--modle", "net:load"], "did you mean --model"),
         (["diagnose"], "model: is missing"),
         (["diagnose", "--model", "json:load"], "clean: is missing"),
+        (["diagnose", "--data", "nowhere"], "data: got 'nowhere', expected a folder"),
+        (["data"], "{list,get}"),
+        (["data", "lst"], "invalid choice: 'lst'"),
+        (["data", "get"], "NAME"),
+        (["data", "get", "bsd40"], "expected one of bias_free_denoising, bsd400, bsd68, prenet"),
+        (["data", "get", "all", "bsd40"], "did you mean 'bsd400'"),
+        (["data", "get", "bsd68", "--to", "/dev/null"], "/dev/null: cannot be written to"),
     ],
 )
 def test_a_slip_is_one_line_and_status_2(run, arguments, named, tmp_path, monkeypatch):

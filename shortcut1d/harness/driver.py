@@ -8,6 +8,7 @@ import argparse
 import dataclasses
 import inspect
 import io
+import os
 import shlex
 import sys
 import time
@@ -23,6 +24,7 @@ from matplotlib.figure import Figure
 
 from shortcut1d import errors, plotting, store
 from shortcut1d.data import audio
+from shortcut1d.datasets import VARIABLE
 from shortcut1d.errors import InvalidInput, Shortcut1dError
 from shortcut1d.harness import options
 from shortcut1d.harness.claims import Claim
@@ -126,6 +128,10 @@ def main(
         preset = experiment.presets[chosen.preset]
         if chosen.chunk is not None:
             errors.integer("chunk", chosen.chunk)
+        if chosen.data is not None:
+            if not chosen.data.is_dir():
+                raise errors.refuse("data", str(chosen.data), "a folder")
+            os.environ[VARIABLE] = str(chosen.data.resolve())
         config = dataclasses.replace(preset, **options.given(chosen, config_type))
         # Only the kept figure itself may take its place.
         if chosen.out is None and chosen.preset == KEPT and config == preset:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from shortcut1d import errors
+from shortcut1d.datasets import VARIABLE
 
 RESULTS, FIGURES = Path("results"), Path("figures")  # in the folder that a script is run from
 
@@ -62,6 +63,13 @@ def parser(
         type=Path,
         metavar="DIR",
         help=f"folder of what is made (default: {RESULTS}; of preset kept: {FIGURES})",
+    )
+    made.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help=f"folder of data sets (default: {VARIABLE}, or the user's cache; "
+        "`shortcut1d data get` fills it)",
     )
     made.add_argument(
         "--only-plot",

@@ -62,7 +62,8 @@ class Bar:
             speed_estimate_period=120,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task(name, total=None, speed="")
+        # Unseen until the total is known, which cannot be drawn before.
+        self._task = self._bar.add_task(name, total=None, visible=False, speed="")
         self._began: float | None = None
 
     def __enter__(self) -> Self:
@@ -77,8 +78,9 @@ class Bar:
         if self._began is None or done.earlier is not None:  # a run may have several sweeps
             self._began = time.perf_counter()
             # Cells that were there already say nothing about how fast the rest will go.
-            self._bar.reset(self._task, total=done.total, completed=done.earlier or 0)
-            self.earlier += done.earlier or 0
+            earlier = done.earlier or 0
+            self._bar.reset(self._task, total=done.total, completed=earlier, visible=True)
+            self.earlier += earlier
             if done.earlier:
                 warn(f"{done.earlier} of {done.total} cells are finished from an earlier run")
         seconds = time.perf_counter() - self._began

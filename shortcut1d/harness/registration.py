@@ -67,10 +67,14 @@ class Registration:
         return claim(stated["statement"], stated["statistic"], values, **how)
 
     def claims_on(
-        self, values: Mapping[str, ArrayLike], sentences: Mapping[str, str]
+        self, values: Mapping[str, ArrayLike], sentences: Mapping[str, str], **how: Any
     ) -> list[Claim]:
         """The claims whose values are there, in the order of the file; see `claim`."""
-        return [self.claim(name, values[name], sentences) for name in self.claims if name in values]
+        return [
+            self.claim(name, values[name], sentences, **how)
+            for name in self.claims
+            if name in values
+        ]
 
     def record(self) -> dict[str, Any]:
         """What provenance says of it: its hash, and the commit that holds it (None if none does).

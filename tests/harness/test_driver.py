@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from shortcut1d import errors, store
+from shortcut1d import datasets, errors, store
 from shortcut1d.harness import devices, driver, options, progress
 from shortcut1d.harness.claims import claim
 from shortcut1d.harness.driver import Experiment, Result, Sound
@@ -90,6 +90,14 @@ def test_a_run_leaves_figure_table_arrays_sound_and_provenance(tmp_path, capsys)
     assert {"device", "commit", "wall_time_seconds", "table_sha256"} <= set(record)
 
 
+def test_data_sets_are_looked_for_in_the_folder_that_is_named(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv(datasets.VARIABLE, "elsewhere")
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert status_of(["--out", "out", "--data", "data"], capsys)[0] == 0
+    assert datasets.root_of() == tmp_path / "data"
+
+
 def test_the_same_command_twice_makes_the_same_files(tmp_path, capsys):
     for name in ("one", "two"):
         assert status_of(["--out", str(tmp_path / name)], capsys)[0] == 0
@@ -143,6 +151,8 @@ def test_only_plot_refuses_what_was_tampered_with(tmp_path, capsys, damage):
         (["--only-plot", "--out", "/nowhere/at/all"], "/nowhere/at/all"),
         (["--out", "/proc/figures"], "/proc/figures"),
         (["--out", "/dev/null"], "/dev/null"),
+        (["--data", "/nowhere/at/all"], "data: got '/nowhere/at/all'"),
+        (["--data", "/dev/null"], "data: got '/dev/null'"),
         (["--out", "bad\0path"], "path"),
         (["stray"], "stray"),
     ],

@@ -198,9 +198,9 @@ def one_run(
     tests = [test._replace(labels={"level": level}) for test, level in zip(tests, levels)]
     clean = composition.nothing(signals.WINDOW, 1)
     cell = (
-        Cell(melodies, clicks, network, seed, init_params, common=True)
+        Cell(melodies, clicks, network, seed, init_params)
         if music is None
-        else Cell(music, clean, network, seed, init_params, common=True)
+        else Cell(music, clean, network, seed, init_params)
     )
     sizes = {named(entries): entries for entries in config.entries}
     labels = {"prior": kind, "use": use, "entries": sizes.get(kind, np.nan)}

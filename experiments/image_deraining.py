@@ -1,200 +1,308 @@
-"""Deraining: how many backgrounds, of which kind, should a derainer be trained on?
+"""Deraining: how many photographs, and how simple ones, should a derainer be trained on?
 
-Conv nets are trained on crops of photographs, from a handful to thousands, or on backgrounds of one
-kind, drawn or faces, under rain of a small or a large range, and then given photographs that they
-never saw under rain that falls at another angle. It is "more data is not better" and the phase
-diagram again, on pictures, with the same training and the same measures.
+Conv nets are trained on crops of some photographs, from two to hundreds, under rain of a small or a
+random range, or on the same photographs blurred, which makes them simple. Then they are given
+photographs that they never saw, under the rain they know, rain of other ranges, and real pictures'
+rain (Rain100H): each at its own strength, and each as strong as the small range. Specialists are
+trained on each of those. "More data is not better" on pictures, by the same training and measures.
 """
 
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 import pandas as pd
+import xarray as xr
+from common import registered
 from common.image_tasks import (
-    PHOTOGRAPHS,
-    PRESETS,
-    CropsConfig,
-    at_the_ends,
-    by_pool,
-    check_ranges,
-    draw_crops,
+    FILTER,
+    MATCHED,
+    OWN,
+    PANEL,
+    SMOKE,
+    PictureConfig,
+    PoolsConfig,
+    behind,
+    draw_curve,
+    draw_examples,
     examples,
-    measure_of,
+    kept_weights,
+    linear_rows,
+    networks_of,
+    panel_of,
     picture_run,
-    too_many,
+    psnr_of,
+    twin_of,
 )
 from common.papers import Sentence
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, plotting
-from shortcut1d.analysis import complexity
-from shortcut1d.data import image_degradations, images
-from shortcut1d.harness.claims import Claim, claim, rank_correlation
+from shortcut1d.analysis import interval
+from shortcut1d.data import image_degradations
+from shortcut1d.harness.claims import Claim
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option
 from shortcut1d.harness.progress import warn
-from shortcut1d.training.evaluation import UNSEEN_BOTH, UNSEEN_CONTENT, Run, TestSet
-from shortcut1d.training.sweep import Session, sweep
+from shortcut1d.training.evaluation import Run
+from shortcut1d.training.sweep import Session, Swept, sweep
+from shortcut1d.training.tables import array_of, structures
 
-DRAWN = ("smooth", "text", "leaves", "field", "texture")
-KINDS = (*DRAWN, "faces")
-MEASURED = "complexity"  # column: of the kind of background
+SMALL, RANDOM = "small rain", "random rain"
+PAIRS, SLANTED = "Rain100H's rain", "slanted rain"
+STRENGTHS = (OWN, MATCHED)
+FEWEST, MOST, SIMPLE = 2, 400, 8.0  # photographs, and blur, of the registered claims
 
 
 @dataclass(frozen=True)
-class Config(CropsConfig):
-    """Which backgrounds and rain."""
+class Config(PoolsConfig):
+    """Which backgrounds are trained on."""
 
-    ranges: tuple[str, ...] = option(
-        ("small", "large"), f"of rain, of {', '.join(image_degradations.RANGES)}"
+    pools: tuple[int, ...] = option(
+        (2, 4, 8, 16, 32, 64, 128, 400),
+        "photographs to train on in small rain, the fewest and the most in random rain; where "
+        "there are fewer, all of them",
     )
-    kinds: tuple[str, ...] = option(DRAWN, f"other backgrounds, of {', '.join(KINDS)}")
+
+    blurs: tuple[float, ...] = option(
+        (1.0, 2.0, 4.0, 8.0), "blurs of all photographs, standard deviation in pixels"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        errors.distinct("kinds", self.kinds, KINDS)
-        check_ranges(self.ranges)
+        errors.rising("blurs", self.blurs, low=0)
+        for width in self.blurs:
+            errors.number("blurs", width, low=0.1, high=32, unit="pixels")
+
+
+def rains_of(config: PictureConfig) -> dict[str, Any]:
+    """Every rain of the study: the papers' ranges, a slanted one, and that of pairs."""
+    kwargs = config.image_kwargs()
+    rains: dict[str, Any] = {
+        f"{name} rain": image_degradations.rain(name, **kwargs)
+        for name in image_degradations.RANGES
+    }
+    rains[SLANTED] = image_degradations.other_rain(**kwargs)
+    layers = config.rain_layers(warn)
+    return rains | ({} if layers is None else {PAIRS: layers})
+
+
+class Rained(NamedTuple):
+    """What training leaves.
+
+    runs: all of them.
+    swept: see `sweep`.
+    """
+
+    runs: list[Run]
+    swept: Swept
+
+
+def train(config: Config, session: Session) -> Rained:
+    """Train on every number of photographs, on all of them blurred, and under every rain."""
+    sharp, *blurred = config.photographs(warn).blurred((0.0, *config.blurs))
+    rains, pools = rains_of(config), config.pools_of(sharp)
+    panel = panel_of(rains, sharp, SMALL)
+    twins: dict[str, Any] = {}
+    ends = pools[0], pools[-1]
+    trained_on = [(sharp, 0.0, SMALL, pool) for pool in pools]
+    trained_on += [(sharp, 0.0, RANDOM, pool) for pool in ends]
+    trained_on += [
+        (photographs, width, SMALL, pools[-1])
+        for photographs, width in zip(blurred, config.blurs, strict=True)
+    ]
+    specialists = [rain for rain in rains if rain not in (SMALL, RANDOM)]
+    trained_on += [(sharp, 0.0, rain, pools[-1]) for rain in specialists]
+    runs = [
+        picture_run(
+            config, photographs, (rain, rains[rain]), panel, seed, pool=pool, blur=width,
+            twins=(
+                twin_of(photographs.first(pool, seed), twins), twin_of(rains[rain], twins),
+            ),
+        )
+        for seed in config.all_seeds()
+        for photographs, width, rain, pool in trained_on
+    ]  # fmt: skip
+    swept = sweep(
+        runs, config.schedule(), config.eval_config(), session,
+        keep=lambda run: kept_weights(run, ends, config.first_seed, SMALL),
+    )  # fmt: skip
+    return Rained(runs, swept)
 
 
 def run(config: Config, session: Session) -> Result:
-    """Train a network on every pool of photographs and every kind of background, in every rain."""
-    kwargs, most = config.image_kwargs(), config.pools[-1]
-    photographs = config.photographs(warn)
-    new = photographs.unseen()
-    trained_on = [((PHOTOGRAPHS, photographs), pool) for pool in config.pools]
-    trained_on += [((kind, images.make(kind, **kwargs)), most) for kind in config.kinds]
-    complexities = {kind: measured_complexity(family) for (kind, family), _ in trained_on}
-    runs = [
-        picture_run(
-            config, background, pool,
-            (f"{limits} rain", image_degradations.rain(limits, **kwargs)),
-            {"other rain": image_degradations.other_rain(**kwargs)}, seed, new,
-            **{MEASURED: complexities[background[0]]},
-        )
-        for limits in config.ranges
-        for background, pool in trained_on
-        for seed in config.all_seeds()
-    ]  # fmt: skip
-    keep = at_the_ends(config, f"{config.ranges[0]} rain")
-    swept = sweep(runs, config.schedule(), config.eval_config(), session, keep=keep)
-    return Result(swept.table, examples(runs, swept, caption))
+    """The networks; beside them the best linear filter of the rain that most of them know."""
+    runs, swept = train(config, session)
+    most = max(run.labels["pool"] for run in runs)
+    filtered = [
+        run
+        for run in runs
+        if (run.degradation, run.labels["pool"], run.labels["blur"]) == (SMALL, most, 0)
+    ]
+    table = pd.concat([swept.table, linear_rows(filtered, config)], ignore_index=True)
+    other = PAIRS if PAIRS in set(table["test_degradation"]) else SLANTED
+    return Result(table, examples(runs, swept, [(SMALL, OWN), (other, MATCHED)]))
 
 
-def caption(run: Run, test: TestSet) -> str | None:
-    """Of a picture to show: a new photograph in the rain that a network knows, or in other rain."""
-    rain = {UNSEEN_CONTENT: "the rain it knows", UNSEEN_BOTH: "other rain"}.get(test.role)
-    return rain and f"trained on {run.labels['pool']} crops: a new photograph in {rain}"
+def unseen_of(table: pd.DataFrame) -> list[str]:
+    """The rains that a network trained under small or random rain has never seen."""
+    return [name for name in (SLANTED, PAIRS) if name in set(table["test_degradation"])]
 
 
-def measured_complexity(family: Any) -> float:
-    """Intrinsic dimension of a kind of background, before any training."""
-    draw = jax.jit(type(family).sample, static_argnums=2)
-    return complexity.intrinsic_dimension(np.asarray(draw(family, jax.random.key(0), 1024)) - 0.5)
+def others_of(table: pd.DataFrame) -> list[str]:
+    """The rains that a network trained under small rain has never seen."""
+    tested = table.loc[table["test"] == PANEL, "test_degradation"].unique()
+    return [name for name in tested if name != SMALL]
 
 
-def kinds_of(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, float]]:
-    """The rows of the largest pool, and the complexity of each kind there, in rising order."""
-    chosen = table[table["pool"] == table["pool"].max()]
-    return chosen, dict(chosen.groupby("kind")[MEASURED].first().sort_values())
+def specialists_of(table: pd.DataFrame) -> list[str]:
+    """The rains that specialists were trained under."""
+    return [name for name in others_of(table) if name != RANDOM]
+
+
+def on_all(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the networks trained on all photographs, sharp or blurred, under small rain."""
+    rows = table[(table["degradation"] == SMALL) & (table["network"] != FILTER)]
+    return rows[rows["pool"] == rows["pool"].max()]
+
+
+def by_blur(table: pd.DataFrame, column: str) -> xr.DataArray:
+    """A measure of the networks trained on all photographs under small rain, `(seed, blur)`."""
+    return array_of(structures(on_all(table)), column, "seed", "blur")
+
+
+def psnr_by_blur(table: pd.DataFrame, how: str) -> xr.DataArray:
+    """PSNR of the networks trained on all photographs under small rain."""
+    return psnr_of(on_all(table), "seed", "blur", how=how)
+
+
+def by_pool(table: pd.DataFrame, column: str) -> xr.DataArray:
+    """A measure of `structures`, of the networks trained under small rain, `(seed, pool)`."""
+    return array_of(structures(networks_of(table, SMALL)), column, "seed", "pool")
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
-    """That more backgrounds are not better in simple rain; and that their kind matters as in 1D."""
-    photographs = table[table["kind"] == PHOTOGRAPHS]
-    psnr, phi = by_pool(photographs, "psnr"), by_pool(photographs, "phi")
-    ranges, pools = psnr["degradation"].values, psnr["pool"].values
-    best, loss = too_many(psnr[0])
-    made = [
-        claim(
-            f"in {ranges[0]}, {pools[-1]} crops do worse than fewer, mostly {pools[best]} (chosen "
-            "on the other seeds), on new photographs in other rain",
-            "PSNR with so many - with the most, dB",
-            loss, sentence=Sentence.MORE_IS_WORSE, domain="2D",
-        )
-    ]  # fmt: skip
-    if len(ranges) > 1:
-        made += [
-            claim(
-                f"in {ranges[-1]} too many crops cost less than in {ranges[0]}",
-                "loss of PSNR in the first - in the second, dB",
-                loss - too_many(psnr[-1])[1], sentence=Sentence.BALANCE, domain="2D",
-            ),
-            claim(
-                f"{ranges[-1]} to train on is better than {ranges[0]} for new photographs in other "
-                "rain",
-                "PSNR in the one - in the other, mean over numbers of crops, dB",
-                np.mean(psnr.values[-1] - psnr.values[0], axis=1),
-                sentence=Sentence.RICHER_DEGRADATION, domain="2D",
-            ),
-        ]  # fmt: skip
-    made.append(
-        claim(
-            "the more crops, the more it is the rain that is fitted",
-            f"phi with {pools[0]} crops - with {pools[-1]}, mean over ranges of rain",
-            np.mean([each[:, 0] - each[:, -1] for each in phi.values], axis=0),
-            sentence=Sentence.MORE_FITS_DEGRADATION, domain="2D",
-        )
-    )  # fmt: skip
-    # Photographs are what all are tested on; trained on them, a network keeps them for that.
-    chosen, complexities = kinds_of(table)
-    del complexities[PHOTOGRAPHS]
-    by_kind = measure_of(chosen, "phi", "degradation", "seed", "kind")
-    for degradation in ranges if len(complexities) > 2 else []:
-        values = by_kind.sel(degradation=degradation, kind=list(complexities))
-        made.append(
-            claim(
-                f"in {degradation}, kinds of background are fitted in the order of their "
-                "complexity, the simplest most",
-                "rank correlation of phi and intrinsic dimension",
-                rank_correlation(list(complexities.values()), values), below=-0.9,
-                sentence=Sentence.SHORTCUT, domain="2D",
+    """What was registered, of the cells that are there."""
+    others, unknown = others_of(table), unseen_of(table)
+    own, matched = (
+        psnr_of(networks_of(table, SMALL), "seed", "pool", how=how) for how in STRENGTHS
+    )
+    psi, transfer = by_pool(table, "psi"), by_pool(table, "transfer")
+    most = table["pool"].max()
+    values: dict[str, Any] = {}
+    if most == MOST:
+        rich = psnr_of(networks_of(table, RANDOM), "seed", "pool", how=MATCHED)
+        values |= {
+            "shortcut": psi.sel(pool=MOST),
+            "passes": transfer.sel(pool=MOST),
+            "behind": mean_of(behind(table, SMALL, specialists_of(table))),
+            "richer": mean_of((rich - matched).sel(pool=MOST, tested=unknown)),
+        }
+        if FEWEST in psi["pool"]:
+            loss = own.sel(pool=FEWEST) - own.sel(pool=MOST)
+            at_small, at_random = (
+                mean_of((each.sel(pool=FEWEST) - each.sel(pool=MOST)).sel(tested=unknown))
+                for each in (matched, rich)
             )
-        )  # fmt: skip
-    return made
+            values |= {
+                "worse": mean_of(loss.sel(tested=others)),
+                "transfer": transfer.sel(pool=MOST) - transfer.sel(pool=FEWEST),
+                "structure": psi.sel(pool=MOST) - psi.sel(pool=FEWEST),
+                "balance": at_small - at_random,
+            }
+        simple = psnr_by_blur(table, MATCHED).sel(tested=others)
+        if SIMPLE in simple["blur"]:
+            blurred = by_blur(table, "psi")
+            values["simple"] = blurred.sel(blur=SIMPLE) - blurred.sel(blur=0)
+            values["blurred"] = mean_of(simple.sel(blur=SIMPLE) - simple.sel(blur=0))
+    return REGISTERED.claims_on(values, Sentence.__members__, domain="2D")
+
+
+def mean_of(values: xr.DataArray) -> xr.DataArray:
+    """The mean over the rains of the test; NaN where any is."""
+    return values.mean("tested", skipna=False)
 
 
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
-    """PSNR and index against the number of crops, index by kind, and example pictures."""
-    figure = plotting.new_figure(4.3)
+    """Number of photographs, structure, simplicity, specialists; examples below."""
+    figure = plotting.new_figure(5.4)
     parts: Any = figure.subfigures(2, 1, height_ratios=[1, 1.15])
-    chosen, complexities = kinds_of(table)
-    phi = measure_of(chosen, "phi", "degradation", "seed", "kind")
-    quality, kind = draw_crops(
-        parts[0],
-        table[table["kind"] == PHOTOGRAPHS],
-        phi.sel(degradation=table["degradation"].unique(), kind=list(complexities)),
-        [f"{name} ({value:.1f})" for name, value in complexities.items()],
-        ("PSNR on new photographs\nin other rain (dB)",
-         "index $\\varphi$\n(below 0: fits the rain)",
-         f"index by kind of background\n({table['pool'].max()} of each)"),
-    )  # fmt: skip
-    quality.legend()
-    kind.set_xlabel("$\\varphi$; intrinsic dimension in brackets")
-    plotting.pictures(parts[1], list(arrays.items()))
+    above, below = parts
+    number, structure, simplicity, special = above.subplots(1, 4, width_ratios=[1.2, 1.2, 1, 1])
+    _draw_numbers(number, table)
+    for column, label in (("psi", "$\\psi$"), ("of_degradation", "$d_D$"), ("of_content", "$d_C$")):
+        values = by_pool(table, column)
+        draw_curve(structure, values, label, COLORS[column])
+    structure.axhline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
+    structure.set_title("known of the structure of\nrain ($d_D$), photographs ($d_C$)")
+    structure.set_xlabel("photographs to train on")
+    structure.legend(fontsize=6)
+    for how, known in ((OWN, True), (MATCHED, False)):
+        psnr = psnr_by_blur(table, how)
+        each = psnr.sel(tested=SMALL) if known else mean_of(psnr.sel(tested=others_of(table)))
+        label = "the rain it knows" if known else "other rain,\nas strong"
+        draw_curve(simplicity, each - each.sel(blur=0), label, COLORS[label[:5]])
+    simplicity.axhline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
+    simplicity.set_title("PSNR gained by blurred\nphotographs to train on (dB)")
+    simplicity.set_xlabel("blur (pixels)")
+    simplicity.legend(fontsize=6)
+    names = specialists_of(table)
+    for how, color, marker in ((OWN, plotting.RED, "o"), (MATCHED, plotting.ORANGE, "s")):
+        gaps = behind(table, SMALL, names, how)
+        for row, name in enumerate(names):
+            plotting.bar(special, interval(gaps.sel(tested=name)), row, color, marker)
+        special.plot([], [], marker, color=color, markersize=4, label=f"{how} strength")
+    plotting.name_rows(special, [name.removesuffix(" rain") for name in names], fontsize=6)
+    special.set_xlim(left=0)
+    special.set_title("dB behind specialists")
+    special.legend(fontsize=6)
+    for axes in (number, structure, simplicity, special):
+        axes.title.set(fontsize=7)
+        axes.set_title(axes.get_title(), fontsize=7, loc="left")
+    draw_examples(below, arrays)
     return figure
 
 
+def _draw_numbers(axes: Axes, table: pd.DataFrame) -> None:
+    """PSNR against that with the fewest photographs, under the known rain and under others."""
+    for how, name, color in (
+        (OWN, SMALL, COLORS["the r"]), (OWN, "other rain", plotting.RED),
+        (MATCHED, "other rain, as strong", COLORS["other"]),
+    ):  # fmt: skip
+        psnr = psnr_of(networks_of(table, SMALL), "seed", "pool", how=how)
+        each = (
+            psnr.sel(tested=SMALL) if name == SMALL else mean_of(psnr.sel(tested=others_of(table)))
+        )
+        label = "the rain it knows" if name == SMALL else name
+        draw_curve(axes, each - each.isel(pool=0), label, color)
+    axes.axhline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
+    axes.set_title("PSNR gained by more\nphotographs (dB)")
+    axes.set_xlabel("photographs to train on")
+    axes.legend(fontsize=6)
+
+
+COLORS = {
+    "psi": plotting.INK, "of_degradation": plotting.RED, "of_content": plotting.BLUE,
+    "the r": plotting.BLUE, "other": plotting.ORANGE,
+}  # fmt: skip
+QUICK: dict[str, Any] = {
+    "seeds": 2, "pools": (2, 400), "blurs": (8.0,), "steps": 300, "width": 12, "samples": 32,
+}  # fmt: skip
+REGISTERED = registered.of("image_deraining")
 experiment = Experiment(
     name="image_deraining",
-    message=(
-        "In rain of a small range a derainer that saw the fewest crops does best on new "
-        "photographs in other rain, and one that saw more of them no better; in rain of a large "
-        "range more crops cost less, and every number of them does better."
-    ),
+    message="",
     presets={
-        "smoke": Config(**PRESETS["smoke"], kinds=("smooth", "leaves")),
-        "quick": Config(
-            **PRESETS["quick"], pools=(4, 64, 2048), kinds=("smooth", "leaves", "field")
-        ),
-        "full": Config(**PRESETS["full"], ranges=("small", "medium", "large", "random")),
-        "kept": Config(**PRESETS["kept"]),  # 13 minutes on 2 cores
+        "smoke": Config(**SMOKE, blurs=(1.0,)),
+        "quick": Config(**QUICK),
+        "kept": Config(**REGISTERED.settings),
     },
     run=run,
     plot=plot,
     claims=claims,
+    registration=REGISTERED,
 )
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """Denoising and deblurring: the question of the deraining study, for two other tasks.
 
-Conv nets are trained on crops of photographs, from a handful to thousands: under Gaussian noise of
+Conv nets are trained on crops of some photographs, from two to hundreds: under Gaussian noise of
 one strength or of many, or under Gaussian blur of one width or of many. Then they are given
-photographs that they never saw, under noise of four other kinds or blurred by motion.
+photographs that they never saw, under noise of four other kinds or blurred by motion, as strong as
+the narrow one. Specialists are trained on each of those.
 """
 
+import functools
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -12,44 +14,54 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from common import registered
 from common.image_tasks import (
-    NEW,
-    PHOTOGRAPHS,
-    PRESETS,
-    CropsConfig,
-    at_the_ends,
-    by_pool,
-    draw_crops,
+    MATCHED,
+    PANEL,
+    SMOKE,
+    PoolsConfig,
+    behind,
+    draw_curve,
+    draw_examples,
     examples,
+    kept_weights,
+    networks_of,
+    panel_of,
     picture_run,
-    too_many,
+    psnr_of,
 )
 from common.papers import Sentence
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, plotting
+from shortcut1d.analysis import interval
 from shortcut1d.data import image_degradations
-from shortcut1d.harness.claims import Claim, claim
+from shortcut1d.harness.claims import Claim
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option
 from shortcut1d.harness.progress import warn
-from shortcut1d.training.evaluation import UNSEEN_BOTH, Run, TestSet
 from shortcut1d.training.sweep import Session, sweep
-from shortcut1d.training.tables import array_of
+from shortcut1d.training.tables import array_of, structures
 
 DENOISING, DEBLURRING = "denoising", "deblurring"
-ONE, MANY = "narrow", "wide"
+NARROW, WIDE = "narrow", "wide"
+FEWEST, MOST = 2, 400  # photographs of the registered claims
+FEWER = {DENOISING: 32, DEBLURRING: 2}  # what the most are compared with; fixed on exploring seeds
+KNOWN = {DENOISING: "Gaussian noise", DEBLURRING: "Gaussian blur"}
 
 
 @dataclass(frozen=True)
-class Config(CropsConfig):
+class Config(PoolsConfig):
     """Which tasks, and how strong the degradations are."""
 
+    pools: tuple[int, ...] = option(
+        (2, 32, 400), "photographs to train on; where there are fewer, all of them"
+    )
     tasks: tuple[str, ...] = option((DENOISING, DEBLURRING), "of denoising, deblurring")
     sigma: float = option(
         0.1, "standard deviation of the noise, white being 1; a quarter to twice that if wide"
     )
-    blur: float = option(1.0, "standard deviation of a blur, pixels; half to twice that if wide")
+    blur: float = option(1.6, "standard deviation of a blur, pixels; half to twice that if wide")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -58,158 +70,155 @@ class Config(CropsConfig):
         errors.number("blur", self.blur, low=1.0, high=self.size / 12, unit="pixels")
 
     def known(self, task: str) -> dict[str, Any]:
-        """The degradations to train on, the narrow one first."""
+        """The degradations to train on, by name, the narrow one first."""
+        kwargs = self.image_kwargs()
+        middle = self.sigma if task == DENOISING else self.blur
+        least = 0.25 if task == DENOISING else 0.5
+        limits = {NARROW: (middle, middle), WIDE: (least * middle, 2 * middle)}
         if task == DENOISING:
-            limits = {ONE: (self.sigma, self.sigma), MANY: (0.25 * self.sigma, 2 * self.sigma)}
             return {
-                f"{name} Gaussian noise": image_degradations.sensor_noise(
-                    "gaussian", sigma, **self.image_kwargs()
-                )
-                for name, sigma in limits.items()
+                f"{name} {KNOWN[task]}": image_degradations.sensor_noise("gaussian", span, **kwargs)
+                for name, span in limits.items()
             }
-        limits = {ONE: (self.blur, self.blur), MANY: (0.5 * self.blur, 2 * self.blur)}
         return {
-            f"{name} Gaussian blur": image_degradations.blur_kernel(width, **self.image_kwargs())
-            for name, width in limits.items()
+            f"{name} {KNOWN[task]}": image_degradations.blur_kernel(span, **kwargs)
+            for name, span in limits.items()
         }
 
     def unseen(self, task: str) -> dict[str, Any]:
-        """The degradations to test on, as strong as the narrow one."""
+        """The degradations to test on, by name."""
+        kwargs = self.image_kwargs()
         if task == DENOISING:
             return {
                 kind.replace("_", " "): image_degradations.sensor_noise(
-                    kind, (self.sigma,) * 2, **self.image_kwargs()
+                    kind, (self.sigma,) * 2, **kwargs
                 )
                 for kind in image_degradations.KINDS
                 if kind != "gaussian"
             }
-        return {
-            "motion": image_degradations.blur_kernel(
-                (self.blur,) * 2, motion=True, **self.image_kwargs()
-            )
-        }
-
-
-SHOWN = ("salt and pepper", "motion")  # degradations of the tests that pictures are shown of
+        return {"motion": image_degradations.blur_kernel((self.blur,) * 2, motion=True, **kwargs)}
 
 
 def run(config: Config, session: Session) -> Result:
-    """Train a network on every pool of photographs for every task, narrow and wide."""
-    photographs = config.photographs(warn)
-    new, tables = photographs.unseen(), []
+    """Train on every number of photographs for every task, narrow and wide; and specialists."""
+    photographs, tables = config.photographs(warn), []
+    pools = config.pools_of(photographs)
     arrays: dict[str, np.ndarray] = {}
     for task in config.tasks:
         known, unseen = config.known(task), config.unseen(task)
-        runs = [
-            picture_run(
-                config, (PHOTOGRAPHS, photographs), pool, named, unseen, seed, new, task=task
-            )
-            for named in known.items()
-            for pool in config.pools
-            for seed in config.all_seeds()
+        narrow = f"{NARROW} {KNOWN[task]}"
+        panel = panel_of({narrow: known[narrow]} | unseen, photographs, narrow)
+        strong = {name: family for name, how, family in panel if how == MATCHED}
+        ends = pools[0], pools[-1]
+        trained_on = [(narrow, known[narrow], pool) for pool in pools]
+        trained_on += [
+            (name, known[name], pool) for name in known if name != narrow for pool in ends
         ]
-        keep = at_the_ends(config, next(iter(known)))
+        trained_on += [(name, family, pools[-1]) for name, family in strong.items()]
+        runs = [
+            picture_run(config, photographs, (name, family), panel, seed, pool=pool, task=task)
+            for seed in config.all_seeds()
+            for name, family, pool in trained_on
+        ]
+        keep = functools.partial(
+            kept_weights, ends=ends, first_seed=config.first_seed, degradation=narrow
+        )
         swept = sweep(runs, config.schedule(), config.eval_config(), session, keep=keep)
         tables.append(swept.table)
-        arrays |= examples(runs, swept, caption)
+        shown = [(next(iter(strong)), MATCHED)]
+        arrays |= examples(runs, swept, shown)
     return Result(pd.concat(tables, ignore_index=True), arrays)
 
 
-def caption(run: Run, test: TestSet) -> str | None:
-    """Of a picture to show: a new photograph under one unseen degradation of each task."""
-    if test.role != UNSEEN_BOTH or test.degradation_name not in SHOWN:
-        return None
-    return f"trained on {run.labels['pool']} crops: a new photograph, {test.degradation_name}"
+def others_of(table: pd.DataFrame) -> list[str]:
+    """The degradations of a task that a network trained on its Gaussian one has never seen."""
+    tested = table.loc[table["test"] == PANEL, "test_degradation"].unique()
+    return [name for name in tested if not name.startswith(NARROW)]
 
 
-def removed_by_kind(table: pd.DataFrame, degradation: str) -> xr.DataArray:
-    """How much of each degradation is removed from new photographs, a mean over pools.
-
-    Returns:
-        `(seed, test_degradation)`, the degradation that was trained on first.
-    """
-    chosen = table[(table["degradation"] == degradation) & (table["test_content"] == NEW)]
-    removed = chosen.assign(removed=1 - chosen["relative_error"].clip(0, 2))
-    mean = removed.groupby(["seed", "test_degradation"])["removed"].mean().reset_index()
-    array = array_of(mean, "removed", "seed", "test_degradation")
-    return array.sel(test_degradation=chosen["test_degradation"].unique())
+def psnr_by_pool(table: pd.DataFrame, task: str, width: str) -> xr.DataArray:
+    """PSNR on new photographs under what was not seen, a mean over kinds, `(seed, pool)`."""
+    rows = networks_of(table, f"{width} {KNOWN[task]}")
+    psnr = psnr_of(rows, "seed", "pool", how=MATCHED)
+    return psnr.sel(tested=others_of(rows)).mean("tested", skipna=False)
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
-    """That noise and blur give what rain gave; that a net removes most what it has seen."""
-    made = []
+    """What was registered, of the cells that are there."""
+    values: dict[str, Any] = {}
     for task, rows in table.groupby("task", sort=False):
-        psnr, phi = by_pool(rows, "psnr"), by_pool(rows, "phi")
-        known, pools = psnr["degradation"].values, psnr["pool"].values
-        best, loss = too_many(psnr[0])
-        removed = removed_by_kind(rows, known[0])
-        others = ", ".join(removed["test_degradation"].values[1:])
-        made += [
-            claim(
-                f"{task}: trained on {known[0]}, {pools[-1]} crops do worse than fewer, mostly "
-                f"{pools[best]} (chosen on the other seeds), under what was not seen",
-                "PSNR with so many - with the most, dB",
-                loss, sentence=Sentence.MORE_IS_WORSE, domain="2D",
-            ),
-            claim(
-                f"{task}: the more crops, the more it is the degradation that is fitted",
-                f"phi with {pools[0]} crops - with {pools[-1]}, mean over narrow and wide",
-                np.mean([each[:, 0] - each[:, -1] for each in phi.values], axis=0),
-                sentence=Sentence.MORE_FITS_DEGRADATION, domain="2D",
-            ),
-            claim(
-                f"{task}: {known[1]} to train on is better than {known[0]} for new photographs "
-                "under what was not seen",
-                "PSNR in the one - in the other, mean over numbers of crops, dB",
-                np.mean(psnr.values[1] - psnr.values[0], axis=1),
-                sentence=Sentence.RICHER_DEGRADATION, domain="2D",
-            ),
-            claim(
-                f"{task}: trained on {known[0]}, it removes more of that than of what was not seen",
-                f"share removed of it - of {others}, mean over numbers of crops",
-                removed.values[:, 0] - np.mean(removed.values[:, 1:], axis=1), above=0.1,
-                sentence=Sentence.OVERFIT, domain="2D",
-            ),
-        ]  # fmt: skip
-    return made
+        narrow, wide = (psnr_by_pool(rows, str(task), width) for width in (NARROW, WIDE))
+        if MOST not in narrow["pool"]:
+            continue
+        few = FEWER[str(task)]
+        behind_by = behind(rows, f"{NARROW} {KNOWN[str(task)]}", others_of(rows), MATCHED)
+        known = structures(networks_of(rows, f"{NARROW} {KNOWN[str(task)]}"))
+        passes = array_of(known, "transfer", "seed", "pool").sel(pool=MOST)
+        found = {
+            "behind": behind_by.mean("tested", skipna=False),
+            "passes": passes,
+            "richer": (wide - narrow).sel(pool=MOST),
+        }
+        if few in narrow["pool"]:
+            found["worse"] = narrow.sel(pool=few) - narrow.sel(pool=MOST)
+        if FEWEST in narrow["pool"]:
+            narrow_cost, wide_cost = (
+                each.sel(pool=FEWEST) - each.sel(pool=MOST) for each in (narrow, wide)
+            )
+            found["balance"] = narrow_cost - wide_cost
+        values |= {f"{task}_{name}": each for name, each in found.items()}
+    return REGISTERED.claims_on(values, Sentence.__members__, domain="2D")
 
 
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
-    """PSNR and index against the number of crops, what is removed by kind, example pictures."""
-    tasks = table["task"].unique()
-    figure = plotting.new_figure(2.0 + 2.4 * len(tasks))
-    parts: Any = figure.subfigures(len(tasks) + 1, 1, height_ratios=[1.1] * len(tasks) + [1.5])
-    for part, task in zip(parts, tasks, strict=False):
-        own = table[table["task"] == task]
-        rows = [removed_by_kind(own, known) for known in own["degradation"].unique()]
-        names = ["the one it knows", *rows[0]["test_degradation"].values[1:]]
-        quality, kind = draw_crops(
-            part, own, rows, names,
-            (f"{task}: PSNR on new photographs,\nunseen degradations (dB)",
-             "index $\\varphi$\n(below 0: fits the degradation)",
-             "share removed from new\nphotographs (top: seen)"),
+    """For each task PSNR against the number of photographs, and specialists; examples below."""
+    tasks = list(table["task"].unique())
+    figure = plotting.new_figure(2.2 + 1.3 * len(tasks))
+    parts: Any = figure.subfigures(2, 1, height_ratios=[1.9, 1.3 * len(tasks)])
+    panels = parts[0].subplots(1, 2 * len(tasks))
+    for (curves, special), task in zip(panels.reshape(-1, 2), tasks, strict=True):
+        rows = table[table["task"] == task]
+        known = psnr_of(networks_of(rows, f"{NARROW} {KNOWN[task]}"), "seed", "pool", how=MATCHED)
+        for width, color in ((NARROW, plotting.RED), (WIDE, plotting.BLUE)):
+            values = psnr_by_pool(rows, task, width)
+            label = f"other; trained on {width}"
+            draw_curve(curves, values - values.isel(pool=0), label, color, known["pool"].values)
+        itself = known.sel(tested=f"{NARROW} {KNOWN[task]}")
+        draw_curve(
+            curves, itself - itself.isel(pool=0), "the narrow one it knows", plotting.GREY,
+            known["pool"].values,
         )  # fmt: skip
-        quality.legend(fontsize=6)
-        kind.set_ylim(len(names) - 0.4, -0.4)
-    plotting.pictures(parts[-1], list(arrays.items()))
+        curves.axhline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
+        curves.set_xlabel("photographs to train on")
+        curves.set_title(f"{task}: PSNR gained\nby more photographs (dB)", fontsize=7, loc="left")
+        curves.legend(fontsize=5.5)
+        names = others_of(rows)
+        gaps = behind(rows, f"{NARROW} {KNOWN[task]}", names, MATCHED)
+        for row, name in enumerate(names):
+            plotting.bar(special, interval(gaps.sel(tested=name)), row, plotting.RED, "o")
+        plotting.name_rows(special, names, fontsize=6)
+        special.set_xlim(left=0)
+        special.set_title("dB behind\nspecialists", fontsize=7, loc="left")
+    draw_examples(parts[1], arrays)
     return figure
 
 
+QUICK: dict[str, Any] = {
+    "seeds": 2, "pools": (2, 400), "steps": 300, "width": 12, "samples": 32,
+}  # fmt: skip
+REGISTERED = registered.of("image_restoration")
 experiment = Experiment(
     name="image_restoration",
-    message=(
-        "Four crops are too few and 64 do as well as 2048; noise of another kind is taken "
-        "away nearly as well as the one trained on, and a motion blur is made worse."
-    ),
+    message="",
     presets={
-        "smoke": Config(**PRESETS["smoke"]),
-        "quick": Config(**PRESETS["quick"], pools=(4, 64, 2048)),
-        "full": Config(**PRESETS["full"], blur=2.0),
-        "kept": Config(**PRESETS["kept"], pools=(4, 64, 2048)),  # 6 minutes on 2 cores
+        "smoke": Config(**SMOKE, blur=1.0),
+        "quick": Config(**QUICK),
+        "kept": Config(**REGISTERED.settings),
     },
     run=run,
     plot=plot,
     claims=claims,
+    registration=REGISTERED,
 )
 
 if __name__ == "__main__":

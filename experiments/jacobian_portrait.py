@@ -67,7 +67,7 @@ def run(config: Config, session: Session) -> Result:
     for kind in KINDS:
         for seed in config.all_seeds():
             content, degradation = families(config, kind, seed)
-            cell = Cell(content, degradation, conv, seed, common=True)
+            cell = Cell(content, degradation, conv, seed)
             tests = make_test_sets((kind, content), (kind, degradation), {}, {})
             runs.append(Run(cell, "conv", kind, kind, tests))
     eval_config = EvalConfig(config.samples)

@@ -116,7 +116,7 @@ def one_run(
     others = noises | {noise: noises[noise].unseen(), "dropout": degradations.dropout()}
     others = {f"other {n}" if n == noise else n: family for n, family in others.items()}
     tests = make_test_sets((content, contents[content]), (noise, noises[noise]), unseen, others)
-    cell = Cell(contents[content], noises[noise], NETWORKS[network](config), seed, common=True)
+    cell = Cell(contents[content], noises[noise], NETWORKS[network](config), seed)
     return Run(cell, network, content, noise, tests)
 
 

@@ -84,7 +84,7 @@ def map_run(config: Config, name: str, frequency: float, shapes: int, seed: int)
             "hiss": degradations.hiss(level=config.level),
         },
     )  # fmt: skip
-    cell = Cell(band, clicks, NETWORKS[name](config), seed, common=True)
+    cell = Cell(band, clicks, NETWORKS[name](config), seed)
     labels = {"frequency": frequency, "shapes": shapes}
     return Run(cell, name, f"band({frequency:g})", f"clicks({shapes})", tests, labels)
 

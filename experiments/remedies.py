@@ -141,7 +141,7 @@ def run(config: Config, session: Session) -> Result:
             {"tune": signals.tune()}, unseen(seed), both=True,
         )  # fmt: skip
         for name, remedy in remedies(config, keep, shapes, seed).items():
-            cell = Cell(remedy.content, remedy.degradation, remedy.network, seed, common=True)
+            cell = Cell(remedy.content, remedy.degradation, remedy.network, seed)
             runs.append(Run(cell, name, "melody", "clicks", tests, schedule=remedy.schedule))
     table = sweep(runs, config.schedule(), EvalConfig(config.samples), session).table
     return Result(table.assign(advised_melodies=keep, advised_shapes=shapes))

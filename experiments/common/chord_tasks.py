@@ -104,7 +104,7 @@ def chord_run(notes: int, shapes: int, seed: int, network: Network, name: str = 
         {"melody": signals.melody(), "tune": signals.tune()}, {"other clicks": other},
         both=True, twins=twins,
     )  # fmt: skip
-    cell = Cell(content, degradation, network, seed, common=True)
+    cell = Cell(content, degradation, network, seed)
     return Run(cell, name, *names, tests, {"notes": notes, "shapes": shapes})
 
 

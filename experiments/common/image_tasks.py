@@ -1,37 +1,52 @@
-"""What the studies on pictures share: the options, a pool of photographs, what is read off.
+"""What the studies on pictures share: the options, the photographs, what is tested and read off.
 
-A network is trained on crops of photographs, so many of them, under a degradation, and then given
-photographs that it never saw, a degradation that it never saw, and both.
+A network is trained on crops of so many photographs under a degradation, and then given photographs
+that it never saw, under every degradation of the study: each at its own strength, and each as
+strong as the one that the study is about.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
-from numpy.typing import ArrayLike
 
-from common.signal_tasks import TrainConfig, make_test_sets
-from shortcut1d import errors, networks, plotting
-from shortcut1d.analysis import interval, interval_each
-from shortcut1d.data import image_degradations, pictures, signals
-from shortcut1d.data.images import Photographs, photographs
-from shortcut1d.data.pictures import checked_channels
+from common.signal_tasks import Named, TrainConfig, make_test_sets
+from shortcut1d import datasets, errors, networks, plotting
+from shortcut1d.analysis import interval_each, oracles
+from shortcut1d.analysis.transfer import measures_of
+from shortcut1d.data import gaussian, image_degradations, images, pictures
+from shortcut1d.data.crops import Crops, crops
+from shortcut1d.data.family import draw, draw_pair, identity
+from shortcut1d.data.image_degradations import RainLayers
+from shortcut1d.data.images import Photographs
+from shortcut1d.data.pictures import Warn, checked_channels
 from shortcut1d.harness.options import option
 from shortcut1d.networks import Network
-from shortcut1d.training.evaluation import UNSEEN_BOTH, EvalConfig, Run, TestSet, windows
+from shortcut1d.training import evaluation
+from shortcut1d.training.evaluation import EvalConfig, Run, TestSet
 from shortcut1d.training.grid import Cell
 from shortcut1d.training.sweep import Swept
-from shortcut1d.training.tables import array_of, indices
+from shortcut1d.training.tables import array_of, names_of
 
 PHOTOGRAPHS, NEW = "photographs", "new photographs"
+PANEL = "panel"  # role of a test: new photographs under one of the study's degradations
+OWN, MATCHED = "own", "matched"  # strengths of a degradation; matched: as strong as the known one
+REAL, REAL_NEW, REAL_RAIN = "bsd400", "bsd68", "rain100h"  # data sets of the kept figures
+FILTER = "Wiener filter"
+SHOWN = 128  # pixels along each side of the crop in figures
+PLACE = (50, 60, 120)  # of the crop: number of the new photograph, top, left
+DRAWS = 512  # that strengths and spectra are taken from
 NETWORKS: dict[str, Callable[["PictureConfig"], Network]] = {
-    # Sees 13 pixels. The dilations of the nets on signals lose detail here: 2 dB on what is seen.
+    # Sees 17 pixels. The dilations of the nets on signals lose detail here: 2 dB on what is seen.
     "conv": lambda config: networks.ConvNet(
-        config.width, depth=5, kernel=3, dilations=(1, 1, 2, 1, 1), edges="reflect"
+        config.width, depth=6, kernel=3, dilations=(1, 1, 2, 2, 1, 1), edges="reflect"
     ),
     "residual": lambda config: networks.ResNet(config.width, edges="reflect"),
     "unet": lambda config: networks.UNet(config.width, levels=3, kernel=3, edges="reflect"),
@@ -43,11 +58,23 @@ class PictureConfig(TrainConfig):
     """What the pictures are, and what is trained on them."""
 
     network: str = option("conv", f"which of {', '.join(NETWORKS)}")
-    size: int = option(32, "pixels along each side of a picture")
+    size: int = option(64, "pixels along each side of a picture")
     channels: int = option(1, "1 for grey, 3 for colour")
     images: str | None = option(
-        None, "folder of photographs (PNG, JPEG) to use instead of those inside scikit-image"
+        None,
+        f"photographs: a data set, or a folder of PNG and JPEG files (default: {REAL} where it is, "
+        "or else those inside scikit-image)",
     )
+    pairs: str | None = option(
+        None,
+        "rain: a data set of pairs, or a folder with the folders clean and rainy in it "
+        f"(default: {REAL_RAIN} where it is, or else none)",
+    )
+    width: int = option(24, "channels of the convolutional nets")
+    steps: int = option(1500, "training steps")
+    batch: int = option(8, "fresh pictures a step")
+    loss: str = option("l1", "mse or l1")
+    samples: int = option(64, "pictures a test")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -56,8 +83,14 @@ class PictureConfig(TrainConfig):
         if self.network == "unet" and self.size % 4:
             raise errors.refuse("size", self.size, "a multiple of 4, which a U-Net can halve twice")
         checked_channels(self.channels)
-        if self.images is not None and not pictures.picture_files(self.images):
-            raise errors.refuse("images", self.images, "a folder with PNG or JPEG pictures in it")
+        for field, inside in (("images", ("",)), ("pairs", ("clean", "rainy"))):
+            given = getattr(self, field)
+            if given is None or given in datasets.DATASETS:
+                continue
+            for part in inside:
+                with errors.reported_as(field):
+                    if not pictures.picture_files(Path(given) / part):
+                        raise errors.refuse(field, given, "a folder with PNG or JPEG pictures")
 
     def denoiser(self) -> Network:
         """The network, untrained."""
@@ -67,9 +100,35 @@ class PictureConfig(TrainConfig):
         """Size and channels, which every family over two axes takes."""
         return {"size": self.size, "channels": self.channels}
 
-    def photographs(self, warn: pictures.Warn) -> Photographs:
+    def photographs(self, warn: Warn) -> Photographs:
         """Those to train on; the unseen twin has those to be tested on."""
-        return photographs(self.images, **self.image_kwargs(), warn=warn)
+        chosen = self.images or (REAL if datasets.is_here(REAL) else None)
+        kwargs = self.image_kwargs() | {"warn": warn}
+        if chosen is None:
+            found = images.photographs(**kwargs)
+            which = "the ten inside scikit-image (the kept figures' own: "
+            which += f"shortcut1d data get {REAL} {REAL_NEW} {REAL_RAIN})"
+        elif chosen == REAL:
+            found = images.photographs(
+                datasets.folder_of(REAL), new=datasets.folder_of(REAL_NEW), **kwargs
+            )
+            which = f"{REAL}, and {REAL_NEW} as new ones"
+        else:
+            known = chosen in datasets.DATASETS
+            found = images.photographs(datasets.folder_of(chosen) if known else chosen, **kwargs)
+            which = f"{chosen}, a third of them as new ones"
+        warn(f"photographs: {which}")
+        return found
+
+    def rain_layers(self, warn: Warn) -> RainLayers | None:
+        """Rain from pairs of pictures, if there are any."""
+        chosen = self.pairs or (REAL_RAIN if datasets.is_here(REAL_RAIN) else None)
+        if chosen is None:
+            return None
+        folder = datasets.folder_of(chosen) if chosen in datasets.DATASETS else Path(chosen)
+        return image_degradations.rain_layers(
+            folder / "clean", folder / "rainy", **self.image_kwargs(), warn=warn
+        )
 
     def eval_config(self) -> EvalConfig:
         """How networks are tested."""
@@ -77,189 +136,256 @@ class PictureConfig(TrainConfig):
 
 
 @dataclass(frozen=True)
-class CropsConfig(PictureConfig):
-    """How many pictures are trained on."""
+class PoolsConfig(PictureConfig):
+    """How many photographs are trained on."""
 
-    pools: tuple[int, ...] = option((4, 32, 256, 2048), "crops of photographs to train on")
+    pools: tuple[int, ...] = option(
+        (2, 8, 32, 128, 400), "photographs to train on; where there are fewer, all of them"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        errors.integer("seeds", self.seeds, low=2)  # some to choose on, one to judge
+        errors.integer("seeds", self.seeds, low=2)
         errors.rising("pools", self.pools, "at least two, in rising order", low=2)
-        for size in self.pools:
-            errors.integer("pools", size, high=signals.ENDLESS)
+        for count in self.pools:
+            errors.integer("pools", count, high=2**20)
+
+    def pools_of(self, photographs: Photographs) -> list[int]:
+        """The numbers of photographs that there are."""
+        there = len(photographs.seen.order)
+        return sorted({min(count, there) for count in self.pools})
 
 
-# By preset, what the studies of pools set alike; each adds its own.
-PRESETS: dict[str, dict[str, Any]] = {
-    "smoke": {
-        "seeds": 2, "pools": (1, 4), "size": 16, "width": 2, "steps": 5, "batch": 4, "samples": 4,
-    },
-    "quick": {"seeds": 4, "width": 12, "steps": 1000, "batch": 8, "samples": 64},
-    "full": {
-        "seeds": 8, "pools": (4, 16, 64, 512, 4096), "network": "residual", "size": 64,
-        "channels": 3, "width": 48, "steps": 10_000, "batch": 16, "samples": 256,
-    },
-    "kept": {"seeds": 6, "width": 12, "steps": 1000, "batch": 8, "samples": 64},
+SMOKE: dict[str, Any] = {
+    "seeds": 2, "pools": (2, 4), "size": 16, "width": 2, "steps": 5, "batch": 4, "samples": 4,
 }  # fmt: skip
 
 
-def check_ranges(ranges: Sequence[str]) -> None:
-    """Refuse ranges of rain that there are not, or that are not in their order."""
-    order = list(image_degradations.RANGES)
-    errors.distinct("ranges", ranges, order)
-    if list(ranges) != sorted(ranges, key=order.index):
-        raise errors.refuse("ranges", tuple(ranges), f"in this order: {', '.join(order)}")
+def strength(content: Any, degradation: Any) -> float:
+    """Mean squared change of pictures with values in [0, 1]; the input's PSNR is -10 lg of it."""
+    clean, degraded = draw_pair(jax.random.key(0), content, degradation, DRAWS)
+    return float(np.mean((np.asarray(degraded) - np.asarray(clean)) ** 2))
+
+
+def as_strong(degradation: Any, content: Any, target: float) -> Any:
+    """A degradation made weaker or stronger until it changes pictures by a mean square.
+
+    Rain by its weight, layers of rain by their gain, noise by sigma, blur by its kernel's width.
+    """
+    field = next(f for f in ("weight", "gain", "sigma", "width") if hasattr(degradation, f))
+    for _ in range(20):
+        ratio = target / strength(content, degradation)
+        if abs(ratio - 1) < 0.01:
+            break
+        changed = (getattr(degradation, field) * ratio**0.5).astype(np.float32)
+        degradation = dataclasses.replace(degradation, **{field: changed})
+    return degradation
+
+
+def panel_of(
+    degradations: Mapping[str, Any], content: Any, reference: str
+) -> list[tuple[str, str, Any]]:
+    """Name, strength and family of what networks are tested under.
+
+    Args:
+        degradations: by name.
+        content: that their strength is measured on.
+        reference: name of the one that the others are made as strong as.
+    """
+    target = strength(content, degradations[reference])
+    panel = [(name, OWN, family) for name, family in degradations.items()]
+    return panel + [
+        (name, MATCHED, as_strong(family, content, target))
+        for name, family in degradations.items()
+        if name != reference
+    ]
+
+
+def twin_of(family: Any, twins: dict[str, Any]) -> Any:
+    """The Gaussian twin of a family; those that were made before are found in `twins`."""
+    name = identity(family)
+    if name not in twins:
+        twins[name] = gaussian.twin_of(draw(family, jax.random.key(0), DRAWS))
+    return twins[name]
 
 
 def picture_run(
     config: PictureConfig,
-    background: tuple[str, Any],
-    pool: int,
-    degradation: tuple[str, Any],
-    unseen: Mapping[str, Any],
+    photographs: Photographs,
+    degradation: Named,
+    panel: Sequence[tuple[str, str, Any]],
     seed: int,
-    new: Photographs,
+    *,
+    pool: int | None = None,
+    twins: tuple[Any, Any] | None = None,
     **labels: str | float,
 ) -> Run:
-    """One network.
+    """One network. All those of a seed share weights, batches and tests where they can.
 
     Args:
         config: what it is.
-        background: name and family of what it is trained on.
-        pool: number of fixed pictures drawn from that.
-        degradation: name and family of the degradation it is trained under.
-        unseen: degradations that it is tested on, by name.
+        photographs: that it is trained on; it is tested on those held out.
+        degradation: name and family of what it is trained under.
+        panel: see `panel_of`; on seen photographs it is tested under those of matched strength.
         seed: of its weights, pictures and data.
-        new: photographs that it is tested on.
+        pool: only so many of the photographs are trained on; None for all.
+        twins: see `make_test_sets`.
         labels: further columns of the table.
     """
-    kind, family = background
-    name, known = f"{kind}({pool})", signals.pool(family, pool, seed)
-    tests = make_test_sets((name, known), degradation, {NEW: new}, unseen, both=True)
+    count = len(photographs.seen.order) if pool is None else pool
+    known = photographs.first(count, seed)
+    new = photographs.unseen()
+    unseen = {name: family for name, how, family in panel if how == MATCHED}
+    tests = make_test_sets(("pool", known), degradation, {NEW: new}, unseen, twins=twins)
+    tests = [test._replace(labels={"strength": OWN}) for test in tests]
+    tests += [
+        TestSet(PANEL, NEW, name, new, family, {"strength": how}) for name, how, family in panel
+    ]
     cell = Cell(known, degradation[1], config.denoiser(), seed)
-    labels = {"kind": kind, "pool": pool, **labels}
-    return Run(cell, config.network, name, degradation[0], tests, labels)
+    return Run(cell, config.network, PHOTOGRAPHS, degradation[0], tests, {"pool": count, **labels})
 
 
-def at_the_ends(config: CropsConfig, degradation: str) -> Callable[[Run], bool]:
+def linear_rows(runs: Iterable[Run], config: PictureConfig) -> pd.DataFrame:
+    """The best shift-invariant linear filter of each run's task, on the run's own tests."""
+    rows = []
+    for run in runs:
+        pair = draw_pair(jax.random.key(0), run.cell.content, run.cell.degradation, DRAWS)
+        clean, degraded = (np.asarray(part) for part in pair)
+        spectra = [oracles.power_spectrum(part) for part in (clean, degraded - clean)]
+        denoiser = oracles.wiener(*spectra)
+        batch = evaluation.draw([run], config.eval_config())
+        for test, clean, degraded in zip(run.tests, batch.clean[0], batch.degraded[0]):
+            found = measures_of(denoiser(degraded), clean, degraded, pictures=True)
+            means = {name: float(np.nanmean(values)) for name, values in found.items()}
+            rows.append(names_of(run._replace(network=FILTER), test) | means)
+    return pd.DataFrame(rows)
+
+
+def psnr_of(table: pd.DataFrame, *dims: str, how: str = OWN) -> xr.DataArray:
+    """PSNR on new photographs under each degradation of the panel, `(*dims, tested)`.
+
+    how: `OWN` or `MATCHED`; the one that others are matched to has its own strength in both.
+    """
+    rows = table[table["test"] == PANEL]
+    if how == MATCHED:
+        matched = set(rows.loc[rows["strength"] == MATCHED, "test_degradation"])
+        rows = rows[(rows["strength"] == MATCHED) | ~rows["test_degradation"].isin(matched)]
+    else:
+        rows = rows[rows["strength"] == OWN]
+    renamed = rows.rename(columns={"test_degradation": "tested"})
+    return array_of(renamed, "psnr", *dims, "tested")
+
+
+def networks_of(table: pd.DataFrame, degradation: str) -> pd.DataFrame:
+    """Rows of the networks that were trained under a degradation, on photographs as they are."""
+    rows = table[(table["degradation"] == degradation) & (table["network"] != FILTER)]
+    return rows[rows["blur"] == 0] if "blur" in rows else rows
+
+
+def behind(table: pd.DataFrame, known: str, others: Iterable[str], how: str = OWN) -> xr.DataArray:
+    """DB behind the specialist of each of other degradations, trained on as many photographs.
+
+    Args:
+        table: of the networks.
+        known: what those were trained under that are compared with the specialists.
+        others: what specialists were trained under.
+        how: strength of the others at the test: that which their specialists know.
+
+    Returns:
+        `(seed, tested)`.
+    """
+    most = table["pool"].max()
+    own = psnr_of(networks_of(table, known), "seed", "pool", how=how).sel(pool=most)
+    gaps = []
+    for name in others:
+        rows = networks_of(table, name)
+        special = psnr_of(rows[rows["pool"] == most], "seed", how=how).sel(tested=name)
+        gaps.append(special - own.sel(tested=name))
+    return xr.concat(gaps, "tested").transpose("seed", "tested")
+
+
+def kept_weights(run: Run, ends: tuple[int, int], first_seed: int, degradation: str) -> bool:
     """Whether a run's weights are kept to show: first seed, fewest and most photographs."""
-    ends = config.pools[0], config.pools[-1]
-    return lambda run: (
-        run.cell.seed == config.first_seed
+    return (
+        run.cell.seed == first_seed
         and run.degradation == degradation
-        and run.labels.get("kind", PHOTOGRAPHS) == PHOTOGRAPHS
         and run.labels["pool"] in ends
+        and not run.labels.get("blur", 0)
     )
 
 
 def examples(
-    runs: Sequence[Run], swept: Swept, caption: Callable[[Run, TestSet], str | None]
+    runs: Sequence[Run], swept: Swept, shown: Sequence[tuple[str, str]]
 ) -> dict[str, np.ndarray]:
-    """A sample of each test to show, of the runs whose weights were kept.
+    """A crop of a new photograph, as the networks whose weights were kept leave it.
 
     Args:
         runs: those of the sweep.
         swept: what it left.
-        caption: of a run and one of its tests; None for what is not shown.
+        shown: name and strength of the degradations of the panel to show.
 
     Returns:
-        input, target and output, `(3, *space, channels)`, by caption.
+        input, target and output, `(3, *space, channels)`, by degradation and number of photographs.
     """
-    chosen = {
-        title: (params, test)
-        for position, params in swept.weights.items()
-        for test in runs[position].tests
-        if (title := caption(runs[position], test)) is not None
-    }
-    drawn = windows(runs[0].cell.network, list(chosen.values()))
+    photographs: Any = runs[0].tests[0].content
+    content = _one_crop(photographs.held)
+    chosen: dict[str, tuple[Any, TestSet]] = {}
+    for position, params in swept.weights.items():
+        run = runs[position]
+        for test in run.tests:
+            if test.role == PANEL and (test.degradation_name, test.labels["strength"]) in shown:
+                degradation: Any = test.degradation
+                large = dataclasses.replace(degradation, size=SHOWN)
+                title = f"{test.degradation_name}; {run.labels['pool']}"
+                chosen[title] = params, test._replace(content=content, degradation=large)
+    drawn = evaluation.windows(runs[0].cell.network, list(chosen.values()))
     return dict(zip(chosen, drawn.astype(np.float32), strict=True))
 
 
-OF_TESTS = ("psnr", "ssim", "e_r", "e_b", "nmse", "relative_error")  # columns, not of a network
+def _one_crop(every: Crops) -> Photographs:
+    """The crop that figures show, as a family that draws nothing else."""
+    number, *corner = PLACE
+    number = int(every.order[number % len(every.order)])
+    top, left = np.minimum(corner, every.extents.value[number] - SHOWN)
+    crop = every.pictures.value[number, top : top + SHOWN, left : left + SHOWN]
+    only = crops([crop / 255])
+    return Photographs(only, only, SHOWN)
 
 
-def measure_of(table: pd.DataFrame, column: str, *dims: str) -> xr.DataArray:
-    """A measure with an axis for each of some columns.
+def draw_curve(
+    axes: Axes, values: xr.DataArray, label: str, color: str, all_values: Any = None
+) -> None:
+    """A curve with its band over the one axis beside the seeds, whose values are named.
 
-    column: of `OF_TESTS`, on new photographs under unseen degradations, a mean over these; or one
-        of `indices`.
+    all_values: of that axis, where the curve has some of them only.
     """
-    if column not in OF_TESTS:
-        return array_of(indices(table), column, *dims)
-    both = table[table["test"] == UNSEEN_BOTH]
-    return array_of(both.groupby(list(dims))[column].mean().reset_index(), column, *dims)
+    (along,) = (dim for dim in values.dims if dim != "seed")
+    names = list(values[along].values if all_values is None else all_values)
+    places = [names.index(value) for value in values[along].values]
+    mean = interval_each(values.transpose("seed", along))
+    plotting.curve(axes, places, mean, color, "o-", markersize=2.5, label=label)
+    axes.set_xticks(range(len(names)), [f"{value:g}" for value in names], fontsize=6)
 
 
-def by_pool(table: pd.DataFrame, column: str) -> xr.DataArray:
-    """A measure (see `measure_of`) of the networks of each pool.
-
-    Returns:
-        `(degradation, seed, pool)`, the degradations in the order in which they were run.
-    """
-    array = measure_of(table, column, "degradation", "seed", "pool")
-    return array.sel(degradation=table["degradation"].unique())
-
-
-COLORS = (plotting.RED, plotting.BLUE, plotting.ORANGE, plotting.GREEN)
-
-
-def draw_crops(
-    part: Any,
-    table: pd.DataFrame,
-    rows: Iterable[ArrayLike],
-    names: Sequence[str],
-    titles: Sequence[str],
-) -> tuple[Axes, Axes]:
-    """Draw PSNR and index against the number of crops, and a third measure in rows.
-
-    Args:
-        part: the subfigure, all of which is used.
-        table: of the networks trained on photographs.
-        rows: the third measure, `(seeds, rows)` for each degradation that was trained on.
-        names: of the rows.
-        titles: of the three panels.
-
-    Returns:
-        the first panel and the third.
-    """
-    quality, index, kind = part.subplots(1, 3, width_ratios=[1, 1, 1.1])
-    for axes, column in ((quality, "psnr"), (index, "phi")):
-        curves = by_pool(table, column)
-        places = np.arange(curves.sizes["pool"])
-        for each, color in zip(curves, COLORS):
-            plotting.curve(
-                axes, places, interval_each(each), color, "o-", markersize=3,
-                label=str(each["degradation"].values),
-            )  # fmt: skip
-        axes.set_xticks(places, [str(pool) for pool in curves["pool"].values])
-        axes.set_xlabel("crops of photographs to train on")
-    for number, (values, color) in enumerate(zip(rows, COLORS)):
-        for row, each in enumerate(np.asarray(values).T):
-            plotting.bar(kind, interval(each), row + 0.2 * number, color, "o")
-    kind.set_yticks(np.arange(len(names)) + 0.1, names, fontsize=6)
-    index.axhline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
-    kind.axvline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
-    for axes, title in zip((quality, index, kind), titles, strict=True):
-        axes.set_title(title, fontsize=7, loc="left")
-    return quality, kind
-
-
-def too_many(quality: ArrayLike) -> tuple[int, np.ndarray]:
-    """What the largest of several pools costs.
-
-    Args:
-        quality: `(seeds, pools)`, the higher the better, pools in rising order.
-
-    Returns:
-        the place of the best pool but the largest (the one chosen most often), and for each seed
-        how far the largest falls short of the pool that is best on the *other* seeds, so that
-        nothing is chosen on what it is judged by.
-    """
-    values = np.asarray(quality)
-    seeds = np.arange(len(values))
-    best = []
-    for seed in seeds:
-        fewer = np.mean(values[seeds != seed, :-1], axis=0)
-        best.append(int(np.argmax(np.nan_to_num(fewer, nan=-np.inf))))
-    return int(np.bincount(best).argmax()), values[seeds, best] - values[:, -1]
+def draw_examples(part: Any, arrays: Mapping[str, np.ndarray]) -> None:
+    """A line for each degradation: input, target, and of two networks the output and its error."""
+    by_test: dict[str, dict[str, np.ndarray]] = {}
+    for title, sample in arrays.items():
+        name, _, pool = title.partition("; ")
+        by_test.setdefault(name, {})[pool] = sample
+    panels = part.subplots(len(by_test), 6, squeeze=False)
+    for row, (name, of_pools) in zip(panels, by_test.items(), strict=True):
+        given, target, _ = next(iter(of_pools.values()))
+        shown = [(name, given), ("clean", target)]
+        for pool, (_, _, output) in of_pools.items():
+            shown += [(f"{pool} photographs", output), ("its error", output - target)]
+        for axes, (title, picture) in zip(row, shown, strict=False):
+            axes.set_title(title, fontsize=6, loc="left", pad=2)
+            if title == "its error":
+                error = axes.imshow(picture.mean(axis=-1), cmap="RdBu_r", vmin=-0.3, vmax=0.3)
+            else:
+                axes.imshow(np.clip(picture, 0, 1).squeeze(), cmap="gray", vmin=0, vmax=1)
+    for axes in panels.flat:
+        axes.set_axis_off()
+    bar = part.colorbar(error, ax=panels[:, -1], fraction=0.05, ticks=[-0.3, 0, 0.3])
+    bar.ax.tick_params(labelsize=6)

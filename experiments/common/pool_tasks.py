@@ -33,7 +33,7 @@ def pool_run(network: Network, pool: int, shapes: int, seed: int) -> Run:
         {"other clicks": degradations.unseen_banks(clicks, BANKS)}, both=True,
         twins=(_melodies_twin(pool, seed), clicks_twin(shapes, seed)),
     )  # fmt: skip
-    cell = Cell(known, clicks, network, seed, common=True)
+    cell = Cell(known, clicks, network, seed)
     labels = {"pool": pool, "shapes": shapes}
     return Run(cell, "conv", f"pool({pool})", f"clicks({shapes})", tests, labels)
 

@@ -1,0 +1,125 @@
+"""Is it a lack of capacity? Derainers of 6 to 48 channels on all photographs.
+
+The papers say that networks overfit the rain whatever their size. Conv nets of several widths are
+trained on all photographs, the richest content, under rain of a small range, and tested on what
+they know of either component's structure, and on new photographs under rain that they never saw.
+"""
+
+import dataclasses
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from common import registered
+from common.image_tasks import (
+    MATCHED,
+    OWN,
+    PictureConfig,
+    draw_curve,
+    panel_of,
+    picture_run,
+    psnr_of,
+    twin_of,
+)
+from common.papers import Sentence
+from image_deraining import SMALL, others_of, rains_of
+from matplotlib.figure import Figure
+
+from shortcut1d import errors, plotting
+from shortcut1d.harness.claims import Claim
+from shortcut1d.harness.driver import Experiment, Result, main
+from shortcut1d.harness.options import option
+from shortcut1d.harness.progress import warn
+from shortcut1d.training.sweep import Session, sweep
+from shortcut1d.training.tables import array_of, structures
+
+NARROWEST, WIDEST = 6, 48  # channels of the registered claim
+
+
+@dataclass(frozen=True)
+class Config(PictureConfig):
+    """How wide the networks are."""
+
+    widths: tuple[int, ...] = option((6, 12, 24, 48), "channels of the networks")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        errors.rising("widths", self.widths, "at least two, in rising order", low=2)
+
+
+def run(config: Config, session: Session) -> Result:
+    """Train a network of every width on all photographs under small rain."""
+    photographs, rains = config.photographs(warn), rains_of(config)
+    panel = panel_of(rains, photographs, SMALL)
+    twins: dict[str, Any] = {}
+    count = len(photographs.seen.order)
+    runs = [
+        picture_run(
+            dataclasses.replace(config, width=width), photographs, (SMALL, rains[SMALL]), panel,
+            seed, twins=(
+                twin_of(photographs.first(count, seed), twins), twin_of(rains[SMALL], twins),
+            ), width=width,
+        )
+        for seed in config.all_seeds()
+        for width in config.widths
+    ]  # fmt: skip
+    return Result(sweep(runs, config.schedule(), config.eval_config(), session).table)
+
+
+def claims(table: pd.DataFrame) -> list[Claim]:
+    """What was registered, of the widths that are there."""
+    psi = array_of(structures(table), "psi", "seed", "width")
+    psnr = psnr_of(table, "seed", "width").sel(tested=others_of(table)).mean("tested", skipna=False)
+    if not {NARROWEST, WIDEST} <= set(psi["width"].values):
+        return []
+    values = {
+        name: each.sel(width=WIDEST) - each.sel(width=NARROWEST)
+        for name, each in (("structure", psi), ("unseen", psnr))
+    }
+    return REGISTERED.claims_on(values, Sentence.__members__, domain="2D")
+
+
+def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
+    """What is known of structure, and PSNR against that of the narrowest network."""
+    figure = plotting.new_figure(2.3)
+    known, gained = figure.subplots(1, 2)
+    for column, label, color in (
+        ("psi", "$\\psi$", plotting.INK), ("of_degradation", "$d_D$, the rain's", plotting.RED),
+        ("of_content", "$d_C$, the photographs'", plotting.BLUE),
+    ):  # fmt: skip
+        draw_curve(known, array_of(structures(table), column, "seed", "width"), label, color)
+    known.set_title("known of structure", fontsize=7, loc="left")
+    for how, seen, label, color in (
+        (OWN, True, "the rain it knows", plotting.BLUE), (OWN, False, "other rain", plotting.RED),
+        (MATCHED, False, "other rain, as strong", plotting.ORANGE),
+    ):  # fmt: skip
+        psnr = psnr_of(table, "seed", "width", how=how)
+        chosen = psnr.sel(tested=[SMALL] if seen else others_of(table)).mean("tested", skipna=False)
+        draw_curve(gained, chosen - chosen.isel(width=0), label, color)
+    gained.set_title("PSNR gained by more channels (dB)", fontsize=7, loc="left")
+    for axes in (known, gained):
+        axes.axhline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
+        axes.set_xlabel("channels of the network")
+        axes.legend(fontsize=6)
+    return figure
+
+
+REGISTERED = registered.of("image_capacity")
+experiment = Experiment(
+    name="image_capacity",
+    message="",
+    presets={
+        "smoke": Config(seeds=2, size=16, steps=5, batch=4, samples=4, widths=(2, 3)),
+        "quick": Config(seeds=2, steps=300, samples=32, widths=(6, 24)),
+        "kept": Config(**REGISTERED.settings),
+    },
+    run=run,
+    plot=plot,
+    claims=claims,
+    registration=REGISTERED,
+)
+
+if __name__ == "__main__":
+    sys.exit(main(experiment))

@@ -289,7 +289,8 @@ def rain(
     )
     if len(widths) > 6:
         raise errors.refuse("width", widths, "at most six of them")
-    widths = [errors.number("width", each, low=1.0, high=64.0, unit="pixels") for each in widths]
+    for each in widths:
+        errors.number("width", each, low=1.0, high=64.0, unit="pixels")
     return Rain(
         **checked,
         width=traced(np.repeat(widths, WIDTHS // len(widths))),

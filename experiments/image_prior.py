@@ -47,6 +47,7 @@ ARMS = (PLAIN, TWIN, CODES, STANDS, NO_CODE)
 class Config(PictureConfig):
     """How large the prior is, and how long each part is trained."""
 
+    size: int = option(32, "pixels along each side of a picture")
     seeds: int = option(5, "networks of each kind, each with its own weights and data")
     steps: int = option(800, "training steps of a prior")
     tune_steps: int = option(300, "training steps after that; a plain network has both")
@@ -299,13 +300,14 @@ experiment = Experiment(
             seeds=2, size=16, width=2, steps=5, tune_steps=5, batch=4, samples=4, prior_width=2,
             entries=4,
         ),
-        "quick": Config(width=12, batch=8, samples=64, steps=500, tune_steps=150),
+        "quick": Config(width=12, batch=8, samples=64, loss="mse", steps=500, tune_steps=150),
         "full": Config(
             seeds=8, network="residual", size=64, channels=3, width=48, steps=20_000,
             tune_steps=6000, batch=16, samples=256, prior_width=64, books=4,
         ),
-        "kept": Config(  # 19 minutes on 2 cores
-            width=12, batch=8, samples=64, steps=3000, tune_steps=600, books=4
+        "kept": Config(
+            width=12, batch=8, samples=64, loss="mse", steps=1000, tune_steps=300, books=4,
+            images="bsd400",
         ),
     },
     run=run,

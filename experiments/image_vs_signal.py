@@ -147,7 +147,11 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
 REGISTERED = registered.of("image_vs_signal")
 experiment = Experiment(
     name="image_vs_signal",
-    message="",
+    message=(
+        "The toy predicts that the degradation's structure is fitted once content is rich, and "
+        "not at which number: two photographs, of thousands of crops, are rich already, so that "
+        "more of them only cost, where more than two melodies first help."
+    ),
     presets={
         "smoke": Config(
             **image_deraining.SMOKE, blurs=(1.0,), signal_width=2, signal_steps=5, signal_batch=4,

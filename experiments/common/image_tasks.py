@@ -364,7 +364,7 @@ def draw_curve(
     places = [names.index(value) for value in values[along].values]
     mean = interval_each(values.transpose("seed", along))
     plotting.curve(axes, places, mean, color, "o-", markersize=2.5, label=label)
-    axes.set_xticks(range(len(names)), [f"{value:g}" for value in names], fontsize=6)
+    axes.set_xticks(range(len(names)), [f"{value:g}" for value in names], fontsize=5.5)
 
 
 def draw_examples(part: Any, arrays: Mapping[str, np.ndarray]) -> None:

@@ -52,7 +52,6 @@ def test_a_twin_replaces_one_component_and_leaves_the_other():
 def test_a_pool_is_tested_on_melodies_that_are_not_in_it_and_on_sixteen_other_banks():
     made = pool_run(TINY, 4, 8, seed=3)
     assert made.labels == {"pool": 4, "shapes": 8}
-    assert made.cell.common
     assert isinstance(made.cell.content, signals.Pool)
     assert int(made.cell.degradation.bank) == 3  # each seed has clicks of its own
     new = [t for t in made.tests if t.role in (UNSEEN_CONTENT, UNSEEN_BOTH)]

@@ -28,8 +28,8 @@ NET = networks.ConvNet(width=2, depth=2)
 BATCH = 4
 
 
-def cell(content=BAND, degradation=ONE, network=NET, seed=0, common=True):
-    return Cell(content, degradation, network, seed, common=common)
+def cell(content=BAND, degradation=ONE, network=NET, seed=0):
+    return Cell(content, degradation, network, seed)
 
 
 def batch_of(of, step=0):
@@ -61,11 +61,9 @@ def test_arms_of_one_seed_begin_with_the_same_weights():
         np.testing.assert_allclose(leaf[0], leaf[2], rtol=0, atol=1e-20)
 
 
-def test_seeds_and_cells_that_share_nothing_differ():
+def test_seeds_share_nothing():
     clean, _ = batch_of(cell())
     assert not np.array_equal(clean, batch_of(cell(seed=1))[0])
-    apart, other = (batch_of(cell(degradation=d, common=False))[0] for d in (ONE, MANY))
-    assert not np.array_equal(apart, other)
 
 
 def run_of(degradation, unseen):

@@ -294,7 +294,7 @@ COLORS = {
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     """Rates of all rivals, and what a cell costs in grids of different sizes."""
     figure = plotting.new_figure(6.2)
-    parts: Any = figure.subfigures(2, 1, height_ratios=[2.1, 1])
+    parts: Any = figure.subfigures(2, 1, height_ratios=[1.9, 1])
     above, below = parts
     _draw_rates(above.subplots(), table)
     profile, sizes = below.subplots(1, 2, width_ratios=[1.2, 1])
@@ -332,14 +332,18 @@ def _draw_profile(axes: Any, table: pd.DataFrame) -> None:
         for (part, share), color in zip(shares.items(), PROFILE, strict=True):
             axes.barh(row, share, left=left, color=color, height=0.6, label=None if row else part)
             if share > 0.08:
-                axes.text(left + share / 2, row, f"{share:.0%}", ha="center", va="center")
+                axes.text(
+                    left + share / 2, row, f"{share:.0%}", ha="center", va="center", fontsize=6
+                )
             left += share
     steps = (
         1e3 / chosen[chosen["rival"] == WHOLE].groupby("network")["model_steps_per_second"].mean()
     )
-    axes.set_yticks(range(len(names)), [f"{name}\n{steps[name]:.2g} ms" for name in names])
+    axes.set_yticks(
+        range(len(names)), [f"{name}: {steps[name]:.3g} ms" for name in names], fontsize=6
+    )
     axes.set_xlim(0, 1)
-    axes.set_ylim(-0.5, len(names) + 0.1)
+    axes.set_ylim(-0.5, len(names) + 0.3)
     axes.set_xlabel("share of a step of one network on one device")
     axes.legend(loc="upper center", ncols=3, fontsize=6, handlelength=1)
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from common import registered
 from common.image_tasks import (
+    FULL,
     MATCHED,
     OWN,
     PictureConfig,
@@ -116,6 +117,7 @@ experiment = Experiment(
     presets={
         "smoke": Config(seeds=2, size=16, steps=5, batch=4, samples=4, widths=(2, 3)),
         "quick": Config(seeds=2, steps=300, samples=32, widths=(6, 24)),
+        "full": Config(**FULL, widths=(12, 24, 48, 96)),
         "kept": Config(**REGISTERED.settings),
     },
     run=run,

@@ -17,6 +17,7 @@ import xarray as xr
 from common import registered
 from common.image_tasks import (
     FILTER,
+    FULL,
     MATCHED,
     OWN,
     PANEL,
@@ -290,6 +291,7 @@ experiment = Experiment(
     presets={
         "smoke": Config(**SMOKE, blurs=(1.0,)),
         "quick": Config(**QUICK),
+        "full": Config(**FULL),
         "kept": Config(**REGISTERED.settings),
     },
     run=run,

@@ -16,6 +16,7 @@ import pandas as pd
 import xarray as xr
 from common import registered
 from common.image_tasks import (
+    FULL,
     MATCHED,
     PANEL,
     SMOKE,
@@ -217,6 +218,7 @@ experiment = Experiment(
     presets={
         "smoke": Config(**SMOKE, blur=1.0),
         "quick": Config(**QUICK),
+        "full": Config(**FULL),
         "kept": Config(**REGISTERED.settings),
     },
     run=run,

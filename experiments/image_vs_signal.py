@@ -158,6 +158,7 @@ experiment = Experiment(
             signal_samples=16,
         ),
         "quick": Config(**image_deraining.QUICK),
+        "full": Config(**image_deraining.FULL, signal_steps=4000, signal_batch=64),
         "kept": Config(**REGISTERED.settings),
     },
     run=run,

@@ -40,7 +40,7 @@ PANEL = "panel"  # role of a test: new photographs under one of the study's degr
 OWN, MATCHED = "own", "matched"  # strengths of a degradation; matched: as strong as the known one
 REAL, REAL_NEW, REAL_RAIN = "bsd400", "bsd68", "rain100h"  # data sets of the kept figures
 FILTER = "Wiener filter"
-SHOWN = 128  # pixels along each side of the crop in figures
+SHOWN = 128  # pixels along each side of the crop in figures, where pictures are that large
 PLACE = (50, 60, 120)  # of the crop: number of the new photograph, top, left
 DRAWS = 512  # that strengths and spectra are taken from
 NETWORKS: dict[str, Callable[["PictureConfig"], Network]] = {
@@ -158,6 +158,10 @@ class PoolsConfig(PictureConfig):
 
 SMOKE: dict[str, Any] = {
     "seeds": 2, "pools": (2, 4), "size": 16, "width": 2, "steps": 5, "batch": 4, "samples": 4,
+}  # fmt: skip
+FULL: dict[str, Any] = {
+    "seeds": 16, "first_seed": 3500, "network": "residual", "size": 128, "width": 48,
+    "steps": 10_000, "batch": 16, "samples": 128,
 }  # fmt: skip
 
 
@@ -328,28 +332,32 @@ def examples(
         input, target and output, `(3, *space, channels)`, by degradation and number of photographs.
     """
     photographs: Any = runs[0].tests[0].content
-    content = _one_crop(photographs.held)
+    held, size = photographs.held, photographs.size
+    sources = [held, *(getattr(test.degradation, "seen", held) for test in runs[0].tests)]
+    if min(source.extents.value.min() for source in sources) >= SHOWN:
+        size = SHOWN
+    content = _one_crop(held, size)
     chosen: dict[str, tuple[Any, TestSet]] = {}
     for position, params in swept.weights.items():
         run = runs[position]
         for test in run.tests:
             if test.role == PANEL and (test.degradation_name, test.labels["strength"]) in shown:
                 degradation: Any = test.degradation
-                large = dataclasses.replace(degradation, size=SHOWN)
+                large = dataclasses.replace(degradation, size=size)
                 title = f"{test.degradation_name}; {run.labels['pool']}"
                 chosen[title] = params, test._replace(content=content, degradation=large)
     drawn = evaluation.windows(runs[0].cell.network, list(chosen.values()))
     return dict(zip(chosen, drawn.astype(np.float32), strict=True))
 
 
-def _one_crop(every: Crops) -> Photographs:
+def _one_crop(every: Crops, size: int) -> Photographs:
     """The crop that figures show, as a family that draws nothing else."""
     number, *corner = PLACE
     number = int(every.order[number % len(every.order)])
-    top, left = np.minimum(corner, every.extents.value[number] - SHOWN)
-    crop = every.pictures.value[number, top : top + SHOWN, left : left + SHOWN]
+    top, left = np.minimum(corner, every.extents.value[number] - size)
+    crop = every.pictures.value[number, top : top + size, left : left + size]
     only = crops([crop / 255])
-    return Photographs(only, only, SHOWN)
+    return Photographs(only, only, size)
 
 
 def draw_curve(

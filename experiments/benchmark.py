@@ -6,7 +6,6 @@ grid is made of. Without PyTorch (pip install -e ".[torch]") its rows are left o
 """
 
 import importlib.util
-import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pandas as pd
-from common.rivals import Race, Rival, eager, in_turns, peak_memory, vmapped
+from common.rivals import Race, Rival, eager, in_turns, peak_memory, useful_flops, vmapped
 from jaxtyping import Array
 from matplotlib.figure import Figure
 
@@ -91,6 +90,8 @@ class Config:
         if len(self.picture_sizes) != len(self.picture_widths):
             count = len(self.picture_sizes)
             raise errors.refuse("picture_widths", self.picture_widths, f"{count}, one a size")
+        with errors.reported_as("picture_depth"):
+            networks.ConvNet(depth=self.picture_depth)
         with errors.reported_as("picture_steps"):
             Schedule(self.picture_steps)
         for field in ("picture_batch", "vq_batch"):
@@ -124,23 +125,6 @@ def races(config: Config) -> dict[str, Race]:
             net, (size, size), config.picture_batch, config.conv_cells, config.picture_steps
         )
     return found
-
-
-def useful_flops(race: Race) -> float:
-    """Floating-point operations of one training step that no rival can do without; of a network
-    whose layers see samples at several resolutions they are not counted (NaN).
-
-    A layer's product goes forwards, backwards to its weights and backwards to its input; the
-    first layer's input needs no gradient. Biases, rectifiers and Adam are not counted.
-    """
-    if isinstance(race.network, Autoencoder):
-        return math.nan
-    weights = networks.abstract(race.network, race.space, 1)
-    kernels = [leaf.size for leaf in jax.tree.leaves(weights) if leaf.ndim == 2]
-    dense = isinstance(race.network, networks.MLP)
-    places = race.batch if dense else race.batch * math.prod(race.space)
-    first = kernels[0] if dense else min(kernels[0], kernels[-1])
-    return 2 * places * (3 * sum(kernels) - first)
 
 
 def cells_of(race: Race, count: int) -> list[Cell]:

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from common import registered
+from common.image_figures import draw_curve
 from common.image_tasks import (
     FULL,
     MATCHED,
     OWN,
     PictureConfig,
-    draw_curve,
     panel_of,
     picture_run,
     psnr_of,

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from common import registered
+from common.image_figures import draw_curve, draw_examples, examples
 from common.image_tasks import (
     FULL,
     MATCHED,
@@ -22,9 +23,6 @@ from common.image_tasks import (
     SMOKE,
     PoolsConfig,
     behind,
-    draw_curve,
-    draw_examples,
-    examples,
     kept_weights,
     networks_of,
     panel_of,

@@ -15,14 +15,12 @@ import jax
 import numpy as np
 import pandas as pd
 import xarray as xr
-from matplotlib.axes import Axes
 
 from common.signal_tasks import Named, TrainConfig, make_test_sets
-from shortcut1d import datasets, errors, networks, plotting
-from shortcut1d.analysis import interval_each, oracles
+from shortcut1d import datasets, errors, networks
+from shortcut1d.analysis import oracles
 from shortcut1d.analysis.transfer import measures_of
 from shortcut1d.data import gaussian, image_degradations, images, pictures
-from shortcut1d.data.crops import Crops, crops
 from shortcut1d.data.family import draw, draw_pair, identity
 from shortcut1d.data.image_degradations import RainLayers
 from shortcut1d.data.images import Photographs
@@ -32,7 +30,6 @@ from shortcut1d.networks import Network
 from shortcut1d.training import evaluation
 from shortcut1d.training.evaluation import EvalConfig, Run, TestSet
 from shortcut1d.training.grid import Cell
-from shortcut1d.training.sweep import Swept
 from shortcut1d.training.tables import array_of, names_of
 
 PHOTOGRAPHS, NEW = "photographs", "new photographs"
@@ -40,8 +37,6 @@ PANEL = "panel"  # role of a test: new photographs under one of the study's degr
 OWN, MATCHED = "own", "matched"  # strengths of a degradation; matched: as strong as the known one
 REAL, REAL_NEW, REAL_RAIN = "bsd400", "bsd68", "rain100h"  # data sets of the kept figures
 FILTER = "Wiener filter"
-SHOWN = 128  # pixels along each side of the crop in figures, where pictures are that large
-PLACE = (50, 60, 120)  # of the crop: number of the new photograph, top, left
 DRAWS = 512  # that strengths and spectra are taken from
 NETWORKS: dict[str, Callable[["PictureConfig"], Network]] = {
     # Sees 17 pixels. The dilations of the nets on signals lose detail here: 2 dB on what is seen.
@@ -88,9 +83,8 @@ class PictureConfig(TrainConfig):
             if given is None or given in datasets.DATASETS:
                 continue
             for part in inside:
-                with errors.reported_as(field):
-                    if not pictures.picture_files(Path(given) / part):
-                        raise errors.refuse(field, given, "a folder with PNG or JPEG pictures")
+                if not pictures.picture_files(Path(given) / part):
+                    raise errors.refuse(field, given, "a folder with PNG or JPEG pictures")
 
     def denoiser(self) -> Network:
         """The network, untrained."""
@@ -316,84 +310,3 @@ def kept_weights(run: Run, ends: tuple[int, int], first_seed: int, degradation: 
         and run.labels["pool"] in ends
         and not run.labels.get("blur", 0)
     )
-
-
-def examples(
-    runs: Sequence[Run], swept: Swept, shown: Sequence[tuple[str, str]]
-) -> dict[str, np.ndarray]:
-    """A crop of a new photograph, as the networks whose weights were kept leave it.
-
-    Args:
-        runs: those of the sweep.
-        swept: what it left.
-        shown: name and strength of the degradations of the panel to show.
-
-    Returns:
-        input, target and output, `(3, *space, channels)`, by degradation and number of photographs.
-    """
-    photographs: Any = runs[0].tests[0].content
-    held, size = photographs.held, photographs.size
-    sources = [held, *(getattr(test.degradation, "seen", held) for test in runs[0].tests)]
-    if min(source.extents.value.min() for source in sources) >= SHOWN:
-        size = SHOWN
-    content = _one_crop(held, size)
-    chosen: dict[str, tuple[Any, TestSet]] = {}
-    for position, params in swept.weights.items():
-        run = runs[position]
-        for test in run.tests:
-            if test.role == PANEL and (test.degradation_name, test.labels["strength"]) in shown:
-                degradation: Any = test.degradation
-                large = dataclasses.replace(degradation, size=size)
-                title = f"{test.degradation_name}; {run.labels['pool']}"
-                chosen[title] = params, test._replace(content=content, degradation=large)
-    drawn = evaluation.windows(runs[0].cell.network, list(chosen.values()))
-    return dict(zip(chosen, drawn.astype(np.float32), strict=True))
-
-
-def _one_crop(every: Crops, size: int) -> Photographs:
-    """The crop that figures show, as a family that draws nothing else."""
-    number, *corner = PLACE
-    number = int(every.order[number % len(every.order)])
-    top, left = np.minimum(corner, every.extents.value[number] - size)
-    crop = every.pictures.value[number, top : top + size, left : left + size]
-    only = crops([crop / 255])
-    return Photographs(only, only, size)
-
-
-def draw_curve(
-    axes: Axes, values: xr.DataArray, label: str, color: str, all_values: Any = None
-) -> None:
-    """A curve with its band over the one axis beside the seeds, whose values are named.
-
-    all_values: of that axis, where the curve has some of them only.
-    """
-    (along,) = (dim for dim in values.dims if dim != "seed")
-    names = list(values[along].values if all_values is None else all_values)
-    places = [names.index(value) for value in values[along].values]
-    mean = interval_each(values.transpose("seed", along))
-    plotting.curve(axes, places, mean, color, "o-", markersize=2.5, label=label)
-    axes.set_xticks(range(len(names)), [f"{value:g}" for value in names], fontsize=5.5)
-
-
-def draw_examples(part: Any, arrays: Mapping[str, np.ndarray]) -> None:
-    """A line for each degradation: input, target, and of two networks the output and its error."""
-    by_test: dict[str, dict[str, np.ndarray]] = {}
-    for title, sample in arrays.items():
-        name, _, pool = title.partition("; ")
-        by_test.setdefault(name, {})[pool] = sample
-    panels = part.subplots(len(by_test), 6, squeeze=False)
-    for row, (name, of_pools) in zip(panels, by_test.items(), strict=True):
-        given, target, _ = next(iter(of_pools.values()))
-        shown = [(name, given), ("clean", target)]
-        for pool, (_, _, output) in of_pools.items():
-            shown += [(f"{pool} photographs", output), ("its error", output - target)]
-        for axes, (title, picture) in zip(row, shown, strict=False):
-            axes.set_title(title, fontsize=6, loc="left", pad=2)
-            if title == "its error":
-                error = axes.imshow(picture.mean(axis=-1), cmap="RdBu_r", vmin=-0.3, vmax=0.3)
-            else:
-                axes.imshow(np.clip(picture, 0, 1).squeeze(), cmap="gray", vmin=0, vmax=1)
-    for axes in panels.flat:
-        axes.set_axis_off()
-    bar = part.colorbar(error, ax=panels[:, -1], fraction=0.05, ticks=[-0.3, 0, 0.3])
-    bar.ax.tick_params(labelsize=6)

@@ -1,12 +1,14 @@
 """The networks of the benchmark in PyTorch, trained in its usual ways; a clock for rivals."""
 
 import itertools
+import math
 import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import jax
 import pandas as pd
 
 from shortcut1d import networks
@@ -33,6 +35,23 @@ class Race(NamedTuple):
     batch: int
     cells: int
     steps: int
+
+
+def useful_flops(race: Race) -> float:
+    """Floating-point operations of one training step that no rival can do without; of a network
+    whose layers see samples at several resolutions they are not counted (NaN).
+
+    A layer's product goes forwards, backwards to its weights and backwards to its input; the
+    first layer's input needs no gradient. Biases, rectifiers and Adam are not counted.
+    """
+    if isinstance(race.network, Autoencoder):
+        return math.nan
+    weights = networks.abstract(race.network, race.space, 1)
+    kernels = [leaf.size for leaf in jax.tree.leaves(weights) if leaf.ndim == 2]
+    dense = isinstance(race.network, networks.MLP)
+    places = race.batch if dense else race.batch * math.prod(race.space)
+    first = kernels[0] if dense else min(kernels[0], kernels[-1])
+    return 2 * places * (3 * sum(kernels) - first)
 
 
 def torch_network(race: Race, channels_last: bool = False) -> Any:

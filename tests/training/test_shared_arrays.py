@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from shortcut1d import networks
-from shortcut1d.data import image_degradations, images
+from shortcut1d.data import image_degradations, images, signals
 from shortcut1d.data.crops import Crops, crops
 from shortcut1d.data.family import draw, fingerprint, identity, stack
 from shortcut1d.data.images import Photographs
@@ -89,6 +89,13 @@ def test_a_sweep_over_pools_is_the_same_in_one_chunk_and_in_many():
     assert np.isfinite(whole["psnr"]).all()
     for column in ("psnr", "nmse", "ssim"):
         np.testing.assert_allclose(whole[column], cut[column], rtol=1e-6)
+
+
+def test_a_pool_can_be_of_fixed_crops_of_photographs_too():
+    drawn = np.asarray(draw(signals.pool(MANY, 3), jax.random.key(0), 60))
+    assert len(np.unique(drawn.reshape(60, -1), axis=0)) == 3
+    stacked = stack([signals.pool(MANY, size) for size in (2, 5)])
+    assert stacked.inner.seen.pictures is MANY.seen.pictures
 
 
 def test_what_a_family_is_follows_from_its_photographs_and_not_from_where_they_lie():

@@ -73,7 +73,7 @@ class Config(image_deraining.Config):
 
 def run(config: Config, session: Session) -> Result:
     """The one-dimensional study, and of the two-dimensional one what is like it."""
-    of_pictures = image_deraining.train(config.pictures(), session).swept.table
+    of_pictures = image_deraining.train(config.pictures(), session)[1].table
     like_it = (of_pictures["degradation"] == SMALL) & (of_pictures["blur"] == 0)
     of_pictures = of_pictures[like_it].assign(domain=PICTURES)
     melodies = config.melodies()

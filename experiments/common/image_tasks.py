@@ -145,9 +145,18 @@ class PoolsConfig(PictureConfig):
             errors.integer("pools", count, high=2**20)
 
     def pools_of(self, photographs: Photographs) -> list[int]:
-        """The numbers of photographs that there are."""
+        """The numbers of photographs that there are.
+
+        Raises:
+            InvalidInput: fewer than two different ones.
+        """
         there = len(photographs.seen.order)
-        return sorted({min(count, there) for count in self.pools})
+        found = sorted({min(count, there) for count in self.pools})
+        if len(found) < 2:
+            raise errors.refuse(
+                "images", f"{there} photographs to train on", f"more than {self.pools[0]}"
+            )
+        return found
 
 
 SMOKE: dict[str, Any] = {

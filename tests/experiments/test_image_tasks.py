@@ -71,7 +71,7 @@ def test_photographs_and_pairs_of_one_s_own_do_what_the_data_sets_do(experiment,
         study.presets["smoke"], images=str(folders / "mine"), pairs=str(folders / "pairs")
     )
     table = study.run(config, Session()).table
-    assert {"small rain", "Rain100H's rain"} <= set(table["degradation"])
+    assert {"small rain", "rain of the pairs"} <= set(table["degradation"])
     assert set(table["pool"]) == {2, 4}  # four of six are trained on
     assert np.isfinite(table.loc[table["test"] == PANEL, "psnr"]).all()
 
@@ -87,6 +87,16 @@ def test_without_the_data_sets_scikit_image_s_photographs_are_taken_and_the_othe
     assert "shortcut1d data get bsd400 bsd68 rain100h" in said[0]
     assert config.rain_layers(said.append) is None
     assert config.pools_of(found) == [2, 7]
+
+
+def test_too_few_photographs_for_two_numbers_of_them_are_refused(experiment, folders):
+    for number in (3, 4, 5):
+        (folders / "mine" / f"{number}.png").unlink()
+    config = dataclasses.replace(
+        experiment("image_deraining").presets["smoke"], images=str(folders / "mine")
+    )
+    with pytest.raises(InvalidInput, match=r"^images: got '2 photographs to train on'"):
+        config.pools_of(config.photographs(warn))
 
 
 def test_a_kept_run_without_its_data_is_refused(experiment, monkeypatch, tmp_path):

@@ -124,8 +124,7 @@ def run(config: Config, session: Session) -> Result:
         )
         swept = sweep(runs, config.schedule(), config.eval_config(), session, keep=keep)
         tables.append(swept.table)
-        shown = [(next(iter(strong)), MATCHED)]
-        arrays |= examples(runs, swept, shown)
+        arrays |= examples(runs, swept, [(next(iter(strong)), MATCHED)])
     return Result(pd.concat(tables, ignore_index=True), arrays)
 
 
@@ -145,21 +144,20 @@ def psnr_by_pool(table: pd.DataFrame, task: str, width: str) -> xr.DataArray:
 def claims(table: pd.DataFrame) -> list[Claim]:
     """What was registered, of the cells that are there."""
     values: dict[str, Any] = {}
-    for task, rows in table.groupby("task", sort=False):
-        narrow, wide = (psnr_by_pool(rows, str(task), width) for width in (NARROW, WIDE))
+    for task in table["task"].unique():
+        rows, known = table[table["task"] == task], f"{NARROW} {KNOWN[task]}"
+        narrow, wide = (psnr_by_pool(rows, task, width) for width in (NARROW, WIDE))
         if MOST not in narrow["pool"]:
             continue
-        few = FEWER[str(task)]
-        behind_by = behind(rows, f"{NARROW} {KNOWN[str(task)]}", others_of(rows), MATCHED)
-        known = structures(networks_of(rows, f"{NARROW} {KNOWN[str(task)]}"))
-        passes = array_of(known, "transfer", "seed", "pool").sel(pool=MOST)
+        gaps = behind(rows, known, others_of(rows), MATCHED)
+        transfer = array_of(structures(networks_of(rows, known)), "transfer", "seed", "pool")
         found = {
-            "behind": behind_by.mean("tested", skipna=False),
-            "passes": passes,
+            "behind": gaps.mean("tested", skipna=False),
+            "passes": transfer.sel(pool=MOST),
             "richer": (wide - narrow).sel(pool=MOST),
         }
-        if few in narrow["pool"]:
-            found["worse"] = narrow.sel(pool=few) - narrow.sel(pool=MOST)
+        if FEWER[task] in narrow["pool"]:
+            found["worse"] = narrow.sel(pool=FEWER[task]) - narrow.sel(pool=MOST)
         if FEWEST in narrow["pool"]:
             narrow_cost, wide_cost = (
                 each.sel(pool=FEWEST) - each.sel(pool=MOST) for each in (narrow, wide)

@@ -123,7 +123,9 @@ def smoke(tmp_path_factory, command):
     def made(name):
         folder = tmp_path_factory.mktemp(name)
         status, printed, complaints = command(name, "--preset", "smoke", "--out", folder)
-        assert (status, complaints) == (0, "")
+        # A study on pictures says which photographs it has; that is no complaint.
+        left = [line for line in complaints.splitlines() if not line.startswith("photographs: ")]
+        assert (status, left) == (0, [])
         return folder, printed
 
     return made

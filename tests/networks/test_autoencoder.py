@@ -203,14 +203,14 @@ def test_a_trained_prior_reconstructs_melodies_and_uses_its_codebooks(optimised)
 
 @pytest.mark.slow
 def test_a_tuned_encoder_comes_nearer_to_the_clean_codes_whatever_the_seed(optimised):
-    # A third of this tuning leaves the bound to the rounding of a version of JAX.
+    # Over eight seeds 600 steps of tuning gain .035 to .108, these .058 to .135.
     network = Autoencoder(width=16, levels=2, entries=16)
     clean, degraded = draw_pair(jax.random.key(7), MELODIES, degradations.hiss(length=32), 256)
     agreement, error = [], []
     for seed in range(3):
         _, prior = trained(autoencoder.PRIOR, 300, True, network, batch=16, seed=seed)
         begin = autoencoder.init_restoration(prior, **autoencoder.TO_CODES)
-        _, tuned = trained(begin, 600, network=network, batch=16, seed=seed)
+        _, tuned = trained(begin, 1800, network=network, batch=16, seed=seed)
         wanted = codes_of(network, prior, clean)
         both = (prior, tuned)
         agreement.append([np.mean(codes_of(network, w, degraded) == wanted) for w in both])
@@ -280,4 +280,4 @@ def test_other_weights_to_begin_with_are_another_cell_with_the_same_data(key):
         for n in (0, 1)
     ]
     assert identity(cells[0]) != identity(cells[1])
-    assert cells[0].fingerprint("train") == cells[1].fingerprint("train")
+    assert cells[0].key() == cells[1].key()

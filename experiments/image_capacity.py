@@ -36,14 +36,14 @@ from shortcut1d.harness.progress import warn
 from shortcut1d.training.sweep import Session, sweep
 from shortcut1d.training.tables import array_of, structures
 
-NARROWEST, WIDEST = 6, 48  # channels of the registered claim
+NARROWEST, WIDEST = 6, 24  # channels of the registered claim
 
 
 @dataclass(frozen=True)
 class Config(PictureConfig):
     """How wide the networks are."""
 
-    widths: tuple[int, ...] = option((6, 12, 24, 48), "channels of the networks")
+    widths: tuple[int, ...] = option((6, 12, 24), "channels of the networks")
 
     def __post_init__(self) -> None:
         super().__post_init__()

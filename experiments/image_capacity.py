@@ -36,14 +36,14 @@ from shortcut1d.harness.progress import warn
 from shortcut1d.training.sweep import Session, sweep
 from shortcut1d.training.tables import array_of, structures
 
-NARROWEST, WIDEST = 6, 24  # channels of the registered claim
+NARROWEST, WIDEST = 6, 48  # channels of the registered claim
 
 
 @dataclass(frozen=True)
 class Config(PictureConfig):
     """How wide the networks are."""
 
-    widths: tuple[int, ...] = option((6, 12, 24), "channels of the networks")
+    widths: tuple[int, ...] = option((6, 12, 24, 48), "channels of the networks")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -103,7 +103,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     for axes in (known, gained):
         axes.axhline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
         axes.set_xlabel("channels of the network")
-        axes.legend(fontsize=6)
+        axes.legend(fontsize=6, loc="center right")
     return figure
 
 

@@ -201,7 +201,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
 
 
 QUICK: dict[str, Any] = {
-    "seeds": 3, "pools": (2, 32, 400), "steps": 300, "width": 12, "samples": 32,
+    "seeds": 2, "pools": (2, 32, 400), "steps": 300, "width": 12, "samples": 32,
 }  # fmt: skip
 REGISTERED = registered.of("image_restoration")
 experiment = Experiment(

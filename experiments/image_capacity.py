@@ -8,16 +8,13 @@ they know of either component's structure, and on new photographs under rain tha
 import dataclasses
 import sys
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from common import registered
-from common.image_figures import draw_curve
+from common.image_figures import draw_gains, draw_structure
 from common.image_tasks import (
     FULL,
-    MATCHED,
-    OWN,
     PictureConfig,
     panel_of,
     picture_run,
@@ -53,15 +50,12 @@ class Config(PictureConfig):
 def run(config: Config, session: Session) -> Result:
     """Train a network of every width on all photographs under small rain."""
     photographs, rains = config.photographs(warn), rains_of(config)
-    panel = panel_of(rains, photographs, SMALL)
-    twins: dict[str, Any] = {}
-    count = len(photographs.seen.order)
+    panel, rain = panel_of(rains, photographs, SMALL), rains[SMALL]
+    twins = twin_of(photographs, {}), twin_of(rain, {})
     runs = [
         picture_run(
-            dataclasses.replace(config, width=width), photographs, (SMALL, rains[SMALL]), panel,
-            seed, twins=(
-                twin_of(photographs.first(count, seed), twins), twin_of(rains[SMALL], twins),
-            ), width=width,
+            dataclasses.replace(config, width=width), photographs, (SMALL, rain), panel, seed,
+            twins=twins, width=width,
         )
         for seed in config.all_seeds()
         for width in config.widths
@@ -86,24 +80,17 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     """What is known of structure, and PSNR against that of the narrowest network."""
     figure = plotting.new_figure(2.3)
     known, gained = figure.subplots(1, 2)
-    for column, label, color in (
-        ("psi", "$\\psi$", plotting.INK), ("of_degradation", "$d_D$, the rain's", plotting.RED),
-        ("of_content", "$d_C$, the photographs'", plotting.BLUE),
-    ):  # fmt: skip
-        draw_curve(known, array_of(structures(table), column, "seed", "width"), label, color)
+    draw_structure(known, structures(table), "width")
     known.set_title("known of structure", fontsize=7, loc="left")
-    for how, seen, label, color in (
-        (OWN, True, "the rain it knows", plotting.BLUE), (OWN, False, "other rain", plotting.RED),
-        (MATCHED, False, "other rain, as strong", plotting.ORANGE),
-    ):  # fmt: skip
-        psnr = psnr_of(table, "seed", "width", how=how)
-        chosen = psnr.sel(tested=[SMALL] if seen else others_of(table)).mean("tested", skipna=False)
-        draw_curve(gained, chosen - chosen.isel(width=0), label, color)
+    draw_gains(
+        gained, lambda how: psnr_of(table, "seed", "width", how=how), SMALL, others_of(table)
+    )
     gained.set_title("PSNR gained by more channels (dB)", fontsize=7, loc="left")
     for axes in (known, gained):
         axes.axhline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
         axes.set_xlabel("channels of the network")
-        axes.legend(fontsize=6, loc="center right")
+    known.legend(fontsize=6, loc=(0.62, 0.6))
+    gained.legend(fontsize=6, loc="upper left")
     return figure
 
 

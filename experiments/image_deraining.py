@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from common import registered
-from common.image_figures import draw_curve, draw_examples, examples
+from common.image_figures import draw_examples, draw_gains, draw_structure, examples
 from common.image_tasks import (
     FILTER,
     FULL,
@@ -226,23 +226,10 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     parts: Any = figure.subfigures(2, 1, height_ratios=[1, 1.2])
     above, below = parts
     number, structure, simplicity, special = above.subplots(1, 4, width_ratios=[1.3, 1.3, 1, 0.9])
-    for how, name, color in LINES:
-        psnr = psnr_of(networks_of(table, SMALL), "seed", "pool", how=how)
-        each = (
-            psnr.sel(tested=SMALL) if name == KNOWN else mean_of(psnr.sel(tested=others_of(table)))
-        )
-        draw_curve(number, each - each.isel(pool=0), name, color)
-        psnr = psnr_by_blur(table, how)
-        each = (
-            psnr.sel(tested=SMALL) if name == KNOWN else mean_of(psnr.sel(tested=others_of(table)))
-        )
-        draw_curve(simplicity, each - each.sel(blur=0), name, color)
-    for column, label, color in (
-        ("of_degradation", "$d_D$, the rain's", plotting.RED),
-        ("of_content", "$d_C$, the photographs'", plotting.BLUE),
-        ("psi", "$\\psi = d_C - d_D$", plotting.INK),
-    ):
-        draw_curve(structure, by_pool(table, column), label, color)
+    known = networks_of(table, SMALL)
+    draw_gains(number, lambda how: psnr_of(known, "seed", "pool", how=how), SMALL, others_of(table))
+    draw_gains(simplicity, lambda how: psnr_by_blur(table, how), SMALL, others_of(table))
+    draw_structure(structure, structures(known), "pool")
     names = specialists_of(table)
     for how, color, marker in ((OWN, plotting.RED, "o"), (MATCHED, plotting.ORANGE, "s")):
         gaps = behind(table, SMALL, names, how)
@@ -267,11 +254,6 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     return figure
 
 
-KNOWN = "the rain it knows"
-LINES = (
-    (OWN, KNOWN, plotting.BLUE), (OWN, "other rain", plotting.RED),
-    (MATCHED, "other rain, as strong", plotting.ORANGE),
-)  # fmt: skip
 QUICK: dict[str, Any] = {
     "seeds": 3, "pools": (2, 32, 400), "blurs": (8.0,), "steps": 300, "width": 12, "samples": 32,
 }  # fmt: skip

@@ -113,7 +113,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     for measure in (COST, PSI):
         toy, picture = (curves(table, domain, measure) for domain in (SIGNALS, PICTURES))
         values[measure] = rank_correlation(toy.mean("seed").values, picture.values)
-    return REGISTERED.claims_on(values, Sentence.__members__)
+    return REGISTERED.claims_on(values, Sentence.__members__, domain="2D")
 
 
 LABELS = {
@@ -124,7 +124,7 @@ LABELS = {
 
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     """Cost and structure index of both, against the number of contents."""
-    figure = plotting.new_figure(2.4, plotting.TWO_COLUMNS)
+    figure = plotting.new_figure(2.4)
     for axes, (measure, label) in zip(figure.subplots(1, 2), LABELS.items(), strict=True):
         for domain, color, marker, words in (
             (SIGNALS, plotting.BLUE, "o-", "melodies under clicks"),

@@ -1,14 +1,15 @@
 """The figures of the studies on pictures: a crop that all networks are given, curves with bands."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 
-from common.image_tasks import PANEL
+from common.image_tasks import MATCHED, OWN, PANEL
 from shortcut1d import plotting
 from shortcut1d.analysis import interval_each
 from shortcut1d.data.crops import crops
@@ -16,6 +17,7 @@ from shortcut1d.data.images import Photographs
 from shortcut1d.training import evaluation
 from shortcut1d.training.evaluation import Run, TestSet
 from shortcut1d.training.sweep import Swept
+from shortcut1d.training.tables import array_of
 
 SHOWN = 128  # pixels along each side of the crop in figures, where pictures are that large
 PLACE = (50, 60, 120)  # of the crop: number of the new photograph, top, left
@@ -80,6 +82,35 @@ def draw_curve(
     mean = interval_each(values.transpose("seed", along))
     plotting.curve(axes, places, mean, color, "o-", markersize=2.5, label=label)
     axes.set_xticks(range(len(names)), [f"{value:g}" for value in names], fontsize=5.5)
+
+
+def draw_gains(
+    axes: Axes, psnr: Callable[[str], xr.DataArray], known: str, others: Sequence[str]
+) -> None:
+    """PSNR gained along an axis, under the known rain, and under others of either strength.
+
+    psnr: of a strength, `(seed, along, tested)`; see `image_tasks.psnr_of`.
+    """
+    for how, tested, label, color in (
+        (OWN, [known], "the rain it knows", plotting.BLUE),
+        (OWN, others, "other rain", plotting.RED),
+        (MATCHED, others, "other rain, as strong", plotting.ORANGE),
+    ):
+        values = psnr(how).sel(tested=tested).mean("tested", skipna=False)
+        draw_curve(axes, values - values[:, 0], label, color)
+
+
+def draw_structure(axes: Axes, found: pd.DataFrame, along: str) -> None:
+    """What networks know of the structure of rain and photographs, along a column of `found`.
+
+    found: see `tables.structures`.
+    """
+    for column, label, color in (
+        ("of_degradation", "$d_D$, the rain's", plotting.RED),
+        ("of_content", "$d_C$, the photographs'", plotting.BLUE),
+        ("psi", "$\\psi = d_C - d_D$", plotting.INK),
+    ):
+        draw_curve(axes, array_of(found, column, "seed", along), label, color)
 
 
 def draw_examples(part: Any, arrays: Mapping[str, np.ndarray]) -> None:

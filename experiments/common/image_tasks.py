@@ -108,8 +108,7 @@ class PictureConfig(TrainConfig):
             )
             which = f"{REAL}, and {REAL_NEW} as new ones"
         else:
-            known = chosen in datasets.DATASETS
-            found = images.photographs(datasets.folder_of(chosen) if known else chosen, **kwargs)
+            found = images.photographs(_folder(chosen), **kwargs)
             which = f"{chosen}, a third of them as new ones"
         warn(f"photographs: {which}")
         return found
@@ -119,7 +118,7 @@ class PictureConfig(TrainConfig):
         chosen = self.pairs or (REAL_RAIN if datasets.is_here(REAL_RAIN) else None)
         if chosen is None:
             return None
-        folder = datasets.folder_of(chosen) if chosen in datasets.DATASETS else Path(chosen)
+        folder = _folder(chosen)
         return image_degradations.rain_layers(
             folder / "clean", folder / "rainy", **self.image_kwargs(), warn=warn
         )
@@ -127,6 +126,11 @@ class PictureConfig(TrainConfig):
     def eval_config(self) -> EvalConfig:
         """How networks are tested."""
         return EvalConfig(self.samples, pictures=True)
+
+
+def _folder(chosen: str) -> Path:
+    """The folder of a data set of that name, or else the folder itself."""
+    return datasets.folder_of(chosen) if chosen in datasets.DATASETS else Path(chosen)
 
 
 @dataclass(frozen=True)

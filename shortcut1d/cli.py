@@ -1,4 +1,4 @@
-"""The command `shortcut1d`: what did your restoration network learn?
+"""The command `shortcut1d diagnose`: what did your restoration network learn?
 
 shortcut1d diagnose --model mymodule:load --clean DIR --degraded DIR
 
@@ -9,11 +9,16 @@ width, channels). The folders hold what it was trained on, pictures with matchin
 on. They get what the degraded pictures have more than the clean ones: give folders where that is
 not what the degradation does (a blur, for one). Without --other-clean and --other-degraded, rain
 and Gaussian noise stand for degradations that it was not trained on: give folders if it was.
+
+Beside figure and table it writes diagnosis_report.html, a page to send, and diagnosis_report.json,
+which `shortcut1d compare` sets beside that of another network.
 """
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +32,7 @@ from shortcut1d.analysis.transfer import HALF
 from shortcut1d.data import image_degradations, images, pictures
 from shortcut1d.diagnosis import Report, diagnose
 from shortcut1d.diagnosis.loading import load
-from shortcut1d.diagnosis.report import draw, interval_of
+from shortcut1d.diagnosis.report import SUFFIXES, compare, draw, interval_of
 from shortcut1d.harness import driver
 from shortcut1d.harness.claims import Claim, claim_of_interval
 from shortcut1d.harness.driver import Experiment, Result
@@ -97,11 +102,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = driver.main(COMMAND, words[1:], prog="shortcut1d diagnose")
     elif words[:1] == ["data"]:
         status = data_cli.main(words[1:])
+    elif words[:1] == ["compare"]:
+        status = compare_reports(words[1:])
     else:
         status = help_on(words)
     if argv is None and status == driver.INTERRUPTED:
         leave_at_once(status)
     return status
+
+
+def compare_reports(words: Sequence[str]) -> int:
+    """Run `shortcut1d compare`; the exit status: 0 when it ran, 2 for bad input."""
+    parser = Parser(
+        prog="shortcut1d compare",
+        description="Two networks side by side: b less a, with 95% intervals, sample by sample "
+        "where both were given the same data.",
+    )
+    for name in ("a", "b"):
+        parser.add_argument(
+            name, type=Path, metavar=f"{name}.json", help="that shortcut1d diagnose or "
+            "report.save wrote",
+        )  # fmt: skip
+    chosen = parser.parse_args(words)
+    try:
+        print(compare(chosen.a, chosen.b))
+    except errors.Shortcut1dError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 def help_on(words: Sequence[str]) -> int:
@@ -110,8 +138,9 @@ def help_on(words: Sequence[str]) -> int:
     parser.add_argument("--version", action="version", version=shortcut1d.__version__)
     parser.add_argument(
         "command",
-        choices=["diagnose", "data"],
+        choices=["diagnose", "compare", "data"],
         help="diagnose: a report on your network (diagnose --help); "
+        "compare: two reports side by side (compare --help); "
         "data: public data sets and trained networks, to list and to download (data --help)",
     )
     if words:
@@ -129,7 +158,9 @@ def run(config: Config, session: Session) -> Result:
     print(report)
     if report.interrupted:
         raise KeyboardInterrupt  # what was measured is on the screen; a file would look complete
-    return result_of(report)
+    title = Path(str(config.model)).name  # whoever gets it need not know our folders
+    files = {f"_report{end}": report.file_bytes(end, title=title) for end in SUFFIXES}
+    return dataclasses.replace(result_of(report), files=files)
 
 
 def report_on(config: Config, session: Session, denoiser: Denoiser) -> Report:

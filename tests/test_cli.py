@@ -61,6 +61,7 @@ def test_without_a_command_there_is_help(run):
     status, _, said = run()
     assert status == 2
     assert "diagnose --help" in said
+    assert "compare --help" in said
     assert "data --help" in said
 
 
@@ -72,6 +73,10 @@ def test_without_a_command_there_is_help(run):
         (["diagnose"], "model: is missing"),
         (["diagnose", "--model", "json:load"], "clean: is missing"),
         (["diagnose", "--data", "nowhere"], "data: got 'nowhere', expected a folder"),
+        (["compare"], "a.json, b.json"),
+        (["compare", "a.json"], "b.json"),
+        (["compare", "a.json", "b.json"], "a.json: cannot be read (No such file or directory)"),
+        (["compare", "a.json", "b.json", "--outt"], "unknown option --outt"),
         (["data"], "{list,get}"),
         (["data", "lst"], "invalid choice: 'lst'"),
         (["data", "get"], "NAME"),
@@ -124,6 +129,17 @@ def test_a_network_in_a_file_is_diagnosed_on_a_user_s_pictures(rainy, run):
     table = pd.read_csv(rainy / "out" / "diagnosis.csv").set_index(["measure", "test"])
     assert table.loc[("content_gain", "seen"), "value"] == pytest.approx(0.9, abs=1e-5)
     assert table.loc[("rho", "seen"), "value"] == pytest.approx(0.9, abs=1e-5)
+    page, record = (rainy / "out" / f"diagnosis_report.{end}" for end in ("html", "json"))
+    assert "<title>net.py:load: shortcut1d</title>" in page.read_text()
+    assert printed.splitlines()[-2:] == [str(page), str(record)]
+    status, said, complaints = run("compare", record, record)
+    assert (status, complaints) == (0, "")
+    assert said.startswith("a: net.py:load\n")
+    status, said, complaints = run("compare", record, rainy / "out" / "diagnosis.json")
+    assert (status, said) == (2, "")
+    assert complaints.startswith("shortcut1d compare: ")
+    assert "diagnosis.json: not a report" in complaints
+    assert complaints.count("\n") == 1
 
 
 @pytest.mark.slow

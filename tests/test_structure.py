@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "networks": {"errors", "store"},
     "analysis": {"errors", "data"},
     "plotting": {"errors", "analysis"},
-    "diagnosis": {"errors", "analysis", "plotting"},
+    "diagnosis": {"errors", "store", "analysis", "plotting"},  # store: reports are saved and read
     "training": {"errors", "store", "data", "networks", "analysis"},
     "harness": {
         "errors",
@@ -144,5 +144,7 @@ def test_the_code_of_a_table_is_what_its_run_imports_directly_or_not():
     } <= trained  # fmt: skip
     assert not any(module.startswith("shortcut1d/diagnosis") for module in trained)
     assert not any("harness" in module or "plotting" in module for module in trained)
-    assert "shortcut1d/diagnosis/report.py" in behind("diagnose_images", {"report_on"})
-    assert "shortcut1d/diagnosis/report.py" not in behind("diagnose_images", {"median_filter"})
+    assert "shortcut1d/diagnosis/report/table.py" in behind("diagnose_images", {"report_on"})
+    assert "shortcut1d/diagnosis/report/table.py" not in behind(
+        "diagnose_images", {"median_filter"}
+    )

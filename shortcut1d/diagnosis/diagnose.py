@@ -30,7 +30,8 @@ from shortcut1d.diagnosis.novelty import nothing_known, novelty_measures
 from shortcut1d.diagnosis.outputs import OutOfMemory, batch_for, output_in_batches
 from shortcut1d.diagnosis.progress import Counter
 from shortcut1d.diagnosis.report import Report
-from shortcut1d.diagnosis.structure import TWINS, structure_measures, twins_of
+from shortcut1d.diagnosis.report.about import about
+from shortcut1d.diagnosis.structure import TWINS, left_of, structure_measures, twins_of
 
 PORTRAITS = 4  # of samples that are small enough for a whole Jacobian, unless they are given
 
@@ -178,6 +179,11 @@ def diagnose(
     index, summary = index_measures(cases, by_network, silence)
     seen_outputs = [of_network[0] for of_network in by_network]
     of_structure = structure_measures(cases[0], seen_outputs, twins[: len(of_twins)], of_twins)
+    of_cases, per_sample = measures_of_cases(
+        cases, by_network, basis, threshold, pictures=bool(pictures)
+    )
+    for twin, of_twin in zip(twins, of_twins):
+        per_sample["relative_error", twin.name] = left_of(twin, of_twin)
     edges = np.linspace(0.5, max(cases[0].clean.shape[1:-1]) / 2 + 0.5, bands + 1)
     return Report(
         index=index,
@@ -185,7 +191,7 @@ def diagnose(
         + of_structure
         + novelty
         + of_portrait
-        + measures_of_cases(cases, by_network, basis, threshold, pictures=bool(pictures)),
+        + of_cases,
         edges=edges,
         bands={
             case.name: decoupled.band_gains(
@@ -200,7 +206,17 @@ def diagnose(
         samples=len(cases[0].clean),
         notes=notes,
         interrupted=interrupted,
-    )
+        per_sample=per_sample,
+        about=about(
+            cases, by_network, [twin.over(peak) for twin in twins[: len(of_twins)]],
+            pictures=bool(pictures), peak=peak,
+            options={
+                "samples": samples, "batch": batch, "probes": probes, "bands": bands,
+                "portraits": portraits, "threshold": threshold,
+                "key": jax.random.key_data(key).tolist(),
+            },
+        ),
+    )  # fmt: skip
 
 
 def _by_network(notes: list[list[str]]) -> list[str]:

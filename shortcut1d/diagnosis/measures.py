@@ -51,6 +51,8 @@ MEANING = {
 
 
 UNKNOWN = Interval(np.nan, np.nan, np.nan, 0)
+PerSample = dict[tuple[str, str], Float[np.ndarray, "networks samples"]]  # by measure and test
+ROOTS = ("e_r", "e_b")  # root mean squares over samples; all others are means
 
 
 class Measure(NamedTuple):
@@ -149,8 +151,10 @@ def measures_of_cases(
     threshold: float,
     *,
     pictures: bool,
-) -> list[Measure]:
+) -> tuple[list[Measure], PerSample]:
     """The measures of each case on its own; of pictures, PSNR and SSIM first.
+
+    Also the values that they are means of, or root mean squares (`e_r`, `e_b`).
 
     Args:
         cases: what the networks were given.
@@ -161,6 +165,7 @@ def measures_of_cases(
     """
     silence = MID_GREY if pictures else 0.0
     quality, lines = [], []
+    per_sample: PerSample = {}
     for number, case in enumerate(cases):
         columns: dict[str, list[Any]] = {}
         shifted = case.relative_to(silence)
@@ -174,15 +179,20 @@ def measures_of_cases(
             )
             for name, values in found.items():
                 columns.setdefault(name, []).append(values)
-        for name, score in (("psnr", psnr), ("ssim", ssim)):
-            if name in columns:
-                of_input = [score(case.degraded, case.clean)]
-                quality += [
-                    _line(name, case.name, columns[name]),
-                    _line(f"{name} of the input", case.name, of_input, MEANING[name]),
-                ]
+        scores = [
+            (name, score) for name, score in (("psnr", psnr), ("ssim", ssim)) if name in columns
+        ]
+        for name, score in scores:
+            before = f"{name} of the input"
+            columns[before] = [score(case.degraded, case.clean)]
+            quality += [
+                _line(name, case.name, columns[name]),
+                _line(before, case.name, columns[before], MEANING[name]),
+            ]
         lines += [_line(name, case.name, columns[name]) for name in PER_CASE]
-    return quality + lines
+        for name, rows in columns.items():
+            per_sample[name, case.name] = np.asarray(rows, np.float64)
+    return quality + lines, per_sample
 
 
 PER_CASE = (
@@ -193,7 +203,7 @@ PER_CASE = (
 
 def _line(name: str, test: str, networks: list[Any], meaning: str = "") -> Measure:
     """A measure of some networks, one value a sample each."""
-    root = name in ("e_r", "e_b")
+    root = name in ROOTS
     rows = np.stack([np.asarray(each**2 if root else each, np.float64) for each in networks])
     known = ~np.isnan(rows).any(axis=0)  # a sample without the residual says nothing of it
     interval = (

@@ -4,7 +4,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Float, PRNGKeyArray
 
 from shortcut1d.analysis.intervals import nested_bootstrap
 from shortcut1d.analysis.portrait import WHOLE
@@ -47,6 +47,12 @@ def twins_of(seen: Case, degradation: Any, key: PRNGKeyArray) -> list[Case]:
     ]
 
 
+def left_of(case: Case, outputs: list[np.ndarray]) -> Float[np.ndarray, "networks samples"]:
+    """Relative error of each sample: the share of the degradation's energy that is left."""
+    rows = [relative_error(output, case.clean, case.degraded) for output in outputs]
+    return np.asarray(rows, np.float64)
+
+
 def structure_measures(
     seen: Case, of_seen: list[np.ndarray], twins: list[Case], of_twins: list[list[np.ndarray]]
 ) -> list[Measure]:
@@ -58,13 +64,8 @@ def structure_measures(
         twins: see `twins_of`; fewer where it was interrupted.
         of_twins: by twin and network.
     """
-
-    def left(case: Case, outputs: list[np.ndarray]) -> np.ndarray:
-        rows = [relative_error(output, case.clean, case.degraded) for output in outputs]
-        return np.asarray(rows, np.float64)
-
-    tables = {twin.role: left(twin, outputs) for twin, outputs in zip(twins, of_twins)}
-    own = left(seen, of_seen)
+    tables = {twin.role: left_of(twin, outputs) for twin, outputs in zip(twins, of_twins)}
+    own = left_of(seen, of_seen)
     wanted = {
         "psi": (DEGRADATION_TWIN, CONTENT_TWIN),
         "d_D": (None, DEGRADATION_TWIN),

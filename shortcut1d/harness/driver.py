@@ -69,12 +69,14 @@ class Result:
     arrays: what the figure shows as well (waveforms, images), by name.
     sounds: what to listen to, by name.
     models: trained networks to keep, their weights, and the shape of a sample, by name.
+    files: further ones, by what follows the study's name in theirs, such as "_report.html".
     """
 
     table: pd.DataFrame
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     sounds: dict[str, Sound] = field(default_factory=dict)
     models: Mapping[str, tuple[Network, Params, tuple[int, ...]]] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,9 +214,13 @@ def run_and_save(
         store.write_atomic(out / f"{experiment.name}_{name}.wav", audio.wav_bytes(*sound))
     for name, (network, params, shape) in outcome.models.items():
         checkpoints.save(out / f"{experiment.name}_{name}.safetensors", network, params, shape)
+    for suffix, data in outcome.files.items():
+        store.write_atomic(out / f"{experiment.name}{suffix}", data)
     # Last: it says that all the others are there.
     store.write_atomic(out / f"{experiment.name}.json", store.json_bytes(record))
     print_claims(experiment.name, claims, out, record["wall_time_seconds"])
+    for suffix in outcome.files:
+        print(out / f"{experiment.name}{suffix}")
 
 
 def stamps(experiment: Experiment) -> dict[str, str | None]:

@@ -9,10 +9,12 @@ from jaxtyping import Float, PRNGKeyArray
 
 from shortcut1d.analysis.denoiser import Denoiser
 from shortcut1d.analysis.intervals import mean_over_seeds, nested_bootstrap
+from shortcut1d.analysis.portrait import WHOLE
 from shortcut1d.analysis.products import JvpAt, jvp_at
 from shortcut1d.diagnosis.inputs import CONTENT, SEEN, Case
 from shortcut1d.diagnosis.measures import MEANING, UNKNOWN, Measure
 from shortcut1d.diagnosis.outputs import errors_as, in_batches
+from shortcut1d.diagnosis.structure import FEW
 
 ERROR = 0.01  # standard error of a novelty response that is small enough
 MAX_PROBES = 4  # white directions an input, where their number is not given
@@ -44,12 +46,15 @@ def novelty_measures(
         cases: the seen one, whose inputs are looked at, and unseen ones.
         silence: the value of nothing, from which content is measured.
         probes: white directions an input, at all inputs. None: inputs are taken until every
-            response's standard error is .01, and at all of them up to 4 white directions.
+            response's standard error is .01, and at all of them up to 4 white directions; of large
+            samples at most 32 inputs, since a direction costs more than a forward pass.
         batch: samples at once.
         key: of the white directions.
         progress: called after each batch with inputs times directions.
     """
     inputs = cases[0].degraded
+    if probes is None and inputs[0].size > WHOLE:
+        inputs = inputs[:FEW]
     known = [case for case in cases[1:] if len(case.clean) >= len(inputs)]
 
     def along_case(case: Case, part: slice) -> np.ndarray:

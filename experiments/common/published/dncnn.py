@@ -1,0 +1,43 @@
+"""DnCNN, after Zhang et al. 2017; without biases, after Mohan et al. 2020."""
+
+from typing import Any
+
+
+def dncnn(*, bias: bool, layers: int = 20, width: int = 64) -> Any:
+    """DnCNN (Zhang et al. 2017): it estimates the noise and subtracts it.
+
+    Args:
+        bias: without, no layer adds a constant, normalisation neither (Mohan et al. 2020).
+        layers: convolutions.
+        width: channels between them.
+    """
+    import torch  # optional
+    from torch.nn import functional
+
+    class Scale(torch.nn.BatchNorm2d):
+        """Batch normalisation that only scales; its eps is added to the standard deviation."""
+
+        def forward(self, x: Any) -> Any:
+            assert self.running_var is not None
+            gain = self.weight / (self.running_var.sqrt() + self.eps)
+            return x * gain[:, None, None]
+
+    class DnCNN(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            norm = torch.nn.BatchNorm2d if bias else Scale
+            between = range(layers - 2)
+            self.first_layer = torch.nn.Conv2d(1, width, 3, padding=1, bias=bias)
+            self.hidden_layer_list = torch.nn.ModuleList(
+                [torch.nn.Conv2d(width, width, 3, padding=1, bias=bias) for _ in between]
+            )
+            self.bn_layer_list = torch.nn.ModuleList([norm(width) for _ in between])
+            self.last_layer = torch.nn.Conv2d(width, 1, 3, padding=1, bias=bias)
+
+        def forward(self, x: Any) -> Any:
+            y = functional.relu(self.first_layer(x))
+            for conv, norm in zip(self.hidden_layer_list, self.bn_layer_list):
+                y = functional.relu(norm(conv(y)))
+            return x - self.last_layer(y)
+
+    return DnCNN()

@@ -29,6 +29,7 @@ STORY = (
     "music_note", "twins", "phase_diagram", "more_data", "sweet_spot", "dynamics", "architecture",
     "remedies", "generative_prior", "jacobian_portrait", "image_deraining", "image_restoration",
     "image_capacity", "image_vs_signal", "image_prior", "diagnose_images",
+    "published_networks",
 )  # fmt: skip
 APART = ("benchmark",)  # it measures the machine, which must have nothing else to do
 PAGE = "README.md"

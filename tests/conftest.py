@@ -26,6 +26,7 @@ import jax
 import reproduce
 from hypothesis import settings
 
+from shortcut1d.datasets import VARIABLE
 from shortcut1d.harness import devices, driver
 from shortcut1d.training import grid
 
@@ -37,6 +38,8 @@ settings.load_profile("shortcut1d")
 
 MAX_MEMORY = 2**30  # bytes that a test process may hold before it forgets its programs
 LABORIOUS = ("remedies",)  # more computing in it than compiling
+OTHERS = "published_networks"  # it needs PyTorch, and networks and pictures of others
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def memory():
@@ -105,7 +108,12 @@ def command(experiment):
     def run(name, *arguments):
         out, err = io.StringIO(), io.StringIO()
         xla = as_users_have_it() if name in LABORIOUS else contextlib.nullcontext()
-        with xla, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with contextlib.ExitStack() as stack:
+            patch = stack.enter_context(pytest.MonkeyPatch.context())
+            patch.setenv(VARIABLE, os.environ.get(VARIABLE, ""))  # which --data sets
+            stack.enter_context(xla)
+            stack.enter_context(contextlib.redirect_stdout(out))
+            stack.enter_context(contextlib.redirect_stderr(err))
             try:
                 status = driver.main(experiment(name), [str(a) for a in arguments])
             except SystemExit as leaving:
@@ -121,8 +129,13 @@ def smoke(tmp_path_factory, command):
 
     @functools.cache
     def made(name):
-        folder = tmp_path_factory.mktemp(name)
-        status, printed, complaints = command(name, "--preset", "smoke", "--out", folder)
+        folder, data = tmp_path_factory.mktemp(name), []
+        if name == OTHERS:
+            pytest.importorskip("torch")
+            if not DATA.is_dir():
+                pytest.skip(f"{DATA} is not there")
+            data = ["--data", DATA]
+        status, printed, complaints = command(name, "--preset", "smoke", "--out", folder, *data)
         # A study on pictures says which photographs it has; that is no complaint.
         left = [line for line in complaints.splitlines() if not line.startswith("photographs: ")]
         assert (status, left) == (0, [])

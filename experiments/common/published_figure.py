@@ -75,8 +75,18 @@ def draw(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
 
 def draw_plane(axes: Axes, networks: list[Published], found: np.ndarray) -> None:
     """Every network by what it keeps of new content and removes of a new degradation."""
-    plotting.transfer_plane(axes)
-    axes.set_title("keeps new content, removes new noise or rain", loc="left", fontsize=7)
+    axes.axhline(HALF, color=plotting.PALE, linewidth=0.6, zorder=0)
+    words: Any = {
+        "transform": axes.transAxes,
+        "color": plotting.GREY,
+        "style": "italic",
+        "fontsize": 7,
+    }
+    axes.text(0.02, 0.99, "both: it generalises", va="top", **words)
+    axes.text(0.98, 0.02, "degradation fitted", ha="right", **words)
+    axes.set_xlabel("kept of new content $R_C$")
+    axes.set_ylabel("removed of new noise or rain $R_D$")
+    axes.set_title("what published networks learned", loc="left", fontsize=7)
     placed: dict[tuple[Any, ...], tuple[float, float]] = {}
     for network, values in zip(networks, found, strict=True):
         both = values[[MEASURES.index(name) for name in ("kept", "removed")]]
@@ -93,10 +103,11 @@ def draw_plane(axes: Axes, networks: list[Published], found: np.ndarray) -> None
             axes.annotate("", twin, place, arrowprops=arrow | {"shrinkA": 3, "shrinkB": 3})
         if bias and architecture in ("DnCNN", "PReNet"):
             word = trained_on.removeprefix("noise to ")
-            aside = (-5, 0) if trained_on != OWN_RAIN else (-3, 6)
+            aside, how = ((0, -12), "center") if architecture == "PReNet" else ((-6, 0), "right")
             axes.annotate(
-                word, place, aside, textcoords="offset points", ha="right", va="center", fontsize=6
+                word, place, aside, textcoords="offset points", ha=how, va="center", fontsize=6
             )
+    axes.margins(x=0.08)
     handles = [
         Line2D([], [], color=color, marker=marker, linestyle="", markersize=4, label=label)
         for color, marker, label in (
@@ -107,7 +118,7 @@ def draw_plane(axes: Axes, networks: list[Published], found: np.ndarray) -> None
             (DERAINER, "v", "PReNet_r"),
         )
     ]
-    axes.legend(handles=handles, fontsize=6, loc=(0.02, 0.1), handletextpad=0.2)
+    axes.legend(handles=handles, fontsize=6, loc=(0.02, 0.56), handletextpad=0.2)
 
 
 def draw_rains(axes: Axes, derainers: list[Published], table: pd.DataFrame) -> None:

@@ -26,7 +26,7 @@ from shortcut1d.diagnosis.measures import (
     portrait_measures,
     subspace_of,
 )
-from shortcut1d.diagnosis.novelty import nothing_known, novelty_measures
+from shortcut1d.diagnosis.novelty import inputs_of, nothing_known, novelty_measures
 from shortcut1d.diagnosis.outputs import OutOfMemory, batch_for, output_in_batches
 from shortcut1d.diagnosis.progress import Counter
 from shortcut1d.diagnosis.report import Report
@@ -75,10 +75,11 @@ def diagnose(
             dictionary. By default the family's held-out twin; for arrays, white noise as strong as
             the residual.
         samples: to draw of families; of arrays as many are used as there are, at most so many.
-        batch: samples given to the denoiser at once; None for as many as hold a million values, at
-            most 64. Where memory does not hold a batch, the next ones are half as large.
+        batch: samples given to the denoiser at once; None for as many as hold a quarter of a
+            million values, at most 64. Where memory does not hold a batch, the next ones are half
+            as large.
         probes: white directions an input, for the novelty response; None for as many as bring its
-            standard error to .01, at most 4.
+            standard error to .01, at most 4, and of large samples 1 at 32 inputs.
         bands: frequency bands for the gains.
         portraits: inputs at which the Jacobian is taken; 0 for none. None for 4 where a sample has
             at most 1024 values, and none where it has more: they take long.
@@ -134,7 +135,7 @@ def diagnose(
     of_twins: list[list[np.ndarray]] = []
     novelty, portrait = nothing_known(), None
     of_portrait: list[Measure] = []
-    passes = sum(len(case.clean) for case in tests) + len(cases) * len(cases[0].clean)
+    passes = sum(len(case.clean) for case in tests) + len(cases) * len(inputs_of(cases[0], probes))
     interrupted = False
     with Counter(len(members) * passes, progress) as counter:
         try:

@@ -28,6 +28,12 @@ def nothing_known() -> list[Measure]:
     return [Measure("rho", SEEN, UNKNOWN, MEANING["rho"])]
 
 
+def inputs_of(seen: Case, probes: int | None) -> Float[np.ndarray, "inputs *space channels"]:
+    """The training inputs that are looked at, at most; see `novelty_measures`."""
+    large = probes is None and seen.degraded[0].size > WHOLE
+    return seen.degraded[:FEW] if large else seen.degraded
+
+
 def novelty_measures(
     members: Sequence[Denoiser],
     cases: list[Case],
@@ -46,15 +52,15 @@ def novelty_measures(
         cases: the seen one, whose inputs are looked at, and unseen ones.
         silence: the value of nothing, from which content is measured.
         probes: white directions an input, at all inputs. None: inputs are taken until every
-            response's standard error is .01, and at all of them up to 4 white directions; of large
-            samples at most 32 inputs, since a direction costs more than a forward pass.
+            response's standard error is .01, and at all of them up to 4 white directions. Of large
+            samples at most 32 inputs and one white direction each: a direction costs more than a
+            forward pass, and one of thousands of values hardly differs from another.
         batch: samples at once.
         key: of the white directions.
         progress: called after each batch with inputs times directions.
     """
-    inputs = cases[0].degraded
-    if probes is None and inputs[0].size > WHOLE:
-        inputs = inputs[:FEW]
+    inputs = inputs_of(cases[0], probes)
+    most = 1 if inputs[0].size > WHOLE else MAX_PROBES
     known = [case for case in cases[1:] if len(case.clean) >= len(inputs)]
 
     def along_case(case: Case, part: slice) -> np.ndarray:
@@ -84,7 +90,7 @@ def novelty_measures(
         if max(map(_error, responses)) <= ERROR:
             break
     taken, of_white = slice(0, part.stop), [responses[0]]
-    for probe in range(1, probes or MAX_PROBES):
+    for probe in range(1, probes or most):
         if probes is None and _error(np.mean(of_white, axis=0)) <= ERROR:
             break
         of_white.append(along(taken, white(taken, probe)[None])[0] / inputs[0].size)

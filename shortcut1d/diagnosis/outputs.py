@@ -13,7 +13,9 @@ from shortcut1d.diagnosis.calling import in_tiles, memory_failed, selected
 from shortcut1d.diagnosis.inputs import Case
 
 MAX_BATCH = 64
-MAX_VALUES = 2**20  # values in a batch, unless it is given
+# Values in a batch, unless it is given. A network's layers are as many times larger: beyond some
+# 32 MiB each, a CPU spends half of the time on getting memory from the system (PReNet, PyTorch).
+MAX_VALUES = 2**18
 MIN_TILE, OVERLAP = 64, 32  # of a sample that memory does not hold as a whole
 LOG = logging.getLogger(__name__)
 

@@ -166,7 +166,7 @@ def _lines(node: ast.stmt) -> set[int]:
 
 
 def _modules(folders: Iterable[str]) -> list[Path]:
-    return [path for name in folders for path in sorted((PACKAGE / name).glob("*.py"))]
+    return [path for name in folders for path in sorted((PACKAGE / name).rglob("*.py"))]
 
 
 def _code(files: Iterable[Path]) -> list[tuple[str, str]]:

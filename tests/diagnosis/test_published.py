@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shortcut1d import datasets
 from shortcut1d.data import pictures
 from shortcut1d.diagnosis import diagnose
 from shortcut1d.errors import InvalidInput
@@ -97,6 +98,20 @@ def test_a_published_derainer_is_diagnosed(name, load):
         assert removed < 0.9
     assert report["removed"].estimate < 0.5  # none of them takes away noise
     assert np.isfinite(report["rho"].estimate)
+
+
+def test_all_networks_have_their_weights_in_the_data_sets():
+    from common import published
+
+    files = {
+        file.path.removeprefix("weights/")
+        for name in (published.DENOISERS, published.DERAINERS)
+        for file in datasets.dataset(name).files
+        if not file.path.endswith("LICENSE")
+    }
+    every = published.networks()
+    assert {f"{one.dataset}/{one.path}" for one in every} == files
+    assert len({one.name for one in every}) == len(every) == 22
 
 
 @pytest.mark.parametrize("data", [b"", b"no checkpoint", b"PK\x03\x04"])

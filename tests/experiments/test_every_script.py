@@ -18,6 +18,7 @@ SCRIPTS = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*")
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_leaves_figure_table_and_provenance_and_prints_its_claims(name, smoke):
     folder, printed = smoke(name)

@@ -36,7 +36,7 @@ def noise_sweep(
     so (Mohan et al. 2020). All levels scale the same draw, so that they differ by nothing else.
 
     Args:
-        denoiser: any callable on arrays; it is not told the level.
+        denoiser: any callable on arrays; the level is not given to it.
         clean: samples without noise.
         levels: standard deviations of the noise, in the samples' unit; at least 0.
         key: for the noise.

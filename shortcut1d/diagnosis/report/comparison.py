@@ -139,7 +139,7 @@ def compare(a: Report | str | Path, b: Report | str | Path) -> Comparison:
 
     Args:
         a: a report, or the path of one that was saved as JSON.
-        b: likewise; it may be of another number of networks, whose mean is compared.
+        b: as a; it may be of another number of networks, whose mean is compared.
 
     Raises:
         InvalidInput: no report, a file that cannot be read, or is none, or of another format.

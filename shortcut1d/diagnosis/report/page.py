@@ -216,7 +216,10 @@ def _about(report: "Report") -> list[tuple[str, str]]:
             value = options[name]
             lines.append((term, f"{value:.3g}" if isinstance(value, float) else str(value)))
     if "probes" in options:
-        probes = "as many as a standard error of .01 takes, at most 4"
+        probes = (
+            "as many as a standard error of .01 takes, at most 4; of samples of more than 1,024 "
+            "values one, at 32 inputs"
+        )
         lines.append(("White directions an input", str(options["probes"] or probes)))
     names = {"python": "Python", "jax": "JAX", "numpy": "NumPy", "torch": "PyTorch"}
     versions = report.about.get("versions", {})

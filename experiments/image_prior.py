@@ -1,331 +1,228 @@
-"""The generative prior on pictures: deraining, denoising and deblurring, of photographs.
+"""The generative prior on pictures, of contents from narrow to rich: does it pay where it can draw?
 
-An autoencoder with a discrete code learns clean photographs, once. For each task its encoder is
-then trained to find the codes of the clean picture, codebook and decoder being frozen. Beside it:
-the prior as it stands, the same without a code, and two networks of as much training without a
-prior, one of them the same autoencoder. All are given photographs that they never saw, under
-degradations that they know and that they do not.
+An autoencoder with a discrete code learns clean pictures of one content: letters, faces, leaves,
+blurred photographs, photographs. For each task (deraining, denoising, deblurring) its encoder is
+then trained to find the codes of the clean picture. Beside it: a plain conv net, the prior as it
+stands and trained as a whole, its twins without a code or with a random one, a diffusion prior,
+the deep image prior, and the classical filters. The error of the prior on clean pictures is its
+ceiling.
 """
 
-import functools
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import numpy as np
 import pandas as pd
-from common.image_figures import crop_to_show, shown_on
-from common.image_tasks import (
-    NEW,
-    PHOTOGRAPHS,
-    PictureConfig,
-)
+from common import registered
+from common.image_tasks import DRAWS, PictureConfig, as_strong, strength
 from common.papers import Sentence
-from common.prior_tasks import Name, Staged, in_stages, init_autoencoder
-from common.signal_tasks import make_test_sets
-from matplotlib.figure import Figure
+from common.priors import judged, measured
+from common.priors.figure import plot
+from common.priors.options import PriorOptions
+from common.priors.tasks import Plan, Task
+from scipy.ndimage import gaussian_filter
 
-from shortcut1d import errors, plotting
-from shortcut1d.analysis import interval
-from shortcut1d.data import composition, image_degradations
+from shortcut1d import errors
+from shortcut1d.data import gaussian, image_degradations, images, pictures
+from shortcut1d.data.crops import crops
+from shortcut1d.data.family import draw, draw_pair
 from shortcut1d.data.images import Photographs
-from shortcut1d.harness.claims import Claim, claim
+from shortcut1d.harness.claims import Claim
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option
 from shortcut1d.harness.progress import warn
-from shortcut1d.networks import Network, Params, autoencoder
-from shortcut1d.networks.autoencoder import Autoencoder, Recipe
-from shortcut1d.training.evaluation import UNSEEN_BOTH, UNSEEN_CONTENT, Run, windows
-from shortcut1d.training.grid import Cell
-from shortcut1d.training.loop import Schedule
+from shortcut1d.networks import ConvNet, DeepPrior, Diffusion
 from shortcut1d.training.sweep import Session
 
-PLAIN, TWIN = "plain conv net", "plain autoencoder"
-STANDS, CODES = "prior, as it stands", "prior, encoder to codes"
-NO_CODE, NO_CODE_STANDS = "no code, encoder tuned", "no code, as it stands"
-NOTHING = "nothing"  # what priors are trained under
-ARMS = (PLAIN, TWIN, CODES, STANDS, NO_CODE)
+SHEET = 180  # pixels along each side of what crops are cut from, as of BSD400
+SHEETS = 400  # of letters and of leaves; a quarter is held out
+BLUR = 2.0  # pixels, of the blurred photographs
+CONTENTS = ("letters", "faces", "leaves", "blurred photographs", "photographs")
+TASKS = ("deraining", "denoising", "deblurring")
+LEVELS = tuple(float(level) for level in np.geomspace(0.02, 0.6, 12))  # of white noise
 
 
 @dataclass(frozen=True)
-class Config(PictureConfig):
-    """How large the prior is, and how long each part is trained."""
+class Config(PriorOptions, PictureConfig):
+    """Which contents and tasks, and the options of priors."""
 
-    size: int = option(32, "pixels along each side of a picture")
-    seeds: int = option(5, "networks of each kind, each with its own weights and data")
-    steps: int = option(800, "training steps of a prior")
-    tune_steps: int = option(300, "training steps after that; a plain network has both")
-    prior_width: int = option(16, "channels of the autoencoder")
+    contents: tuple[str, ...] = option(CONTENTS, f"which of {', '.join(CONTENTS)}")
+    tasks: tuple[str, ...] = option(TASKS, f"which of {', '.join(TASKS)}")
+    elsewhere: tuple[str, ...] = option(
+        ("faces", "photographs"), "contents of all tasks; the others are of the first task only"
+    )
+    loss: str = option("mse", "mse or l1")
     halvings: int = option(2, "of the resolution, by the autoencoder")
-    books: int = option(2, "codebooks a position")
-    entries: int = option(256, "of a codebook")
+    books: int = option(4, "codebooks a position")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        errors.integer("seeds", self.seeds, low=2)
-        with errors.reported_as("tune_steps"):
-            Schedule(self.tune_steps)
-        with errors.reported_as("halvings"):
-            Autoencoder(levels=self.halvings)
-        if self.size % 2**self.halvings:
-            raise errors.refuse("size", self.size, f"a multiple of {2**self.halvings}")
-        with errors.reported_as("prior_width"):
-            Autoencoder(self.prior_width)
-        self.autoencoder()
+        errors.distinct("contents", self.contents, CONTENTS)
+        errors.distinct("tasks", self.tasks, TASKS)
+        errors.distinct("elsewhere", self.elsewhere, CONTENTS)
+        errors.integer("size", self.size, low=16, high=SHEET)
+        self.check_halvings(self.size)
 
-    def autoencoder(self) -> Autoencoder:
-        """The prior, and its twin without a code."""
-        return Autoencoder(
-            self.prior_width, levels=self.halvings, books=self.books, entries=self.entries,
-            edges="reflect",
+    def plan(self) -> Plan:
+        """What is trained, and how."""
+        network = self.autoencoder(edges="reflect")
+        return Plan(
+            network=network,
+            plain=self.denoiser(),
+            diffusion=Diffusion(
+                self.width, kernel=3, dilations=(1, 1, 2, 2, 1, 1), edges="reflect", scale=0.5,
+                low=LEVELS[0], high=5.0,
+            ),
+            deep=DeepPrior(ConvNet(16, kernel=3, edges="reflect"), self.deep_steps),
+            sampling=self.sampling,
+            fitted=self.fitted,
+            schedule=self.schedule(),
+            tuning=self.schedule(steps=self.tune_steps),
+            shape=(self.size, self.size, self.channels),
+            samples=self.samples,
+            levels=LEVELS,
         )  # fmt: skip
-
-    def tasks(self) -> dict[str, tuple[tuple[str, Any], dict[str, Any]]]:
-        """By name: what is known, and two degradations that are not."""
-        kwargs = self.image_kwargs()
-        return {
-            "deraining": (
-                ("small rain", image_degradations.rain("small", **kwargs)),
-                {
-                    "other rain": image_degradations.other_rain(**kwargs),
-                    "large rain": image_degradations.rain("large", **kwargs),
-                },
-            ),
-            "denoising": (
-                ("Gaussian noise", image_degradations.sensor_noise("gaussian", **kwargs)),
-                {
-                    "salt and pepper": image_degradations.sensor_noise("salt_and_pepper", **kwargs),
-                    "speckle": image_degradations.sensor_noise("speckle", **kwargs),
-                },
-            ),
-            "deblurring": (
-                ("Gaussian blur", image_degradations.blur_kernel((1, 1), **kwargs)),
-                {
-                    "motion": image_degradations.blur_kernel((1, 1), motion=True, **kwargs),
-                    "wide Gaussian blur": image_degradations.blur_kernel((1.5, 1.5), **kwargs),
-                },
-            ),
-        }
 
 
 def run(config: Config, session: Session) -> Result:
-    """Train the prior and the plain networks; then what is built on the prior."""
+    """Train what is trained; then measure every restorer of every task."""
+    contents, plan = contents_of(config), config.plan()
+    one = tasks_of(config, contents)  # the same for all seeds
+    return measured.study(plan, dict.fromkeys(config.all_seeds(), one), session, warn)[0]
+
+
+def contents_of(config: Config) -> dict[str, tuple[Photographs, Photographs]]:
+    """Pictures to train on, and others of the same content to test on, by name.
+
+    All are crops of one array, held once. Letters are 45 pixels high, of crops of 64.
+    """
     photographs = config.photographs(warn)
-    space = (config.size, config.size)
-    network = config.autoencoder()
 
-    def initial(recipe: Recipe, seed: int) -> Params:
-        return init_autoencoder(network, recipe, seed, space, config.channels)
+    def drawn(family: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        sheets = list(np.asarray(draw(family, jax.random.key(0), SHEETS)))
+        return sheets[SHEETS // 4 :], sheets[: SHEETS // 4]
 
-    first = [
-        one_run(
-            config, photographs, "deraining", name, network, seed, initial(recipe, seed), clean=True
-        )
-        for name, recipe in (
-            (STANDS, autoencoder.PRIOR), (NO_CODE_STANDS, autoencoder.NO_CODE),
-        )
-        for seed in config.all_seeds()
-    ]  # fmt: skip
-    for task in config.tasks():
-        for seed in config.all_seeds():
-            twin = initial(autoencoder.NO_CODE, seed)
-            first += [
-                each._replace(schedule=config.schedule(steps=config.steps + config.tune_steps))
-                for each in (
-                    one_run(config, photographs, task, PLAIN, config.denoiser(), seed),
-                    one_run(config, photographs, task, TWIN, network, seed, twin),
-                )
-            ]
-    staged = in_stages(
-        first, functools.partial(build, config, photographs), config.schedule(),
-        config.eval_config(), session,
+    def blurred(sheets: list[np.ndarray]) -> list[np.ndarray]:
+        return [gaussian_filter(sheet, (BLUR, BLUR, 0)) for sheet in sheets]
+
+    def sheets_of(name: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        kwargs: dict[str, Any] = {"size": SHEET, "channels": config.channels}
+        if name == "letters":
+            return drawn(images.text(**kwargs))
+        if name == "leaves":
+            return drawn(images.leaves(**kwargs))
+        if name == "faces":  # a little larger than the crop, so that no two crops are the same
+            grey = pictures.faces(config.size + config.size // 8)
+            every = list(np.repeat(grey, config.channels, axis=-1))
+            return [face for n, face in enumerate(every) if n % 3], every[::3]
+        sharp = [_sheets(part) for part in (photographs.seen, photographs.held)]
+        if name == "blurred photographs":
+            return blurred(sharp[0]), blurred(sharp[1])
+        return sharp[0], sharp[1]
+
+    found = {name: sheets_of(name) for name in config.contents}
+    every = crops([sheet for parts in found.values() for part in parts for sheet in part])
+    result, first = {}, 0
+    for name, parts in found.items():
+        own = []
+        for part in parts:
+            own.append(every.of(np.arange(first, first + len(part))))
+            first += len(part)
+        family = Photographs(own[0], own[1], config.size)
+        result[name] = family, family.unseen()
+    return result
+
+
+def _sheets(photographs: Any) -> list[np.ndarray]:
+    """The middle of each photograph."""
+    found = []
+    for number in photographs.order:
+        height, width = (min(SHEET, side) for side in photographs.extents.value[number])
+        top, left = (photographs.extents.value[number] - (height, width)) // 2
+        sheet = photographs.pictures.value[number, top : top + height, left : left + width]
+        found.append(sheet / 255)
+    return found
+
+
+def degradations_of(
+    config: Config, task: str, content: Any
+) -> tuple[tuple[str, Any], dict[str, Any]]:
+    """What is trained under, and two that are not; those of another kind are as strong.
+
+    content: that strength is measured on.
+    """
+    kwargs, unseen = config.image_kwargs(), dict[str, Any]()
+    known: tuple[str, Any]
+    rain, noise, blur = (
+        image_degradations.rain, image_degradations.sensor_noise, image_degradations.blur_kernel
     )  # fmt: skip
-    table = staged.table[staged.table["degradation"] != NOTHING].reset_index(drop=True)
-    shown = config.first_seed
-    prior = staged.weights[STANDS, NOTHING, shown]
-    crop = crop_to_show(first[-1])
-    pictures = {
-        f"{name}: other rain": shown_to(staged, (name, "small rain", shown), crop) for name in ARMS
-    }
-    kept = {"photographs": (config.autoencoder(), prior, (*space, config.channels))}
-    return Result(table, pictures, models=kept)
+    if task == "deraining":
+        known = "small rain", rain("small", **kwargs)
+        unseen["other rain"] = image_degradations.other_rain(**kwargs)
+        unseen["large rain"] = rain("large", **kwargs)
+    elif task == "denoising":
+        known = "Gaussian noise", noise("gaussian", **kwargs)
+        unseen["salt and pepper"] = noise("salt_and_pepper", **kwargs)
+        unseen["speckle"] = noise("speckle", **kwargs)
+    else:
+        known = "Gaussian blur", blur((1, 1), **kwargs)
+        unseen["motion"] = blur((1, 1), motion=True, **kwargs)
+    target = strength(content, known[1])
+    unseen = {name: as_strong(family, content, target) for name, family in unseen.items()}
+    if task == "deblurring":  # of one kind with the known one, which it differs from in strength
+        unseen["wide Gaussian blur"] = blur((1.5, 1.5), **kwargs)
+    return known, unseen
 
 
-def shown_to(staged: Staged, name: Name, crop: Photographs) -> np.ndarray:
-    """Input, target and output of a network, on a crop in other rain."""
-    run = staged.runs[name]
-    test = next(
-        test
-        for test in run.tests
-        if test.role == UNSEEN_BOTH and test.degradation_name == "other rain"
-    )
-    drawn = windows(run.cell.network, [(staged.weights[name], shown_on(test, crop))])
-    return drawn[0].astype(np.float32)
-
-
-def one_run(
-    config: Config,
-    photographs: Photographs,
-    task: str,
-    name: str,
-    network: Network,
-    seed: int,
-    init_params: Params | None = None,
-    *,
-    clean: bool = False,
-) -> Run:
-    """One network.
-
-    Args:
-        config: what it is.
-        photographs: that it is trained on.
-        task: whose degradations it is trained and tested on.
-        name: for the table.
-        network: what is trained.
-        seed: of its weights and data.
-        init_params: weights to begin with; None for fresh ones.
-        clean: it is trained on photographs without a degradation.
-    """
-    known, unseen = config.tasks()[task]
-    tests = make_test_sets(
-        (PHOTOGRAPHS, photographs), known, {NEW: photographs.unseen()}, unseen, both=True
-    )
-    under = known
-    if clean:  # what is built on it is tested; one test says whether it has diverged
-        under = NOTHING, composition.nothing(config.size, config.size, config.channels)
-        tests = tests[:1]
-    cell = Cell(photographs, under[1], network, seed, init_params)
-    return Run(cell, name, PHOTOGRAPHS, under[0], tests, {"task": task})
-
-
-def build(
-    config: Config, photographs: Photographs, weights: Mapping[Name, Params]
-) -> Iterator[Run]:
-    """What is built on the priors, for every task."""
-    tuning = config.schedule(steps=config.tune_steps)
-    for seed in config.all_seeds():
-        prior, twin = (weights[kind, NOTHING, seed] for kind in (STANDS, NO_CODE_STANDS))
-        for task in config.tasks():
-            for name, initial, schedule in (
-                (STANDS, prior, config.schedule(checkpoints=(0,))),
-                (CODES, autoencoder.init_restoration(prior, **autoencoder.TO_CODES), tuning),
-                (NO_CODE, autoencoder.init_restoration(twin, **autoencoder.TO_CODES), tuning),
-            ):
-                network = config.autoencoder()
-                made = one_run(config, photographs, task, name, network, seed, initial)
-                yield made._replace(schedule=schedule)
-
-
-def measure(table: pd.DataFrame, network: str, task: str, column: str, role: str) -> np.ndarray:
-    """A measure of a network's seeds on new photographs, mean over the degradations of a role.
-
-    role: `UNSEEN_CONTENT` (under the degradation that is known), or `UNSEEN_BOTH`.
-    """
-    chosen = table[
-        (table["network"] == network) & (table["task"] == task) & (table["test"] == role)
-    ]
-    return chosen.groupby("seed")[column].mean().sort_index().to_numpy()
-
-
-MAX_LOSS = 3.0  # dB of PSNR that the prior may cost where the degradation is known
-
-
-def claims(table: pd.DataFrame) -> list[Claim]:
-    """That the prior is better under what was not seen, that the code does it, what it costs."""
+def tasks_of(config: Config, contents: Mapping[str, tuple[Photographs, Photographs]]) -> list[Task]:
+    """Every content under the first degradation, and some of them under the others."""
     made = []
-    for task in table["task"].unique():
-        tuned = measure(table, CODES, task, "psnr", UNSEEN_BOTH)
-        made += [
-            claim(
-                f"{task}: the prior, its encoder tuned, is better than {word} under what was "
-                "not seen",
-                "PSNR on new photographs, difference, dB",
-                tuned - measure(table, rival, task, "psnr", UNSEEN_BOTH),
-                sentence=sentence, domain="2D",
-            )
-            for rival, word, sentence in (
-                (PLAIN, "a plain conv net", Sentence.PRIOR),
-                (TWIN, "the same without a prior", Sentence.PRIOR),
-                (NO_CODE, "the same without a code", Sentence.MANIFOLD),
-            )
-        ]  # fmt: skip
-        if task == "deraining":
-            left, less = (measure(table, name, task, "e_r", UNSEEN_BOTH) for name in (PLAIN, CODES))
-            made.append(
-                claim(
-                    "deraining: the prior, its encoder tuned, errs less where unseen rain is than "
-                    "a plain conv net",
-                    "E_R of the one - of the other",
-                    left - less, sentence=Sentence.PRIOR, domain="2D",
-                )
-            )  # fmt: skip
-        plain, prior = (
-            measure(table, name, task, "psnr", UNSEEN_CONTENT) for name in (PLAIN, CODES)
-        )
-        made.append(
-            claim(
-                f"{task}: under what it knows, the prior, its encoder tuned, loses at most "
-                f"{MAX_LOSS:g} dB",
-                "PSNR on new photographs, of a plain conv net - of the prior, dB",
-                plain - prior, below=MAX_LOSS, domain="2D",
-            )
-        )  # fmt: skip
+    richest = list(contents.values())[-1][0]
+    of_tasks = {task: degradations_of(config, task, richest) for task in config.tasks}
+    for content, (seen, new) in contents.items():
+        for task, (known, unseen) in of_tasks.items():
+            if task != config.tasks[0] and content not in config.elsewhere:
+                continue
+            clean, degraded = draw_pair(jax.random.key(0), seen, known[1], DRAWS)
+            twin = gaussian.twin_of(np.asarray(degraded) - np.asarray(clean))
+            controls = task == config.tasks[0]
+            made.append(Task(task, (content, seen), new, known, unseen, twin, controls))
     return made
 
 
-COLORS = {
-    PLAIN: plotting.GREY, TWIN: plotting.ORANGE, CODES: plotting.BLUE, STANDS: plotting.GREEN,
-    NO_CODE: plotting.PINK,
-}  # fmt: skip
+def claims(table: pd.DataFrame) -> list[Claim]:
+    """What was registered: where the prior pays, what of it does the work, and what it costs."""
+    values = judged.statistics(table, *judged.allowed(table))
+    return REGISTERED.claims_on(values, Sentence.__members__, domain="2D")
 
 
-def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
-    """PSNR of each network on each task, known and not; and pictures in other rain."""
-    figure = plotting.new_figure(5.2)
-    parts: Any = figure.subfigures(2, 1, height_ratios=[1, 1.35])
-    above, below = parts
-    tasks = table["task"].unique()
-    for axes, task in zip(above.subplots(1, len(tasks), sharey=True), tasks, strict=True):
-        for place, name in enumerate(ARMS):
-            for role, marker, shift in ((UNSEEN_CONTENT, "o", -0.15), (UNSEEN_BOTH, "s", 0.15)):
-                values = interval(measure(table, name, task, "psnr", role))
-                plotting.bar(axes, values, place + shift, COLORS[name], marker)
-        plotting.name_rows(axes, ARMS, fontsize=6.5)
-        axes.set_title(task, loc="left", fontsize=7)
-        axes.set_xlabel("PSNR on new photographs (dB)")
-    for role, marker in (("degradation it knows", "o"), ("not seen", "s")):
-        axes.plot([], [], marker, color=plotting.INK, markersize=4, label=role)
-    above.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=2)
-    plotting.pictures(below, list(arrays.items()))
-    return figure
-
-
+REGISTERED = registered.of("image_prior")
 experiment = Experiment(
     name="image_prior",
-    message=(
-        "In rain that was not seen the prior is better than a plain conv net, and than the same "
-        "autoencoder without it or without its code; in noise and blur, where its blurred output "
-        "is the larger loss, it is worse."
-    ),
+    message="To be written.",
     presets={
         "smoke": Config(
             seeds=2, size=16, width=2, steps=5, tune_steps=5, batch=4, samples=4, prior_width=2,
-            entries=4,
+            entries=4, contents=("letters", "photographs"),
+            tasks=("deraining", "denoising"), sampling=3, deep_steps=2, fitted=2,
         ),
-        "quick": Config(width=12, batch=8, samples=64, loss="mse", steps=500, tune_steps=150),
+        "quick": Config(
+            seeds=2, size=32, contents=("letters", "photographs"), tasks=("deraining",), steps=600,
+            tune_steps=200, samples=32, prior_width=24,
+        ),
         "full": Config(
-            seeds=8, network="residual", size=64, channels=3, width=48, steps=20_000,
-            tune_steps=6000, batch=16, samples=256, prior_width=64, books=4,
+            seeds=8, first_seed=3000, network="residual", channels=3, width=48, steps=20_000,
+            tune_steps=6000, batch=16, samples=256, prior_width=64,
         ),
-        "kept": Config(
-            width=12, batch=8, samples=64, loss="mse", steps=1000, tune_steps=300, books=4,
-            images="bsd400",
-        ),
+        "kept": Config(**REGISTERED.settings),
     },
     run=run,
     plot=plot,
     claims=claims,
+    registration=REGISTERED,
 )  # fmt: skip
 
 if __name__ == "__main__":

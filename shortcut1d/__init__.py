@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from shortcut1d.diagnosis.adapters import from_function as from_function
     from shortcut1d.diagnosis.adapters import from_torch as from_torch
     from shortcut1d.diagnosis.diagnose import diagnose as diagnose
+    from shortcut1d.restorer import Restorer as Restorer
 
     __version__: str
 
 _HOMES = {
+    "Restorer": "shortcut1d.restorer",
     "adapt": "shortcut1d.diagnosis.adapters",
     "balance": "shortcut1d.analysis",
     "diagnose": "shortcut1d.diagnosis",

@@ -50,6 +50,7 @@ NO_CODE = Recipe(coded=0.0)
 # Changes to a prior's recipe that train it for restoration.
 TO_CODES = {"moving": 0.0, "train_decoder": 0.0, "to_codes": 1.0}
 TO_OUTPUT = {"moving": 0.0, "train_decoder": 0.0}
+CODE_TOO = {"moving": 1.0, "train_decoder": 0.0}
 EVERYTHING = {"moving": 1.0, "train_decoder": 1.0}
 
 

@@ -27,8 +27,9 @@ NO_CHECKSUM = 64 * "0"  # holds the checksum's place while it is computed
 KINDS: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
-        networks.Attention, networks.Autoencoder, networks.Chain, networks.ConvNet, networks.MLP,
-        networks.ResNet, networks.Search, networks.UNet, networks.WithDropout,
+        networks.Attention, networks.Autoencoder, networks.Chain, networks.ConvNet,
+        networks.DeepPrior, networks.Diffusion, networks.MLP, networks.ResNet, networks.Search,
+        networks.UNet, networks.WithDropout,
     )
 }  # fmt: skip
 

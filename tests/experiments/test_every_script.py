@@ -59,7 +59,7 @@ def test_a_script_that_is_stopped_on_the_way_ends_with_the_unbroken_table(
 @pytest.mark.slow
 def test_a_prior_that_a_script_has_trained_can_be_loaded(smoke):
     folder, _ = smoke("generative_prior")
-    (path,) = folder.glob("generative_prior_melodies.*")
+    (path,) = folder.glob("generative_prior_melody.*")
     network, weights, shape = checkpoints.load(path)
     output = networks.apply(network, weights, jnp.zeros((2, *shape)))
     assert output.shape == (2, *shape)

@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from common.prior_tasks import codes_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -137,6 +136,11 @@ def test_a_recipe_switches_the_code_on_and_off(key):
     # Without a code small changes of the input make small changes of the output, with it none.
     moved = networks.apply(SMALL, weights, x + 1e-6)
     np.testing.assert_allclose(moved, output(autoencoder.PRIOR), atol=1e-5)
+
+
+def codes_of(network, weights, x):
+    module = networks.build(network, weights, x)
+    return module.quantised(module.encoder(x)).codes
 
 
 def trained(recipe_or_weights, steps=3, clean=False, network=SMALL, batch=8, seed=0):

@@ -25,6 +25,8 @@ EVERY = {
     "dropout": networks.WithDropout(networks.MLP(width=4), 0.5),
     "autoencoder": SMALL,
     "search": Search(SMALL, steps=2),
+    "diffusion": networks.Diffusion(width=2, depth=3, kernel=3, steps=2),
+    "deep prior": networks.DeepPrior(SMALL, steps=2),
     "chain": networks.Chain(networks.MLP(width=4), SMALL),
 }
 

@@ -1,0 +1,1 @@
+"""Learned priors for restoration, and the classical filters that they are measured against."""

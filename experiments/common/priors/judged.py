@@ -1,0 +1,199 @@
+"""What is read off the table of a prior: quality, gain, ceiling, and the claims."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from jaxtyping import Float
+
+from common.priors.tasks import (
+    CLEAN,
+    DIFFUSION,
+    KNOWN,
+    NO_CODE,
+    PLAIN,
+    PRIOR,
+    PROJECTED,
+    STANDS,
+    TRAINED,
+    TWIN,
+    UNSEEN,
+)
+from shortcut1d.harness.claims import rank_correlation
+from shortcut1d.training.tables import array_of
+
+CASE = "case"  # a content and a task, such as "faces: deraining"
+CLASSICS = ("median", "total variation", "wavelet", "non-local means", "BM3D", "Wiener filter")
+# Whose outputs say whether the distance from the prior's range goes with the error.
+COMPARED = (PLAIN, NO_CODE, TRAINED, PROJECTED, PRIOR, STANDS)
+
+
+def quality(table: pd.DataFrame, role: str) -> xr.DataArray:
+    """Signal-to-error ratio, `-10 lg NMSE` in dB, `(seed, case, tested, restorer)`.
+
+    Of one content, a difference of it is a difference of PSNR. `tested` are the degradations of a
+    role, by number: the first, the second.
+    """
+    return -10 * _log10(_measure(table, "nmse", role))
+
+
+def unseen(table: pd.DataFrame) -> xr.DataArray:
+    """Quality under unseen degradations, mean over them, `(seed, case, restorer)`."""
+    return quality(table, UNSEEN).mean("tested", skipna=False)
+
+
+def ceiling(table: pd.DataFrame) -> xr.DataArray:
+    """What the prior itself makes of clean, new content: the best that it can draw, in dB."""
+    return quality(table, CLEAN).sel(restorer=STANDS).isel(tested=0, drop=True)
+
+
+def room(table: pd.DataFrame) -> xr.DataArray:
+    """Ceiling of the prior less the plain net's quality, `(seed, case, tested)`, dB."""
+    return ceiling(table) - quality(table, UNSEEN).sel(restorer=PLAIN)
+
+
+def gain(table: pd.DataFrame) -> xr.DataArray:
+    """Quality of the prior less that of the plain net, `(seed, case, tested)`, dB."""
+    found = quality(table, UNSEEN)
+    return found.sel(restorer=PRIOR) - found.sel(restorer=PLAIN)
+
+
+def crossing(table: pd.DataFrame) -> np.ndarray:
+    """Room at which the prior neither gains nor loses, by a straight line through all points.
+
+    Returns:
+        one a seed, dB; NaN where the line does not rise.
+    """
+    found = []
+    for x, y in zip(_flat(room(table)), _flat(gain(table)), strict=True):
+        slope, start = np.polyfit(x, y, 1) if np.isfinite([x, y]).all() else (np.nan, np.nan)
+        found.append(-start / slope if slope > 0 else np.nan)
+    return np.array(found)
+
+
+def goes_with_distance(table: pd.DataFrame) -> np.ndarray:
+    """Correlation of error and distance from the prior's range, over restorers, both in dB.
+
+    Within each case of the first task, where all are, and each unseen degradation; then the mean.
+
+    Returns:
+        one a seed.
+    """
+    there = [name for name in COMPARED if name in set(table["restorer"])]
+    error = -quality(table, UNSEEN).sel(restorer=there)
+    distance = 10 * _log10(_measure(table, "off_range", UNSEEN)).sel(restorer=there)
+    first = [str(case).endswith(f": {table['task'].iloc[0]}") for case in error["case"].values]
+    error, distance = error.isel(case=first), distance.isel(case=first)
+    found: xr.DataArray = xr.corr(error, distance, "restorer")
+    return found.mean(["case", "tested"], skipna=False).to_numpy()
+
+
+def structure(table: pd.DataFrame) -> xr.DataArray:
+    """`d_D`: share removed of the known degradation less that of its twin, by case and restorer."""
+    removed = [1 - _measure(table, "relative_error", role) for role in (KNOWN, TWIN)]
+    return (removed[0] - removed[1]).isel(tested=0, drop=True)
+
+
+def gap(table: pd.DataFrame) -> xr.DataArray:
+    """Quality under the known degradation less that under unseen ones, `(seed, case, restorer)`."""
+    return quality(table, KNOWN).isel(tested=0, drop=True) - unseen(table)
+
+
+def best_classic(table: pd.DataFrame) -> xr.DataArray:
+    """Quality under unseen degradations of the classical filter that is best at them.
+
+    Best by the mean over seeds, for each case: chosen after the fact, in the filters' favour.
+
+    Returns:
+        `(seed, case)`.
+    """
+    there = [name for name in CLASSICS if name in set(table["restorer"])]
+    found = unseen(table).sel(restorer=there)
+    return found.isel(restorer=found.mean("seed").argmax("restorer")).drop_vars("restorer")
+
+
+def statistics(
+    table: pd.DataFrame, helped: Sequence[str], others: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """What the claims are about, by the names of the registrations; one value a seed.
+
+    Args:
+        table: of all restorers.
+        helped: cases in which the prior should pay, by what was registered.
+        others: cases in which it should not.
+    """
+    of_unseen, known = unseen(table), quality(table, KNOWN).isel(tested=0, drop=True)
+    cases = [str(case) for case in of_unseen["case"].values]
+    first = [case for case in cases if case.endswith(f": {table['task'].iloc[0]}")]
+    gained = of_unseen - of_unseen.sel(restorer=PLAIN, drop=True)
+    half = gained.sel(restorer=PROJECTED) - 0.5 * gained.sel(restorer=PRIOR)
+    classics = of_unseen.sel(restorer=PRIOR, drop=True) - best_classic(table)
+    fitted = -structure(table)  # ahead is who fits less of the structure
+    found = {
+        "structure": _ahead(fitted, PRIOR, PLAIN, first),
+        "frozen": _ahead(fitted, PRIOR, TRAINED, first),
+        "gap": _ahead(-gap(table), PRIOR, TRAINED, first),
+        "crossing": crossing(table),
+        "room": rank_correlations(_flat(room(table)), _flat(gain(table))),
+        "distance": goes_with_distance(table),
+        "cost": _ahead(known, PLAIN, PRIOR, cases),
+    }
+    helped = [case for case in cases if case in helped]
+    others = [case for case in cases if case in others]
+    if helped:
+        found |= {
+            "prior": _ahead(of_unseen, PRIOR, PLAIN, helped),
+            "code": _ahead(of_unseen, PRIOR, NO_CODE, [case for case in helped if case in first]),
+            "projection": _mean(half, helped),
+            "classics": _mean(classics, helped),
+            "diffusion": _ahead(of_unseen, PRIOR, DIFFUSION, helped),
+        }
+    if others:
+        found |= {
+            "no_gain": _ahead(of_unseen, PRIOR, PLAIN, others),
+            "classics_elsewhere": _mean(classics, others),
+        }
+    return found
+
+
+def allowed(table: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Cases whose ceiling is above the plain net under the unseen, in the mean; and the others."""
+    mean = room(table).mean(["seed", "tested"])
+    above = [str(case) for case in mean["case"].values if mean.sel(case=case) > 0]
+    return above, [str(case) for case in mean["case"].values if str(case) not in above]
+
+
+def rank_correlations(
+    x: Float[np.ndarray, "seeds points"], y: Float[np.ndarray, "seeds points"]
+) -> Float[np.ndarray, " seeds"]:
+    """Spearman's, of each seed's points."""
+    return np.array([rank_correlation(a, b[None])[0] for a, b in zip(x, y, strict=True)])
+
+
+def _ahead(values: xr.DataArray, one: str, other: str, cases: Sequence[str]) -> np.ndarray:
+    """How far one restorer is ahead of another, mean over some cases."""
+    return _mean(values.sel(restorer=one, drop=True) - values.sel(restorer=other, drop=True), cases)
+
+
+def _mean(values: xr.DataArray, cases: Sequence[str]) -> np.ndarray:
+    return values.sel(case=list(cases)).mean("case", skipna=False).to_numpy()
+
+
+def _measure(table: pd.DataFrame, column: str, role: str) -> xr.DataArray:
+    """A column as `(seed, case, tested, restorer)`."""
+    rows = table[table["test"] == role]
+    rows = rows.assign(**{CASE: rows["content"] + ": " + rows["task"]})
+    who = ["seed", CASE, "restorer"]
+    rows = rows.assign(tested=rows.groupby(who, sort=False).cumcount())
+    return array_of(rows, column, "seed", CASE, "tested", "restorer")
+
+
+def _log10(values: xr.DataArray) -> xr.DataArray:
+    """With no less than 1e-10: a filter that does nothing leaves clean samples as they are."""
+    return xr.apply_ufunc(lambda x: np.log10(np.maximum(x, 1e-10)), values)
+
+
+def _flat(values: xr.DataArray) -> np.ndarray:
+    """`(seeds, points)`."""
+    return values.transpose("seed", ...).to_numpy().reshape(values.sizes["seed"], -1)

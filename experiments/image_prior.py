@@ -210,11 +210,11 @@ experiment = Experiment(
             tasks=("deraining", "denoising"), sampling=3, deep_steps=2, fitted=2,
         ),
         "quick": Config(
-            seeds=2, size=32, contents=("letters", "photographs"), tasks=("deraining",), steps=600,
-            tune_steps=200, samples=32, prior_width=24,
+            seeds=2, size=32, contents=("letters", "photographs"), tasks=("deraining",), width=12,
+            steps=200, tune_steps=100, samples=32, prior_width=16, fitted=4,
         ),
         "full": Config(
-            seeds=8, first_seed=3000, network="residual", channels=3, width=48, steps=20_000,
+            seeds=8, first_seed=3500, network="residual", channels=3, width=48, steps=20_000,
             tune_steps=6000, batch=16, samples=256, prior_width=64,
         ),
         "kept": Config(**REGISTERED.settings),

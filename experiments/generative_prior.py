@@ -49,7 +49,9 @@ class Config(PriorOptions):
     """Which contents, and the options of priors."""
 
     batch: int = option(16, "fresh samples a step")
-    width: int = option(36, "channels of the plain conv net, which has as many weights as a prior")
+    width: int = option(
+        36, "channels of the plain conv net; with 36 it has as many weights as a prior"
+    )
     contents: tuple[str, ...] = option(tuple(CONTENTS), f"which of {', '.join(CONTENTS)}")
     shapes: int = option(1, "click shapes in the bank, K")
     seconds: float = option(6.0, "length of the sound files")
@@ -99,7 +101,7 @@ def tasks_of(config: Config, seed: int) -> list[Task]:
     }
     twin = clicks_twin(config.shapes, seed)
     made = []
-    for name in config.contents:
+    for name in (name for name in CONTENTS if name in config.contents):
         music = CONTENTS[name]()  # no draw of it was trained on, so it is its own test
         made.append(Task(TASK, (name, music), music, ("clicks", clicks), unseen, twin))
     return made

@@ -97,7 +97,7 @@ def run(config: Config, session: Session) -> Result:
 def contents_of(config: Config) -> dict[str, tuple[Photographs, Photographs]]:
     """Pictures to train on, and others of the same content to test on, by name.
 
-    All are crops of one array, held once. Letters are 45 pixels high, of crops of 64.
+    All are crops of one array, held once. Letters are 45 pixels high.
     """
     photographs = config.photographs(warn)
 
@@ -114,7 +114,7 @@ def contents_of(config: Config) -> dict[str, tuple[Photographs, Photographs]]:
             return drawn(images.text(**kwargs))
         if name == "leaves":
             return drawn(images.leaves(**kwargs))
-        if name == "faces":  # a little larger than the crop, so that no two crops are the same
+        if name == "faces":  # a little larger than the crop, so that crops differ
             grey = pictures.faces(config.size + config.size // 8)
             every = list(np.repeat(grey, config.channels, axis=-1))
             return [face for n, face in enumerate(every) if n % 3], every[::3]
@@ -123,7 +123,7 @@ def contents_of(config: Config) -> dict[str, tuple[Photographs, Photographs]]:
             return blurred(sharp[0]), blurred(sharp[1])
         return sharp[0], sharp[1]
 
-    found = {name: sheets_of(name) for name in config.contents}
+    found = {name: sheets_of(name) for name in CONTENTS if name in config.contents}
     every = crops([sheet for parts in found.values() for part in parts for sheet in part])
     result, first = {}, 0
     for name, parts in found.items():
@@ -150,7 +150,9 @@ def _sheets(photographs: Any) -> list[np.ndarray]:
 def degradations_of(
     config: Config, task: str, content: Any
 ) -> tuple[tuple[str, Any], dict[str, Any]]:
-    """What is trained under, and two that are not; those of another kind are as strong.
+    """What is trained under, and two that are not.
+
+    They are as strong as the known one, but for the wider blur, which differs in strength alone.
 
     content: that strength is measured on.
     """
@@ -181,14 +183,15 @@ def tasks_of(config: Config, contents: Mapping[str, tuple[Photographs, Photograp
     """Every content under the first degradation, and some of them under the others."""
     made = []
     richest = list(contents.values())[-1][0]
-    of_tasks = {task: degradations_of(config, task, richest) for task in config.tasks}
+    named = [task for task in TASKS if task in config.tasks]
+    of_tasks = {task: degradations_of(config, task, richest) for task in named}
     for content, (seen, new) in contents.items():
         for task, (known, unseen) in of_tasks.items():
-            if task != config.tasks[0] and content not in config.elsewhere:
+            if task != named[0] and content not in config.elsewhere:
                 continue
             clean, degraded = draw_pair(jax.random.key(0), seen, known[1], DRAWS)
             twin = gaussian.twin_of(np.asarray(degraded) - np.asarray(clean))
-            controls = task == config.tasks[0]
+            controls = task == named[0]
             made.append(Task(task, (content, seen), new, known, unseen, twin, controls))
     return made
 

@@ -19,7 +19,7 @@ TABLE_ROOMS = {*CELL_FOLDERS, "diagnosis", "cli"}  # what a number of a table ma
 FIGURE_ROOMS = {"analysis", "diagnosis", "plotting", "cli"}
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "pandas", "matplotlib")
 CELL_LIBRARIES = LIBRARIES[:5]
-OPTIONAL = ("scikit-image", "PyWavelets", "pillow", "torch")  # a few studies need them
+OPTIONAL = ("scikit-image", "PyWavelets", "bm3d", "pillow", "torch")  # a few studies need them
 
 
 def provenance(config: Any, preset: str) -> dict[str, Any]:

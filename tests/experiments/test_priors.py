@@ -7,10 +7,11 @@ import sys
 import time
 from pathlib import Path
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
-from common.priors import classics, judged, measured
+from common.priors import classics, figure, judged, measured
 from common.priors.tasks import (
     CLEAN,
     DIFFUSION,
@@ -25,6 +26,9 @@ from common.priors.tasks import (
     TWIN,
     UNSEEN,
 )
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from shortcut1d import networks, plotting
 
 CASES = ("narrow: deraining", "middle: deraining", "rich: deraining")
 TESTS = ((CLEAN, NOTHING), (KNOWN, "rain"), (UNSEEN, "snow"), (UNSEEN, "hail"), (TWIN, "twin"))
@@ -56,13 +60,14 @@ def test_gain_and_room_are_differences_in_decibels():
 
     table = made(decibels)
     np.testing.assert_allclose(judged.gain(table), 3.0)
-    np.testing.assert_allclose(judged.room(table).mean(["seed", "tested"]), [11, 12, 13])
+    room = judged.room(table).mean(["seed", "tested"]).sel(case=list(CASES))
+    np.testing.assert_allclose(room, [11, 12, 13])
     found = judged.statistics(table, CASES, ())
     for name in ("prior", "code", "diffusion", "classics"):
         np.testing.assert_allclose(found[name], 3.0, err_msg=name)
     np.testing.assert_allclose(found["projection"], -1.5)
     np.testing.assert_allclose(found["structure"], 0.0, atol=1e-12)
-    assert "no_gain" not in found
+    assert np.isnan(found["no_gain"]).all()
     assert judged.allowed(table) == (sorted(CASES), [])
 
 
@@ -96,6 +101,53 @@ def test_error_goes_with_distance_from_the_range_where_it_does():
 
     table = made(decibels, lambda restorer, case: 10 ** (-RESTORERS.index(restorer) / 10))
     np.testing.assert_allclose(judged.goes_with_distance(table), 1.0)
+
+
+def test_a_seed_whose_network_diverged_has_no_correlation():
+    table = made(
+        lambda restorer, case, role: float(RESTORERS.index(restorer)),
+        lambda restorer, case: 10 ** (-RESTORERS.index(restorer) / 10),
+    )
+    table.loc[(table["restorer"] == TRAINED) & (table["seed"] == 1), ["nmse", "off_range"]] = np.nan
+    found = judged.goes_with_distance(table)
+    assert np.isnan(found).tolist() == [False, True, False]
+
+
+def test_half_of_no_gain_is_no_claim():
+    levels = {PRIOR: 7.0, PROJECTED: 8.5}
+    table = made(lambda restorer, case, role: levels.get(restorer, 9.0))
+    assert np.isnan(judged.statistics(table, CASES, ())["projection"]).all()
+
+
+def test_without_a_case_a_claim_is_undecided_rather_than_missing():
+    found = judged.statistics(made(lambda restorer, case, role: 9.0), (), CASES)
+    for name in ("prior", "code", "projection", "classics", "diffusion"):
+        assert np.isnan(found[name]).all(), name
+    np.testing.assert_allclose(found["no_gain"], 0.0)
+
+
+@pytest.mark.parametrize("diverged", [PLAIN, PRIOR])
+def test_the_figure_is_drawn_where_all_networks_of_a_kind_diverged(diverged):
+    table = made(lambda restorer, case, role: 9.0)
+    table.loc[table["restorer"] == diverged, ["nmse", "off_range"]] = np.nan
+    shown = ("input", "clean", *figure.SHOWN)
+    arrays = {f"narrow: {name}": np.zeros((16, 16, 1), np.float32) for name in shown}
+    with plotting.style():
+        drawn = figure.plot(table, arrays)
+    FigureCanvasAgg(drawn).draw()
+
+
+def test_signals_are_restored_by_as_many_weights_with_a_prior_as_without(experiment):
+    plan = experiment("generative_prior").presets["kept"].plan()
+
+    def count(network, parts=None):
+        weights = networks.abstract(network, plan.shape[:-1], plan.shape[-1])
+        chosen = weights if parts is None else {part: weights[part] for part in parts}
+        return sum(leaf.size for leaf in jax.tree.leaves(chosen))
+
+    plain = count(plan.plain)
+    assert count(plan.network, ("encoder", "decoder", "codebooks")) == pytest.approx(plain, rel=0.2)
+    assert count(plan.diffusion) == pytest.approx(plain, rel=0.2)
 
 
 def test_the_best_classic_of_each_case_is_the_one_that_is_best_over_all_seeds():

@@ -1,5 +1,6 @@
 """The figure of a prior: gain against ceiling, all restorers beside it, and examples."""
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,7 +30,7 @@ ROWS = (
     PLAIN, PRIOR, STANDS, PROJECTED, TRAINED, CODE_TUNED, NO_CODE, RANDOM_CODE, DIFFUSION, SAMPLED,
     DEEP, *judged.CLASSICS,
 )  # fmt: skip
-SHOWN = (PLAIN, PRIOR, STANDS, DIFFUSION)  # examples
+SHOWN = (PLAIN, PRIOR, TRAINED, NO_CODE, DIFFUSION, "Wiener filter")  # examples
 PALETTE = (plotting.BLUE, plotting.GREEN, plotting.ORANGE, plotting.PINK, plotting.RED)
 MARKERS = "osD^v"
 
@@ -48,6 +49,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
 def draw_gains(axes: Any, table: pd.DataFrame) -> None:
     """Gain over the plain net against ceiling less plain net; a point a case and degradation."""
     room, gain = judged.room(table), judged.gain(table)
+    ceilings = judged.printed_ceilings(table)
     contents, tasks = (list(table[name].unique()) for name in ("content", "task"))
     for case in room["case"].values:
         content, task = str(case).split(": ")
@@ -56,22 +58,25 @@ def draw_gains(axes: Any, table: pd.DataFrame) -> None:
             of = {"case": case, "tested": tested}
             x, y = (interval(values.sel(of).to_numpy()) for values in (room, gain))
             axes.plot([x.estimate] * 2, [y.low, y.high], color=color, linewidth=0.8)
+            axes.plot([x.low, x.high], [y.estimate] * 2, color=color, linewidth=0.8)
             axes.plot(x.estimate, y.estimate, marker, color=color, markersize=4, markeredgewidth=0)
     low, high = axes.get_xlim()
     axes.plot([low, high], [low, high], color=plotting.PALE, linewidth=0.8, zorder=0)
     axes.set_xlim(low, high)
-    bottom, top = axes.get_ylim()
-    axes.set_ylim(bottom, min(top, high))
+    bottom, top = _span(gain)
+    axes.set_ylim(bottom - 1, max(0.0, top) + 1.5)
     for line in (axes.axhline, axes.axvline):
         line(0, color=plotting.GREY, linewidth=0.6, zorder=0)
     for content, color in zip(contents, PALETTE, strict=False):
-        axes.plot([], [], "o", color=color, markersize=4, label=content)
+        own = ceilings[f"{content}: {tasks[0]}"]
+        label = f"{content}: ceiling {own:.0f} dB{' PSNR' if 'psnr' in table else ''}"
+        axes.plot([], [], "o", color=color, markersize=4, label=label)
     if len(tasks) > 1:
         for task, marker in zip(tasks, MARKERS, strict=False):
             axes.plot([], [], marker, color=plotting.INK, markersize=4, label=task)
-    axes.legend(fontsize=6, loc="upper left")
-    axes.set_xlabel("ceiling of the prior - plain net under the unseen (dB)")
-    axes.set_ylabel("prior - plain net under the unseen (dB)")
+    axes.legend(fontsize=6, loc="lower right")
+    axes.set_xlabel("ceiling of the prior - plain net (dB)")
+    axes.set_ylabel("gain: prior - plain net, unseen degradation (dB)")
 
 
 def draw_rows(axes: Any, table: pd.DataFrame) -> None:
@@ -93,6 +98,8 @@ def draw_rows(axes: Any, table: pd.DataFrame) -> None:
                     axes.plot(found.estimate, place + shift, marker, color=PALETTE[number],
                               markersize=3, markeredgewidth=0.7)  # fmt: skip
     plotting.name_rows(axes, there, fontsize=6.5)
+    low, high = _span(unseen.sel(restorer=there) - unseen.sel(restorer=PLAIN))
+    axes.set_xlim(max(-16.0, low - 3), high + 2)
     for border in np.arange(len(there) - 1) + 0.5:
         axes.axhline(border, color=plotting.PALE, linewidth=0.4, zorder=0)
     axes.axvline(0, color=plotting.GREY, linewidth=0.6, zorder=0)
@@ -100,6 +107,13 @@ def draw_rows(axes: Any, table: pd.DataFrame) -> None:
         axes.plot([], [], marker, color=plotting.INK, markersize=4, label=label)
     axes.legend(fontsize=6, loc="lower left", ncols=2)
     axes.set_xlabel(f"better than the plain net, {first['task'].iloc[0]} (dB)")
+
+
+def _span(values: Any) -> tuple[float, float]:
+    """Least and largest mean over seeds; 0 where all networks have diverged."""
+    means = values.mean("seed").to_numpy()
+    finite = means[np.isfinite(means)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
 
 def draw_examples(part: Any, table: pd.DataFrame, arrays: Mapping[str, np.ndarray]) -> None:
@@ -120,6 +134,6 @@ def draw_examples(part: Any, table: pd.DataFrame, arrays: Mapping[str, np.ndarra
             else:
                 axes.imshow(np.clip(sample, 0, 1).squeeze(), cmap="gray", vmin=0, vmax=1)
             if case == cases[0]:
-                axes.set_title(name, fontsize=6, loc="left", pad=2)
+                axes.set_title(textwrap.fill(name, 14), fontsize=6, loc="left", pad=2)
         row[0].text(-0.05, 0.5, case, rotation=90, fontsize=6, ha="right",
                     va="center", transform=row[0].transAxes)  # fmt: skip

@@ -149,7 +149,7 @@ def study(
     Returns:
         the result, and the weights of all trained networks.
     """
-    rank, shown = len(plan.shape) - 1, min(by_seed)
+    rank, shown, few = len(plan.shape) - 1, min(by_seed), fewer(plan)
     for name, package in classics.missing(rank).items():
         warn(f'{name}: left out, since {package} is not installed ("shortcut1d[classics]")')
     rows: list[dict[str, Any]] = []
@@ -163,19 +163,30 @@ def study(
         for (seed, task), samples, of_filters in zip(every, drawn, filtered, strict=True):
             content = task.content[0]
             outputs = {
-                name: together(restore, samples.tests[:, : plan.fitted if name == DEEP else None])
+                name: together(restore, samples.tests[:, few if name == DEEP else slice(None)])
                 for name, restore in restorers_of(task, plan, weights, seed, samples).items()
             }
             outputs |= of_filters.result()
             rows += rows_of(task, plan, weights, seed, samples, outputs)
             if seed == shown and task.name == by_seed[seed][0].name:
                 first = samples.names.index((UNSEEN, next(iter(task.unseen))))
+                # Of those that all are given, the one of most contrast.
+                clean = samples.clean[few]
+                best = int(np.argmax(clean.std(axis=tuple(range(1, clean.ndim)))))
+                arrays[f"{content}: clean"] = clean[best]
                 for name, made in {"input": samples.tests, **outputs}.items():
-                    arrays[f"{content}: {name}"] = made[first, 0]
-                arrays[f"{content}: clean"] = samples.clean[0]
+                    arrays[f"{content}: {name}"] = (made if name == DEEP else made[:, few])[
+                        first, best
+                    ]
                 prior = weights[STANDS, content, NOTHING, shown]
                 models[content.replace(" ", "_")] = plan.network, prior, plan.shape
     return Result(pd.DataFrame(rows), arrays, models=models), weights
+
+
+def fewer(plan: Plan) -> slice:
+    """Those of a test's samples that the deep image prior is given, evenly over all banks."""
+    step = plan.samples // plan.fitted
+    return slice(0, step * plan.fitted, step)
 
 
 def together(restore: Restore, tests: Tests) -> Tests:
@@ -197,8 +208,9 @@ def rows_of(
     rows = []
     for restorer, made in outputs.items():
         count = made.shape[1]
+        own = fewer(plan) if restorer == DEEP else slice(None)
         found = _measures(
-            plan.network, prior, made, samples.clean[:count], samples.tests[:, :count],
+            plan.network, prior, made, samples.clean[own], samples.tests[:, own],
             len(plan.shape) == 3,
         )  # fmt: skip
         columns = {name: np.asarray(values, np.float64) for name, values in found.items()}

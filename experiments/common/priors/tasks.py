@@ -24,7 +24,7 @@ from shortcut1d.training.grid import Cell
 from shortcut1d.training.loop import Schedule
 from shortcut1d.training.sweep import Session, sweep
 
-# Restorers: with the prior; what it may owe its success to; other priors; none.
+# Restorers: without a prior, with it, controls, other priors.
 PLAIN, PRIOR, STANDS = "plain conv net", "prior", "prior, as it stands"
 TRAINED, CODE_TUNED = "prior, all of it trained", "prior, its code tuned too"
 NO_CODE, RANDOM_CODE = "no code", "random code"

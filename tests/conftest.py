@@ -14,6 +14,8 @@ import pytest
 os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
 # Small decompositions wait for ever on a BLAS whose threads find no core to run on.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# So do PyTorch's small layers: .16 s a step on two threads where both cores are busy, .0003 on one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Most of a test's time is XLA compiling: less of it (`optimised` gives the optimisations back), and
 # each program once for all workers and for the processes that tests start.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")

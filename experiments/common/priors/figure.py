@@ -105,7 +105,7 @@ def draw_rows(axes: Any, table: pd.DataFrame) -> None:
     axes.axvline(0, color=plotting.GREY, linewidth=0.6, zorder=0)
     for label, marker in (("unseen", "o"), ("known", "x")):
         axes.plot([], [], marker, color=plotting.INK, markersize=4, label=label)
-    axes.legend(fontsize=6, loc="lower left", ncols=2)
+    axes.legend(fontsize=6, loc="lower right", ncols=2, bbox_to_anchor=(1, 1))
     axes.set_xlabel(f"better than the plain net, {first['task'].iloc[0]} (dB)")
 
 

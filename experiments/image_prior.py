@@ -205,7 +205,11 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 REGISTERED = registered.of("image_prior")
 experiment = Experiment(
     name="image_prior",
-    message="To be written.",
+    message=(
+        "A prior that cannot draw its content cannot restore it: with ceilings of 19 to 23 dB it "
+        "gains nothing over a plain net, on no content and in no task. That is a test of this "
+        "small autoencoder, not of the remedy."
+    ),
     presets={
         "smoke": Config(
             seeds=2, size=16, width=2, steps=5, tune_steps=5, batch=4, samples=4, prior_width=2,

@@ -74,7 +74,7 @@ def draw_gains(axes: Any, table: pd.DataFrame) -> None:
     if len(tasks) > 1:
         for task, marker in zip(tasks, MARKERS, strict=False):
             axes.plot([], [], marker, color=plotting.INK, markersize=4, label=task)
-    axes.legend(fontsize=6, loc="lower right")
+    axes.legend(fontsize=6, loc="upper left", bbox_to_anchor=(0, 1.16), ncols=2)
     axes.set_xlabel("ceiling of the prior - plain net (dB)")
     axes.set_ylabel("gain: prior - plain net, unseen degradation (dB)")
 

@@ -45,7 +45,7 @@ def noise_of(shape):
 def tuned_on_noise(name, shape):
     """The filter, and how many of its strengths are weaker and stronger than the one chosen."""
     classic = classics.classics(len(shape) - 1)[name]
-    every = classic.strengths if len(classic.strengths) < 10 else classic.strengths[::4]
+    every = classic.strengths if len(classic.strengths) < 10 else classic.strengths[::2]
     clean = smooth(2, shape)
     few = Classic(classic.restore, every)
     return classic, few, classics.tuned(few, clean, clean + white(clean.shape, 1, noise_of(shape)))

@@ -19,6 +19,8 @@ from shortcut1d.errors import InvalidInput
 from shortcut1d.networks.layers import Batch
 
 LENGTH, LATENTS, HIDDEN = 32, 4, 64
+# PyTorch says so of its own code, at the first derivative of a process.
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*")
 CONTENT = signals.band(high=2, low=1, length=LENGTH)  # the span of BASIS
 CLICKS, HISS = degradations.clicks(length=LENGTH), degradations.hiss(length=LENGTH)
 TIME = 2 * np.pi * np.arange(LENGTH) / LENGTH
@@ -219,7 +221,6 @@ def test_the_ceiling_of_a_projector(framework):
 @pytest.mark.parametrize(
     "framework", ["nnx", pytest.param("equinox", marks=pytest.mark.slow), TORCH]
 )
-@pytest.mark.filterwarnings("ignore:.*torch.jit.*")
 def test_diagnose_takes_it_with_exact_derivatives(framework):
     _, _, better, _ = tuned(framework)
     report = diagnose(better, CONTENT, CLICKS, samples=8, portraits=0)

@@ -220,7 +220,7 @@ experiment = Experiment(
         ),
         "quick": Config(
             seeds=2, size=32, contents=("letters", "photographs"), tasks=("deraining",), width=12,
-            steps=200, tune_steps=100, samples=32, prior_width=16, fitted=4,
+            steps=120, tune_steps=60, samples=16, prior_width=16, fitted=2, sampling=8,
         ),
         "full": Config(
             seeds=8, first_seed=3500, network="residual", channels=3, width=48, steps=20_000,

@@ -11,12 +11,12 @@ ceiling.
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 import pandas as pd
+from common import registered
 from common.image_tasks import DRAWS, PictureConfig, as_strong, strength
 from common.papers import Sentence
 from common.priors import judged, measured
@@ -30,7 +30,6 @@ from shortcut1d.data import gaussian, image_degradations, images, pictures
 from shortcut1d.data.crops import crops
 from shortcut1d.data.family import draw, draw_pair
 from shortcut1d.data.images import Photographs
-from shortcut1d.harness import registration
 from shortcut1d.harness.claims import Claim
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option
@@ -198,13 +197,19 @@ def tasks_of(config: Config, contents: Mapping[str, tuple[Photographs, Photograp
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
-    """What was stated beforehand: where the prior pays, what does the work, what it costs."""
-    values = judged.statistics(table, *judged.allowed(table))
-    return STATED.claims_on(values, Sentence.__members__, domain="2D")
+    """What was registered: of deraining in full, of the other tasks whether the prior pays."""
+    cases = {
+        str(task): [f"{content}: {task!s}" for content in own["content"].unique()]
+        for task, own in table.groupby("task")
+    }
+    values = judged.statistics(table, cases[TASKS[0]], ()) if TASKS[0] in cases else {}
+    ahead = judged.unseen_gain(table)
+    for task, own in cases.items():
+        values[f"prior_{task}"] = judged.mean_over(ahead, own)
+    return REGISTERED.claims_on(values, Sentence.__members__, domain="2D")
 
 
-# Written before the run, but for too few seeds to be a registration.
-STATED = registration.read(Path(__file__).parent / "common" / "priors" / "image_prior.toml")
+REGISTERED = registered.of("image_prior")
 experiment = Experiment(
     name="image_prior",
     message=(
@@ -226,11 +231,12 @@ experiment = Experiment(
             seeds=8, first_seed=3500, network="residual", channels=3, width=48, steps=20_000,
             tune_steps=6000, batch=16, samples=256, prior_width=64,
         ),
-        "kept": Config(**STATED.settings),
+        "kept": Config(**REGISTERED.settings),
     },
     run=run,
     plot=plot,
     claims=claims,
+    registration=REGISTERED,
 )  # fmt: skip
 
 if __name__ == "__main__":

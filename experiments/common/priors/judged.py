@@ -63,6 +63,12 @@ def room(table: pd.DataFrame) -> xr.DataArray:
     return ceiling(table) - quality(table, UNSEEN).sel(restorer=PLAIN)
 
 
+def unseen_gain(table: pd.DataFrame) -> xr.DataArray:
+    """How far the prior is ahead of the plain net under unseen degradations, `(seed, case)`, dB."""
+    found = unseen(table)
+    return found.sel(restorer=PRIOR, drop=True) - found.sel(restorer=PLAIN, drop=True)
+
+
 def gain(table: pd.DataFrame) -> xr.DataArray:
     """Quality of the prior less that of the plain net, `(seed, case, tested)`, dB."""
     found = quality(table, UNSEEN)
@@ -159,22 +165,15 @@ def statistics(
     found |= {
         "prior": _ahead(of_unseen, PRIOR, PLAIN, helped),
         "code": _ahead(of_unseen, PRIOR, NO_CODE, [case for case in helped if case in first]),
-        "projection": _mean(half, helped),
-        "classics": _mean(classics, helped),
+        "projection": mean_over(half, helped),
+        "classics": mean_over(classics, helped),
         "diffusion": _ahead(of_unseen, PRIOR, DIFFUSION, helped),
         "no_gain": _ahead(of_unseen, PRIOR, PLAIN, others),
-        "classics_elsewhere": _mean(classics, others),
+        "classics_elsewhere": mean_over(classics, others),
     }
     if not np.mean(found["prior"]) > 0:  # half of no gain says nothing
         found["projection"] = np.full_like(found["prior"], np.nan)
     return found
-
-
-def allowed(table: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """Cases whose ceiling is above the plain net under the unseen, in the mean; and the others."""
-    mean = room(table).mean(["seed", "tested"])
-    above = [str(case) for case in mean["case"].values if mean.sel(case=case) > 0]
-    return above, [str(case) for case in mean["case"].values if str(case) not in above]
 
 
 def rank_correlations(
@@ -186,11 +185,13 @@ def rank_correlations(
 
 def _ahead(values: xr.DataArray, one: str, other: str, cases: Sequence[str]) -> np.ndarray:
     """How far one restorer is ahead of another, mean over some cases."""
-    return _mean(values.sel(restorer=one, drop=True) - values.sel(restorer=other, drop=True), cases)
+    return mean_over(
+        values.sel(restorer=one, drop=True) - values.sel(restorer=other, drop=True), cases
+    )
 
 
-def _mean(values: xr.DataArray, cases: Sequence[str]) -> np.ndarray:
-    """Mean over cases; NaN, so that a claim is undecided, where there are none."""
+def mean_over(values: xr.DataArray, cases: Sequence[str]) -> np.ndarray:
+    """Mean over cases, one value a seed; NaN, so that a claim is undecided, where there is none."""
     if not cases:
         return np.full(values.sizes["seed"], np.nan)
     return values.sel(case=list(cases)).mean("case", skipna=False).to_numpy()

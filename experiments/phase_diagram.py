@@ -11,6 +11,7 @@ import dataclasses
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -31,7 +32,7 @@ from shortcut1d.data.family import draw, fingerprint
 from shortcut1d.harness.claims import Claim
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option
-from shortcut1d.networks import Network
+from shortcut1d.networks import Network, Params
 from shortcut1d.training.evaluation import EvalConfig, Run
 from shortcut1d.training.grid import Cell
 from shortcut1d.training.sweep import Session, sweep
@@ -41,6 +42,7 @@ FLOOR = "Wiener filter"
 RICHEST = 60.0  # top frequency of the registered claim
 SPECTRUM = 4096  # draws that a spectrum is taken from
 SAMPLES = 1024  # that complexity is measured on
+RATE, HEARD = 8000, 2**14  # Hz, and samples, of what the page of the map plays
 NETWORKS: dict[str, Callable[["Config"], Network]] = {
     "conv": lambda config: networks.ConvNet(width=config.width),
     "mlp": lambda config: networks.MLP(width=config.mlp_width),
@@ -103,13 +105,46 @@ def map_runs(config: Config) -> list[Run]:
 def run(config: Config, session: Session) -> Result:
     """Train and test a network in every cell; beside them the best linear filter of each.
 
-    The errors under each of the 16 banks are kept as well.
+    The errors under each of the 16 banks are kept as well; and of the first seed the conv nets'
+    weights and what they are to be heard with, for the page on which one listens to the map.
     """
     eval_config = EvalConfig(config.samples, units=BANKS)
-    swept = sweep(map_runs(config), config.schedule(), eval_config, session)
+    runs = map_runs(config)
+    swept = sweep(runs, config.schedule(), eval_config, session, keep=partial(_is_heard, config))
     rows = [row for seed in config.all_seeds() for row in _floor_rows(config, seed)]
     table = pd.concat([swept.table, pd.DataFrame(rows)], ignore_index=True)
-    return Result(table.assign(balance=_balances(config, table)), swept.units)
+    heard = _performance(config, list(swept.weights.values()))
+    return Result(table.assign(balance=_balances(config, table)), swept.units | heard)
+
+
+def _is_heard(config: Config, run: Run) -> bool:
+    return run.network == "conv" and run.cell.seed == config.first_seed
+
+
+def _performance(config: Config, weights: list[Params]) -> dict[str, np.ndarray]:
+    """Weights of the networks that are heard, and long signals to play to them, half precision.
+
+    "weights" is `(frequencies, shapes, weights)`: of each layer its bias, then its weights.
+    """
+    if not weights:
+        return {}
+    flat = [np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(each)]) for each in weights]
+    of_map = np.reshape(flat, (len(config.frequencies), len(config.shapes), -1))
+    found = {"weights": of_map, "tune": signals.tune().perform(RATE, 2 * HEARD / RATE)[:HEARD]}
+    windows = HEARD // signals.WINDOW
+    for frequency in config.frequencies:  # as one long window, for joints would be heard
+        band = signals.band(frequency * windows, windows, length=HEARD)
+        found[f"band({frequency:g})"] = draw(band, jax.random.key(0), 1)[0, :, 0]
+    banks = {f"clicks({k})": (k, config.first_seed) for k in config.shapes}
+    banks["other clicks"] = max(config.shapes), config.first_seed + 1
+    noises = {
+        name: degradations.clicks(shapes, bank=bank, level=config.level)
+        for name, (shapes, bank) in banks.items()
+    }
+    for name, noise in (noises | {"hiss": degradations.hiss(level=config.level)}).items():
+        joined = degradations.over_length(noise, jax.random.key(1), HEARD)
+        found[name] = joined[0, :, 0]
+    return {name: np.asarray(values, np.float16) for name, values in found.items()}
 
 
 def _floor_rows(config: Config, seed: int) -> Iterator[dict[str, Any]]:

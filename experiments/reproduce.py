@@ -1,4 +1,4 @@
-"""All studies, one after the other, and the page of what they found (README.md in --out).
+"""All studies, one after the other, and what they found: index.html and gallery.md in --out.
 
 Each runs in a process of its own. A study that is finished, by the same code with the same
 settings, is not run again; one that was interrupted goes on from its finished cells. --check runs
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from common import gallery
+from common.page import MARK, page_of
 
 from shortcut1d import errors, store
 from shortcut1d.errors import InvalidInput, Shortcut1dError
@@ -32,7 +33,8 @@ STORY = (
     "published_networks",
 )  # fmt: skip
 APART = ("benchmark",)  # it measures the machine, which must have nothing else to do
-PAGE = "README.md"
+INDEX, GALLERY = "index.html", "gallery.md"
+MARKS = {INDEX: MARK, GALLERY: gallery.HEADING}  # what they begin with
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -82,7 +84,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def reproduce(out: Path, preset: str, names: Sequence[str]) -> int:
     """Run or draw what is not there yet, and write the page after each study; the exit status."""
     store.writable_folder(out)
-    refuse_to_replace(out / PAGE)
+    for name, mark in MARKS.items():
+        refuse_to_replace(out / name, mark)
     unfinished = []
     for experiment in [load(name) for name in names]:
         config = experiment.presets[preset]
@@ -96,20 +99,20 @@ def reproduce(out: Path, preset: str, names: Sequence[str]) -> int:
             command = [sys.executable, script, *words, "--out", str(out)]
             if subprocess.run(command, check=False).returncode:
                 unfinished.append(experiment.name)
-        store.write_atomic(out / PAGE, page(out).encode())
+        write_pages(out)
     if unfinished:
         warn(f"not finished: {', '.join(unfinished)}")
-    print(out / PAGE)
+    print(out / INDEX)
     return 1 if unfinished else 0
 
 
-def refuse_to_replace(path: Path) -> None:
-    """Refuse a folder whose README.md was not written by this script.
+def refuse_to_replace(path: Path, mark: str) -> None:
+    """Refuse a folder with such a page that was not written by this script: it has no mark.
 
     Raises:
         InvalidInput: it was not.
     """
-    if path.is_file() and not path.read_bytes().startswith(gallery.HEADING.encode()):
+    if path.is_file() and not path.read_bytes().startswith(mark.encode()):
         raise InvalidInput(f"out: {path} was not written by reproduce.py, expected another folder")
 
 
@@ -175,10 +178,11 @@ def check(out: Path, names: Sequence[str] | None) -> int:
         why = judge(out, load(name)).why
         wrong += bool(why)
         print(f"{name}: {'; '.join(why) or 'the table supports its claims, by this code'}")
-    printed = out / PAGE
-    if not printed.is_file() or printed.read_bytes() != page(out).encode():
-        print(f"{printed}: not what the tables say (any run of reproduce.py writes it)")
-        wrong += 1
+    for name, page in pages(out).items():
+        printed = out / name
+        if not printed.is_file() or printed.read_bytes() != page.encode():
+            print(f"{printed}: not what the tables say (any run of reproduce.py writes it)")
+            wrong += 1
     return 1 if wrong else 0
 
 
@@ -210,10 +214,19 @@ def record_of(out: Path, name: str) -> dict[str, Any]:
     return record
 
 
-def page(out: Path) -> str:
-    """The gallery of the studies that are there."""
+def pages(out: Path) -> dict[str, str]:
+    """The pages of the studies that are there, by file name."""
     studies, left_out = studies_in(out)
-    return gallery.page(studies, left_out)
+    return {
+        INDEX: page_of(out, studies, left_out),
+        GALLERY: gallery.page(studies, left_out),
+    }
+
+
+def write_pages(out: Path) -> None:
+    """Write the pages of the studies that are there."""
+    for name, page in pages(out).items():
+        store.write_atomic(out / name, page.encode())
 
 
 def studies_in(out: Path) -> tuple[list[gallery.Study], list[str]]:

@@ -4,6 +4,7 @@ import functools
 import gc
 import io
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -144,3 +145,41 @@ def smoke(tmp_path_factory, command):
         return folder, printed
 
     return made
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium, driven by Playwright; its microphone beeps."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    chromium = next(filter(None, map(shutil.which, names)), None)
+    if chromium is None:
+        pytest.skip("no Chromium here (apt-get install chromium)")
+    microphone = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", *microphone]
+        )
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open an address; whatever goes wrong in the page fails the test at its end."""
+    troubles, contexts = [], []
+
+    def of(address, width=1200, scheme="light"):
+        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: troubles.append(said.text))
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("requestfailed", lambda request: troubles.append(request.url))
+        page.goto(address)
+        return page
+
+    yield of
+    for context in contexts:
+        context.close()
+    assert troubles == []

@@ -62,17 +62,22 @@ def papers_table(studies: Sequence[Study], *, brief: bool = False) -> str:
     for sentence in Sentence:
         cells = []
         for domain in ("1D", "2D"):
-            tested = [
-                (study.name, claim)
-                for study in studies
-                for claim in study.record["claims"]
-                if sentence in claim["sentences"] and claim["domain"] == domain
-            ]
-            lines = [verdict([claim for _, claim in tested])]
-            lines += [] if brief else [_evidence(*each) for each in tested]
+            found = tested(studies, sentence, domain)
+            lines = [verdict([claim for _, claim in found])]
+            lines += [] if brief else [_evidence(*each) for each in found]
             cells.append("<br>".join(lines))
         rows.append(f"| {sentence} | {cells[0]} | {cells[1]} |")
     return "\n".join(rows)
+
+
+def tested(studies: Sequence[Study], sentence: str, domain: str) -> list[tuple[str, Record]]:
+    """The claims on a sentence of the papers in one domain, each with its study."""
+    return [
+        (study.name, claim)
+        for study in studies
+        for claim in study.record["claims"]
+        if sentence in claim["sentences"] and claim["domain"] == domain
+    ]
 
 
 def verdict(claims: Sequence[Record]) -> str:
@@ -102,7 +107,7 @@ def claims_table(claims: Sequence[Record]) -> str:
         said += " (primary)" if claim["primary"] else ""
         rows.append(
             f"| {_plain(claim['statement'])} | {_plain(claim['statistic'])} = "
-            f"{_number(claim['value'])} | {_interval(claim)} | {claim['count']} {claim['over']} "
+            f"{number(claim['value'])} | {interval(claim)} | {claim['count']} {claim['over']} "
             f"| {wanted(claim)} | {said} |"
         )
     return "\n".join(rows)
@@ -133,11 +138,19 @@ def title(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
-def _section(study: Study) -> str:
-    name, record = study.name, study.record
+def made(record: Record) -> str:
+    """How long a study took, on what, and by which code."""
     packages = ", ".join(f"{p} {record['versions'].get(p, 'unknown')}" for p in ("python", "jax"))
     commit = str(record.get("commit") or "no commit").replace(" (changed since)", ", changed since")
     note = "" if record["cells_from_earlier_runs"] == 0 else ", with cells of earlier runs"
+    return (
+        f"{record['wall_time_seconds'] / 60:.1f} minutes on {record['device']}{note}; {packages}; "
+        f"{commit[:12]}{commit[40:]}"
+    )
+
+
+def _section(study: Study) -> str:
+    name, record = study.name, study.record
     return "\n\n".join(
         [
             f"## {title(name)}",
@@ -145,8 +158,7 @@ def _section(study: Study) -> str:
             study.message,
             claims_table(record["claims"]) if record["claims"] else "It claims nothing.",
             *registrations(name, record.get("registration")),
-            f"`{record['command']}`: {record['wall_time_seconds'] / 60:.1f} minutes on "
-            f"{record['device']}{note}; {packages}; {commit[:12]}{commit[40:]}. "
+            f"`{record['command']}`: {made(record)}. "
             f"[Table]({name}.csv), [PDF]({name}.pdf), [provenance]({name}.json).",
         ]
     )
@@ -155,16 +167,18 @@ def _section(study: Study) -> str:
 def _evidence(study: str, claim: Record) -> str:
     return (
         f"[{title(study)}](#{study.replace('_', '-')}): {_plain(claim['statement'])}; "
-        f"{_number(claim['value'])} {_interval(claim)} {claim['verdict']}"
+        f"{number(claim['value'])} {interval(claim)} {claim['verdict']}"
     )
 
 
-def _interval(claim: Record) -> str:
+def interval(claim: Record) -> str:
+    """At 95%, in words."""
     low, high = claim["interval_95"]
-    return f"[{_number(low)}, {_number(high)}]"
+    return f"[{number(low)}, {number(high)}]"
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """To three digits."""
     return "not known" if value is None else f"{value:.3g}"
 
 

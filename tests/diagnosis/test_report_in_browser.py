@@ -1,7 +1,7 @@
 """The page of a report in a browser: headless Chromium, driven by Playwright."""
 
+import functools
 import os
-import shutil
 
 import numpy as np
 import pytest
@@ -9,21 +9,7 @@ import pytest
 from shortcut1d.diagnosis import diagnose
 
 pytestmark = pytest.mark.slow
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 WIDTHS, SCHEMES = (1200, 360), ("light", "dark")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here (apt-get install chromium)")
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -46,24 +32,8 @@ def file(tmp_path_factory):
 
 
 @pytest.fixture
-def opened(browser, file):
-    """Open the page; whatever goes wrong in it fails the test at its end."""
-    troubles, contexts = [], []
-
-    def of(width=1200, scheme="light"):
-        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda said: troubles.append(said.text))
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("requestfailed", lambda request: troubles.append(request.url))
-        page.goto(file.as_uri())
-        return page
-
-    yield of
-    for context in contexts:
-        context.close()
-    assert troubles == []
+def opened(open_page, file):
+    return functools.partial(open_page, file.as_uri())
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

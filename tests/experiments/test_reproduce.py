@@ -46,11 +46,21 @@ def checked(folder, capsys):
 
 
 def test_a_study_leaves_its_figure_and_the_page(finished):
-    page = (finished / "README.md").read_text()
+    page = (finished / "gallery.md").read_text()
     record = json.loads((finished / f"{QUICKEST}.json").read_text())
     assert f"![Diagnose images]({QUICKEST}.png)" in page
     assert all(claim["statement"] in page for claim in record["claims"])
     assert f"`python experiments/{QUICKEST}.py --preset smoke`" in page
+
+
+def test_the_page_says_what_it_cannot_show(copy):
+    (copy / "music_note.json").write_text(json.dumps(
+        json.loads((copy / f"{QUICKEST}.json").read_text())
+    ))  # fmt: skip
+    page = reproduce.pages(copy)[reproduce.INDEX]
+    assert "Not shown: " in page
+    assert "music_note_2_hiss_input.wav" in page
+    assert "What is fitted is structure" not in page  # a panel whose study is not there
 
 
 def test_what_is_there_is_not_run_again(finished, capsys):
@@ -95,8 +105,9 @@ def test_a_check_sees_other_code(copy, capsys):
     assert "made by other code" in said
 
 
-def test_a_check_sees_a_page_that_was_edited(copy, capsys):
-    (copy / "README.md").write_text("# Gallery: all is well")
+@pytest.mark.parametrize("page", reproduce.MARKS)
+def test_a_check_sees_a_page_that_was_edited(copy, capsys, page):
+    (copy / page).write_text(f"{reproduce.MARKS[page]}: all is well")
     status, said = checked(copy, capsys)
     assert status == 1
     assert "not what the tables say" in said
@@ -118,7 +129,7 @@ def test_a_record_of_something_else_is_a_line_on_the_page(copy, capsys, fields):
     status, said = checked(copy, capsys)
     assert status == 1
     assert f"{QUICKEST}.json: " in said
-    assert f"Not shown: {copy / QUICKEST}.json: " in reproduce.page(copy)
+    assert f"Not shown: {copy / QUICKEST}.json: " in reproduce.pages(copy)[reproduce.GALLERY]
 
 
 @pytest.mark.parametrize(
@@ -147,11 +158,12 @@ def test_what_does_not_stand_is_run_or_drawn_again(copy, monkeypatch, spoil, aga
     assert commands == ([f"{again} --out {copy}"] if again else [])
 
 
-def test_another_page_is_not_replaced(copy, capsys):
-    (copy / "README.md").write_text("# My project")
+@pytest.mark.parametrize("page", reproduce.MARKS)
+def test_another_page_is_not_replaced(copy, capsys, page):
+    (copy / page).write_text("# My project")
     assert reproduce.main(["--preset", "smoke", "--only", QUICKEST, "--out", str(copy)]) == 2
-    assert "README.md was not written by reproduce.py" in capsys.readouterr().err
-    assert (copy / "README.md").read_text() == "# My project"
+    assert f"{page} was not written by reproduce.py" in capsys.readouterr().err
+    assert (copy / page).read_text() == "# My project"
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def _pictures(report: "Report") -> dict[str, Any] | None:
         for n in range(count):
             parts = middle_slices(np.stack([case.degraded[n], case.clean[n], output[n]]))
             low, high = (0.0, 1.0) if are_pictures else (parts[1].min(), parts[1].max())
-            shown = [_png(_middle((p - low) / ((high - low) or 1), side)) for p in parts]
+            shown = [picture_url(_middle((p - low) / ((high - low) or 1), side)) for p in parts]
             samples.append(
                 dict(zip(("input", "target", "output"), shown))
                 | {"said": _said_of_sample(report, case, n)}
@@ -175,7 +175,7 @@ def _said_of_sample(report: "Report", case: Case, n: int) -> str:
     return ", ".join(said)
 
 
-def _png(picture: Float[np.ndarray, "height width channels"]) -> str:
+def picture_url(picture: Float[np.ndarray, "height width channels"]) -> str:
     """A picture with values in [0, 1], as the address of its own data."""
     values = np.clip(np.rint(255 * picture), 0, 255).astype(np.uint8)
     file = io.BytesIO()

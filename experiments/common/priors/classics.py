@@ -12,7 +12,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -42,7 +42,7 @@ FEW = 16  # training samples that strengths are chosen on; a spectrum takes all
 MAX_WORKERS = 16
 PACKAGES = {"pywt": "PyWavelets", "bm3d": "bm3d", "skimage": "scikit-image"}
 NEEDED = {"wavelet": "pywt", "BM3D": "bm3d"}  # modules that may not be installed
-PICTURES_NEED = {"total variation": "skimage", "non-local means": "skimage", "wavelet": "pywt"}
+PICTURES_NEED = {"total variation": "skimage", "non-local means": "skimage"}
 
 
 class Classic(NamedTuple):
@@ -99,12 +99,18 @@ def tuned(classic: Classic, clean: Batch, degraded: Batch) -> Tuned:
         InvalidInput: batches of two shapes; a package that is not installed.
     """
     _same_shape(clean, degraded)
+    strength = best_strength(
+        lambda strength: classic.restore(degraded, strength), classic.strengths, clean
+    )
+    return Tuned(classic.restore, strength)
+
+
+def best_strength(
+    restored: Callable[[float], Batch], strengths: Sequence[float], clean: Batch
+) -> float:
+    """The strength at which what is restored has the least mean squared error."""
     truth = np.asarray(clean, np.float64)
-    lost = [
-        float(np.mean((np.asarray(classic.restore(degraded, strength)) - truth) ** 2))
-        for strength in classic.strengths
-    ]
-    return Tuned(classic.restore, classic.strengths[int(np.argmin(lost))])
+    return min(strengths, key=lambda s: float(np.mean((np.asarray(restored(s)) - truth) ** 2)))
 
 
 def tuned_all(rank: int, clean: Batch, degraded: Batch) -> dict[str, Filter]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from common.priors import judged
+from common.priors import classics, judged
 from common.priors.tasks import (
     CODE_TUNED,
     DEEP,
@@ -30,7 +30,7 @@ ROWS = (
     PLAIN, PRIOR, STANDS, PROJECTED, TRAINED, CODE_TUNED, NO_CODE, RANDOM_CODE, DIFFUSION, SAMPLED,
     DEEP, *judged.CLASSICS,
 )  # fmt: skip
-SHOWN = (PLAIN, PRIOR, TRAINED, NO_CODE, DIFFUSION, "Wiener filter")  # examples
+SHOWN = (PLAIN, PRIOR, TRAINED, NO_CODE, DIFFUSION, classics.WIENER)  # examples
 PALETTE = (plotting.BLUE, plotting.GREEN, plotting.ORANGE, plotting.PINK, plotting.RED)
 MARKERS = "osD^v"
 
@@ -42,7 +42,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     gains, rows = parts[0].subplots(1, 2, width_ratios=[1, 1.15])
     draw_gains(gains, table)
     draw_rows(rows, table)
-    draw_examples(parts[1], table, arrays)
+    draw_examples(parts[1], arrays)
     return figure
 
 
@@ -116,7 +116,7 @@ def _span(values: Any) -> tuple[float, float]:
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
 
-def draw_examples(part: Any, table: pd.DataFrame, arrays: Mapping[str, np.ndarray]) -> None:
+def draw_examples(part: Any, arrays: Mapping[str, np.ndarray]) -> None:
     """A row a content: input, clean, and what restorers make of it under the first unseen."""
     cases = list(dict.fromkeys(title.rpartition(": ")[0] for title in arrays))
     columns = ("input", "clean", *SHOWN)

@@ -7,6 +7,7 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Float
 
+from common.priors.classics import WIENER
 from common.priors.tasks import (
     CLEAN,
     DIFFUSION,
@@ -24,7 +25,7 @@ from shortcut1d.harness.claims import rank_correlation
 from shortcut1d.training.tables import array_of
 
 CASE = "case"  # a content and a task, such as "faces: deraining"
-CLASSICS = ("median", "total variation", "wavelet", "non-local means", "BM3D", "Wiener filter")
+CLASSICS = ("median", "total variation", "wavelet", "non-local means", "BM3D", WIENER)
 # Whose outputs say whether the distance from the prior's range goes with the error.
 COMPARED = (PLAIN, NO_CODE, TRAINED, PROJECTED, PRIOR, STANDS)
 
@@ -36,6 +37,12 @@ def quality(table: pd.DataFrame, role: str) -> xr.DataArray:
     role, by number: the first, the second.
     """
     return -10 * _log10(_measure(table, "nmse", role))
+
+
+def first_cases(table: pd.DataFrame) -> list[str]:
+    """Every content in the first task, where all restorers are."""
+    task = table["task"].iloc[0]
+    return [f"{content}: {task}" for content in table["content"].unique()]
 
 
 def unseen(table: pd.DataFrame) -> xr.DataArray:
@@ -100,8 +107,8 @@ def goes_with_distance(table: pd.DataFrame) -> np.ndarray:
     there = [name for name in COMPARED if name in set(table["restorer"])]
     error = -quality(table, UNSEEN).sel(restorer=there)
     distance = 10 * _log10(_measure(table, "off_range", UNSEEN)).sel(restorer=there)
-    first = [str(case).endswith(f": {table['task'].iloc[0]}") for case in error["case"].values]
-    error, distance = error.isel(case=first), distance.isel(case=first)
+    first = first_cases(table)
+    error, distance = error.sel(case=first), distance.sel(case=first)
     finite = (error.notnull() & distance.notnull()).all("restorer")  # or pairs are left out
     found: xr.DataArray = xr.corr(error, distance, "restorer").where(finite)
     return found.mean(["case", "tested"], skipna=False).to_numpy()
@@ -146,7 +153,7 @@ def statistics(
     """
     of_unseen, known = unseen(table), quality(table, KNOWN).isel(tested=0, drop=True)
     cases = [str(case) for case in of_unseen["case"].values]
-    first = [case for case in cases if case.endswith(f": {table['task'].iloc[0]}")]
+    first = first_cases(table)
     gained = of_unseen - of_unseen.sel(restorer=PLAIN, drop=True)
     half = gained.sel(restorer=PROJECTED) - 0.5 * gained.sel(restorer=PRIOR)
     classics = of_unseen.sel(restorer=PRIOR, drop=True) - best_classic(table)

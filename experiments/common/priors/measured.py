@@ -57,15 +57,12 @@ class Samples(NamedTuple):
     known: tuple[Batch, Batch]
 
 
-_draw = jax.jit(draw_pair, static_argnums=3)
-
-
 def samples_of(task: Task, plan: Plan, seed: int) -> Samples:
     """The samples of a task. All tasks of a seed draw the same random numbers."""
 
     def drawn(purpose: str, content: Any, degradation: Any, count: int) -> tuple[Batch, Batch]:
         key = jax.random.fold_in(jax.random.key(seed), fingerprint(purpose))
-        clean, degraded = _draw(key, content, degradation, count)
+        clean, degraded = draw_pair(key, content, degradation, count)
         return np.asarray(clean), np.asarray(degraded)
 
     families = families_of(task, plan.shape)
@@ -109,13 +106,10 @@ def best_level(plan: Plan, weights: Params, known: tuple[Batch, Batch]) -> float
     """The level of white noise at which the diffusion prior errs least on training samples."""
     clean, degraded = known
 
-    def error(level: float) -> float:
-        output = networks.denoiser(plan.diffusion, with_level(level, weights))(
-            jnp.asarray(degraded)
-        )
-        return float(np.mean((np.asarray(output) - clean) ** 2))
+    def restored(level: float) -> Any:
+        return networks.denoiser(plan.diffusion, with_level(level, weights))(jnp.asarray(degraded))
 
-    return min(plan.levels, key=error)
+    return classics.best_strength(restored, plan.levels, clean)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 5))

@@ -3,6 +3,7 @@ import ctypes
 import functools
 import gc
 import io
+import json
 import os
 import shutil
 import sys
@@ -27,6 +28,7 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 
 import jax
 import reproduce
+from filelock import FileLock
 from hypothesis import settings
 
 from shortcut1d.datasets import VARIABLE
@@ -128,17 +130,25 @@ def command(experiment):
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory, command):
-    """A script's run at its smallest preset: folder and output."""
+    """A script's run at its smallest preset, once for all workers: folder and output."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
     @functools.cache
     def made(name):
-        folder, data = tmp_path_factory.mktemp(name), []
+        folder, data = shared / f"smoke_{name}", []
         if name == OTHERS:
             pytest.importorskip("torch")
             if not DATA.is_dir():
                 pytest.skip(f"{DATA} is not there")
             data = ["--data", DATA]
-        status, printed, complaints = command(name, "--preset", "smoke", "--out", folder, *data)
+        said = folder / "said.json"
+        with FileLock(shared / f"smoke_{name}.lock"):
+            if not said.is_file():
+                arguments = ["--preset", "smoke", "--out", folder, *data]
+                folder.mkdir()
+                said.write_text(json.dumps(command(name, *arguments)))
+        status, printed, complaints = json.loads(said.read_text())
         # A study on pictures says which photographs it has; that is no complaint.
         left = [line for line in complaints.splitlines() if not line.startswith("photographs: ")]
         assert (status, left) == (0, [])

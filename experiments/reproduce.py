@@ -11,7 +11,8 @@ import functools
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,16 +24,19 @@ from shortcut1d.errors import InvalidInput, Shortcut1dError
 from shortcut1d.harness import driver, options, provenance
 from shortcut1d.harness.driver import KEPT, Experiment
 from shortcut1d.harness.options import FIGURES, RESULTS
-from shortcut1d.harness.progress import warn
+from shortcut1d.harness.progress import Output, output
 
 HERE = Path(__file__).resolve().parent
-STORY = (
-    "music_note", "twins", "phase_diagram", "more_data", "sweet_spot", "dynamics", "architecture",
-    "remedies", "generative_prior", "jacobian_portrait", "image_deraining", "image_restoration",
-    "image_capacity", "image_vs_signal", "image_prior", "diagnose_images",
-    "published_networks",
-)  # fmt: skip
-APART = ("benchmark",)  # it measures the machine, which must have nothing else to do
+# Each study, and about how many seconds it takes at preset quick on 2 cores: what the time left is
+# estimated from.
+STORY = {
+    "music_note": 45, "twins": 60, "phase_diagram": 60, "more_data": 70, "sweet_spot": 10,
+    "dynamics": 60, "architecture": 180, "remedies": 120, "generative_prior": 120,
+    "jacobian_portrait": 60, "image_deraining": 180, "image_restoration": 240,
+    "image_capacity": 60, "image_vs_signal": 30, "image_prior": 240, "diagnose_images": 15,
+    "published_networks": 300,
+}  # fmt: skip
+APART = {"benchmark": 240}  # it measures the machine, which must have nothing else to do
 INDEX, GALLERY = "index.html", "gallery.md"
 MARKS = {INDEX: MARK, GALLERY: gallery.HEADING}  # what they begin with
 
@@ -51,7 +55,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--preset",
         choices=["smoke", "quick", "full", KEPT],
-        default="quick",
         help="size of the runs (default: quick); kept: as the figures of the repository",
     )
     parser.add_argument(
@@ -64,46 +67,97 @@ def main(argv: Sequence[str] | None = None) -> int:
         help=f"folder of it all (default: {RESULTS}; of preset kept and --check: {FIGURES})",
     )
     parser.add_argument("--check", action="store_true", help="run nothing: check what is there")
+    options.add_output(parser)
     chosen = parser.parse_args(argv)
+    if chosen.check and chosen.preset:
+        parser.error("--check runs nothing, so it takes no --preset")
     kept = chosen.check or chosen.preset == KEPT
     out = chosen.out or (FIGURES if kept else RESULTS)
     try:
         for name in chosen.only or ():
             errors.choice("only", name, (*STORY, *APART))
-        if chosen.check:
-            return check(out, chosen.only)
-        return reproduce(out, chosen.preset, chosen.only or STORY)
+        with output(quiet=chosen.quiet, json=chosen.json) as printed:
+            if chosen.check:
+                return check(out, chosen.only, printed)
+            preset, names = chosen.preset or "quick", list(chosen.only or STORY)
+            return reproduce(out, preset, names, printed)
     except Shortcut1dError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        warn(f"{parser.prog}: interrupted; the same command goes on where it was")
+        said = "interrupted; the same command goes on where it was"
+        print(f"{parser.prog}: {said}", file=sys.stderr)
         return 130
 
 
-def reproduce(out: Path, preset: str, names: Sequence[str]) -> int:
+def reproduce(out: Path, preset: str, names: Sequence[str], printed: Output) -> int:
     """Run or draw what is not there yet, and write the page after each study; the exit status."""
     store.writable_folder(out)
     for name, mark in MARKS.items():
         refuse_to_replace(out / name, mark)
-    unfinished = []
-    for experiment in [load(name) for name in names]:
+    began, todo = time.perf_counter(), {}
+    for experiment in map(load, names):
         config = experiment.presets[preset]
-        standing = judge(out, experiment, provenance.settings(config, preset))
-        if standing.todo is None:
-            print(f"== {experiment.name}: there, made by this code with these settings", flush=True)
+        todo[experiment.name] = judge(out, experiment, provenance.settings(config, preset)).todo
+    made: list[dict[str, Any]] = []
+    for number, (name, what) in enumerate(todo.items(), 1):
+        place = f"{number} of {len(todo)}"
+        status, seconds = THERE, 0.0
+        if what is None:
+            print(f"== {name} ({place}): there, made by this code with these settings", flush=True)
         else:
-            print(f"== {experiment.name}", flush=True)
-            words = ["--only-plot"] if standing.todo == DRAW else ["--preset", preset]
-            script = str(HERE / f"{experiment.name}.py")
-            command = [sys.executable, script, *words, "--out", str(out)]
-            if subprocess.run(command, check=False).returncode:
-                unfinished.append(experiment.name)
+            print(f"== {name} ({place}{left(made, todo, preset)})", flush=True)
+            status, seconds = run(name, what, preset, out, printed)
+            print(f"== {name}: {status} after {in_words(seconds)}", flush=True)
+        made.append({"study": name, "status": status, "seconds": round(seconds, 1)})
         write_pages(out)
+    unfinished = [study["study"] for study in made if study["status"] == NOT_FINISHED]
+    done = len(made) - len(unfinished)
+    print(f"{done} of {len(made)} studies, in {in_words(time.perf_counter() - began)}")
     if unfinished:
-        warn(f"not finished: {', '.join(unfinished)}")
+        print(f"not finished: {', '.join(unfinished)}", file=sys.stderr)
     print(out / INDEX)
+    claims = {study.name: study.record["claims"] for study in studies_in(out)[0]}
+    for study in made:
+        finished = study["status"] != NOT_FINISHED
+        study["claims"] = claims.get(study["study"]) if finished else None
+    printed.finish({"preset": preset, "studies": made, "page": str(out / INDEX)})
     return 1 if unfinished else 0
+
+
+def run(name: str, what: str, preset: str, out: Path, printed: Output) -> tuple[str, float]:
+    """Run or draw a study in a process of its own; how that ended, and the seconds it took."""
+    words = ["--only-plot"] if what == DRAW else ["--preset", preset]
+    words += ["--out", str(out), *(["--quiet"] if printed.quiet else [])]
+    began = time.perf_counter()
+    # 2: standard error, where all but the document is with --json.
+    failed = subprocess.run(
+        [sys.executable, str(HERE / f"{name}.py"), *words],
+        check=False,
+        stdout=2 if printed.document else None,
+    ).returncode
+    return NOT_FINISHED if failed else FINISHED, time.perf_counter() - began
+
+
+def left(made: Sequence[dict[str, Any]], todo: dict[str, str | None], preset: str) -> str:
+    """About how long it takes to the end; nothing where no study has shown how fast they run."""
+
+    def usual(names: Iterable[str]) -> int:
+        seconds = STORY | APART
+        return sum(DRAWING if todo[name] == DRAW else seconds[name] for name in names if todo[name])
+
+    ran = {study["study"]: study["seconds"] for study in made if study["status"] == FINISHED}
+    if not ran and preset != "quick":
+        return ""
+    pace = sum(ran.values()) / usual(ran) if ran else 1
+    return f", about {in_words(pace * usual([*todo][len(made) :]))} left"
+
+
+def in_words(seconds: float) -> str:
+    """A time, in the unit that suits it."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 99.5 * 60 else f"{seconds / 3600:.1f} h"
 
 
 def refuse_to_replace(path: Path, mark: str) -> None:
@@ -128,6 +182,8 @@ class Standing(NamedTuple):
 
 
 RUN, DRAW = "run", "draw"
+THERE, FINISHED, NOT_FINISHED = "there", "finished", "not finished"
+DRAWING = 5  # seconds, about, that it takes to draw a study
 
 
 def judge(out: Path, experiment: Experiment, settings: dict[str, Any] | None = None) -> Standing:
@@ -167,23 +223,25 @@ def judge(out: Path, experiment: Experiment, settings: dict[str, Any] | None = N
     return Standing(DRAW if why else None, why)
 
 
-def check(out: Path, names: Sequence[str] | None) -> int:
+def check(out: Path, names: Sequence[str] | None, printed: Output) -> int:
     """Say what of the studies that are there no longer stands; the exit status."""
     there = [name for name in (*STORY, *APART) if (out / f"{name}.json").is_file()]
     for name in names or there or STORY:
         if name not in there:
             raise errors.refuse("out", str(out), f"a folder with a table of {name}")
-    wrong = 0
+    found = {}
     for name in names or there:
-        why = judge(out, load(name)).why
-        wrong += bool(why)
-        print(f"{name}: {'; '.join(why) or 'the table supports its claims, by this code'}")
+        found[name] = judge(out, load(name)).why
+        said = "; ".join(found[name]) or "the table supports its claims, by this code"
+        print(f"{name}: {said}", flush=True)
+    stand = {}
     for name, page in pages(out).items():
-        printed = out / name
-        if not printed.is_file() or printed.read_bytes() != page.encode():
-            print(f"{printed}: not what the tables say (any run of reproduce.py writes it)")
-            wrong += 1
-    return 1 if wrong else 0
+        path = out / name
+        stand[str(path)] = path.is_file() and path.read_bytes() == page.encode()
+        if not stand[str(path)]:
+            print(f"{path}: not what the tables say (any run of reproduce.py writes it)")
+    printed.finish({"studies": found, "pages": stand})
+    return 0 if all(stand.values()) and not any(found.values()) else 1
 
 
 # Of a provenance file, and of a claim in it.

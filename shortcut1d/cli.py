@@ -32,12 +32,12 @@ from shortcut1d.analysis.transfer import HALF
 from shortcut1d.data import image_degradations, images, pictures
 from shortcut1d.diagnosis import Report, diagnose
 from shortcut1d.diagnosis.loading import load
-from shortcut1d.diagnosis.report import SUFFIXES, compare, draw, interval_of
+from shortcut1d.diagnosis.report import SUFFIXES, compare, draw, interval_of, sentence
 from shortcut1d.harness import driver
 from shortcut1d.harness.claims import Claim, claim_of_interval
 from shortcut1d.harness.driver import Experiment, Result
-from shortcut1d.harness.options import Parser, option
-from shortcut1d.harness.progress import leave_at_once, warn
+from shortcut1d.harness.options import Parser, add_output, option
+from shortcut1d.harness.progress import leave_at_once, output, warn
 from shortcut1d.training.grid import ProgressReport
 from shortcut1d.training.sweep import Session
 
@@ -123,9 +123,19 @@ def compare_reports(words: Sequence[str]) -> int:
             name, type=Path, metavar=f"{name}.json", help="that shortcut1d diagnose or "
             "report.save wrote",
         )  # fmt: skip
+    add_output(parser)
     chosen = parser.parse_args(words)
     try:
-        print(compare(chosen.a, chosen.b))
+        with output(quiet=chosen.quiet, json=chosen.json) as printed:
+            found = compare(chosen.a, chosen.b)
+            print(found)
+            networks = {
+                letter: {"title": title, "verdict": verdict, "networks": networks}
+                for letter, title, verdict, networks in zip(
+                    "ab", found.titles, found.verdicts, found.networks
+                )
+            }
+            printed.finish(networks | {"measures": rows(found.table)})
     except errors.Shortcut1dError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
@@ -183,13 +193,29 @@ def report_on(config: Config, session: Session, denoiser: Denoiser) -> Report:
         samples=config.samples,
         portraits=config.portraits,
         pictures=True,
-        progress=lambda done, total: session.progress(ProgressReport(done, total, 0)),
+        progress=Told(session),
     )
+
+
+class Told:
+    """Passes on to a session how far a diagnosis is, and what it measures."""
+
+    def __init__(self, session: Session) -> None:
+        """session: that of the command."""
+        self._session, self._doing = session, ""
+
+    def doing(self, what: str) -> None:
+        """Take down what is measured from now on."""
+        self._doing = f"measuring: {what}"
+
+    def __call__(self, done: int, total: int) -> None:
+        """Pass on how many samples went through, and of how many."""
+        self._session.progress(ProgressReport(done, total, 0, doing=self._doing))
 
 
 def result_of(report: Report) -> Result:
     """The report as a table, and arrays to draw."""
-    return Result(report.to_frame(), report.arrays())
+    return Result(report.to_frame(), report.arrays(), notes=report.notes)
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
@@ -211,6 +237,17 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     return draw(table, arrays)
 
 
+def document(table: pd.DataFrame) -> dict[str, Any]:
+    """What `--json` has beside the claims: the verdict, and every measure with its interval."""
+    return {"verdict": sentence(table), "measures": rows(table)}
+
+
+def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table as plain values, None where one is unknown."""
+    known = table.astype(object).where(table.notna(), None)
+    return [{str(name): value for name, value in row.items()} for row in known.to_dict("records")]
+
+
 COMMAND = Experiment(
     name="diagnosis",
     message="What the network learned.",
@@ -219,4 +256,5 @@ COMMAND = Experiment(
     plot=plot,
     claims=claims,
     unit="samples",
+    document=document,
 )

@@ -4,14 +4,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pooch
 
 from shortcut1d import datasets
 from shortcut1d.errors import Shortcut1dError
 from shortcut1d.harness.driver import INTERRUPTED
-from shortcut1d.harness.options import Parser
-from shortcut1d.harness.progress import Bar, CtrlC
+from shortcut1d.harness.options import Parser, add_output
+from shortcut1d.harness.progress import Bar, CtrlC, output
 from shortcut1d.training.grid import ProgressReport
 
 WHERE = f"(default: {datasets.VARIABLE}, or the user's cache)"
@@ -28,12 +29,12 @@ def main(words: Sequence[str]) -> int:
     got = actions.add_parser("get", help="download what is missing or damaged, and check it")
     got.add_argument("names", nargs="+", metavar="NAME", help="of a data set; `all` for all")
     got.add_argument("--to", type=Path, metavar="DIR", help=f"folder of data sets {WHERE}")
+    for action in (shown, got):
+        add_output(action)
     chosen = parser.parse_args(words)
     try:
-        if chosen.action == "list":
-            print(table(chosen.data))
-        else:
-            get(chosen)
+        with output(quiet=chosen.quiet, json=chosen.json) as printed:
+            printed.finish(listed(chosen.data) if chosen.action == "list" else get(chosen))
     except Shortcut1dError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
@@ -44,23 +45,40 @@ def main(words: Sequence[str]) -> int:
     return 0
 
 
-def table(data: Path | None) -> str:
-    """What there is, and how much of it is in a folder of data sets."""
-    lines = [f"{'name':<20} {'files':>5} {'MB':>6}  in {datasets.root_of(data)}"]
-    for name, found in datasets.DATASETS.items():
-        size = sum(file.size for file in found.files) / 1e6
+def listed(data: Path | None) -> dict[str, Any]:
+    """Print what there is, and how much of it is in a folder; return the same for `--json`."""
+    root = datasets.root_of(data)
+    lines, made = [f"{'name':<20} {'files':>5} {'MB':>6}  in {root}"], []
+    for name in datasets.DATASETS:
         state = datasets.state_of(name, data)
+        about = about_of(name, state.folder) | {"state": str(state)}
         lines += [
-            f"{name:<20} {len(found.files):>5} {size:>6.1f}  {state}",
-            f"    {found.what}",
-            f"    https://github.com/{found.repository}/tree/{found.commit[:7]}/{found.path}",
-            f"    terms: {found.terms}",
+            f"{name:<20} {about['files']:>5} {about['bytes'] / 1e6:>6.1f}  {state}",
+            f"    {about['what']}",
+            f"    {about['source']}",
+            f"    terms: {about['terms']}",
         ]
-    return "\n".join(lines)
+        made.append(about)
+    print("\n".join(lines))
+    return {"data": str(root), "data_sets": made}
 
 
-def get(chosen: argparse.Namespace) -> None:
-    """Download data sets, and say where they are.
+def about_of(name: str, folder: Path) -> dict[str, Any]:
+    """A data set as plain values."""
+    found = datasets.dataset(name)
+    return {
+        "name": name,
+        "what": found.what,
+        "terms": found.terms,
+        "source": f"https://github.com/{found.repository}/tree/{found.commit[:7]}/{found.path}",
+        "folder": str(folder),
+        "files": len(found.files),
+        "bytes": sum(file.size for file in found.files),
+    }
+
+
+def get(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Download data sets, and say where they are; return the same for `--json`.
 
     Raises:
         InvalidInput: no such data set, or one that could not be made complete.
@@ -69,11 +87,17 @@ def get(chosen: argparse.Namespace) -> None:
     names = [one for name in chosen.names for one in (every if name == "all" else [name])]
     pooch.get_logger().setLevel("WARNING")  # the bar says it
     with CtrlC() as ctrl_c, Bar("data", "files") as bar:
+        bar.doing("checking")
 
         def report(done: int, total: int) -> None:
             ctrl_c.check()
-            bar.report(ProgressReport(done, total, 0))
+            doing = "downloading" if done < total else "checking"
+            bar.report(ProgressReport(done, total, 0, doing=doing))
 
         folders = datasets.fetch(names, chosen.to, report)
+    made = []
     for name, folder in zip(dict.fromkeys(names), folders, strict=True):
-        print(f"{name}: complete, in {folder} (terms: {datasets.dataset(name).terms})")
+        about = about_of(name, folder)
+        print(f"{name}: complete, in {folder} (terms: {about['terms']})")
+        made.append(about | {"state": "complete"})
+    return {"data": str(datasets.root_of(chosen.to)), "data_sets": made}

@@ -2,10 +2,12 @@
 
 import contextlib
 import io
+import json
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -93,6 +95,18 @@ def test_a_slip_is_one_line_and_status_2(run, arguments, named, tmp_path, monkey
     assert said.count("\n") == 1
 
 
+def test_the_list_of_data_sets_is_a_document_too(run, tmp_path):
+    status, printed, said = run("data", "list", "--data", tmp_path, "--json")
+    assert status == 0
+    document = json.loads(printed)
+    assert document["data"] == str(tmp_path)
+    bsd68 = next(found for found in document["data_sets"] if found["name"] == "bsd68")
+    assert (bsd68["files"], bsd68["state"]) == (68, "not here")
+    assert "bsd68" in said
+    assert run("data", "list", "--data", tmp_path, "--json", "--quiet") == (0, printed, "")
+    assert run("data", "list", "--data", tmp_path, "--quiet") == (0, "", "")
+
+
 @pytest.fixture
 def rainy(tmp_path):
     """Folders of clean and rainy pictures, and a network in a file."""
@@ -135,11 +149,38 @@ def test_a_network_in_a_file_is_diagnosed_on_a_user_s_pictures(rainy, run):
     status, said, complaints = run("compare", record, record)
     assert (status, complaints) == (0, "")
     assert said.startswith("a: net.py:load\n")
+    assert run("compare", record, record, "--quiet") == (0, "", "")
+    status, said, complaints = run("compare", record, record, "--json")
+    assert (status, complaints.startswith("a: net.py:load\n")) == (0, True)
+    document = json.loads(said)
+    assert document["a"] == document["b"]
+    by_name = {(row["measure"], row["test"]): row for row in document["measures"]}
+    assert by_name["nmse", "seen"]["difference"] == 0
+    assert by_name["rho", "seen"]["difference"] is None
     status, said, complaints = run("compare", record, rainy / "out" / "diagnosis.json")
     assert (status, said) == (2, "")
     assert complaints.startswith("shortcut1d compare: ")
     assert "diagnosis.json: not a report" in complaints
     assert complaints.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_a_diagnosis_can_be_one_document(rainy, run):
+    (rainy / "rainy" / "rain-00.png").write_bytes(b"\x89PNG")
+    net = rainy / "net.py"
+    net.write_text(f"print('loading')\n{net.read_text()}")
+    status, printed, complaints = run("diagnose", *diagnosis_of(rainy, "--json"))
+    assert status == 0
+    document = json.loads(printed)
+    by_name = {(row["measure"], row["test"]): row for row in document["measures"]}
+    assert by_name["rho", "seen"]["value"] == pytest.approx(0.9, abs=1e-5)
+    assert document["verdict"] in complaints
+    assert "loading" in complaints
+    assert [claim["over"] for claim in document["claims"]] == ["samples"] * 3
+    assert "rain-00.png: not a PNG or JPEG picture; left out" in document["notes"][0]
+    assert any("stronger than the seen one" in note for note in document["notes"])
+    assert all(Path(path).is_file() for path in document["files"])
+    assert run("diagnose", *diagnosis_of(rainy, "--quiet")) == (0, "", "")
 
 
 @pytest.mark.slow

@@ -150,6 +150,16 @@ def test_on_a_terminal_there_is_a_bar(run, tmp_path, monkeypatch):
     assert "6/6 files" in drawn
 
 
+def test_what_was_downloaded_is_a_document_too(run, tmp_path):
+    assert run("get", "dots", "--to", tmp_path / "quiet", "--quiet") == (0, "", "")
+    assert files_in(tmp_path / "quiet") == sorted(DOTS)
+    status, printed, _ = run("get", "dots", "nets", "--to", tmp_path, "--json")
+    assert status == 0
+    dots, nets = json.loads(printed)["data_sets"]
+    assert dots["folder"] == str(tmp_path / "dots")
+    assert (dots["files"], dots["state"], nets["terms"]) == (6, "complete", "nets are free")
+
+
 def test_what_is_right_is_not_downloaded_again(run, server, copy):
     assert run("get", "all", "--to", copy)[0] == 0
     assert server.asked == []

@@ -15,8 +15,12 @@ class Counter:
     """
 
     def __init__(self, total: int, tell: Callable[[int, int], None] | None) -> None:
-        """total: samples to go through. tell: called with how many did, and the total."""
+        """total: samples to go through. tell: called with how many did, and the total.
+
+        If `tell` has a method `doing`, that is called with what is measured.
+        """
         self.done, self.total, self._tell = 0, total, tell
+        self._tell_what: Callable[[str], None] = getattr(tell, "doing", lambda what: None)
         self._bar: Progress | None = None
         console = Console(stderr=True)
         if tell is None and (console.is_terminal or console.is_jupyter):
@@ -45,6 +49,7 @@ class Counter:
         """Say what is measured now."""
         if self._bar:
             self._bar.update(self._task, description=what)
+        self._tell_what(what)
 
     def add(self, samples: int) -> None:
         """So many more went through."""

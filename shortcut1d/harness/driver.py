@@ -30,9 +30,10 @@ from shortcut1d.harness import options
 from shortcut1d.harness.claims import Claim
 from shortcut1d.harness.devices import join_processes, keep_programs, use_all_cores
 from shortcut1d.harness.options import FIGURES, RESULTS
-from shortcut1d.harness.progress import Bar, CtrlC, leave_at_once, warn
+from shortcut1d.harness.progress import Bar, CtrlC, Output, leave_at_once, output, warn
 from shortcut1d.harness.provenance import (
     provenance,
+    settings,
     stamp_of_cells,
     stamp_of_figure,
     stamp_of_table,
@@ -70,6 +71,7 @@ class Result:
     sounds: what to listen to, by name.
     models: trained networks to keep, their weights, and the shape of a sample, by name.
     files: further ones, by what follows the study's name in theirs, such as "_report.html".
+    notes: lines for the record, beside the warnings.
     """
 
     table: pd.DataFrame
@@ -77,6 +79,7 @@ class Result:
     sounds: dict[str, Sound] = field(default_factory=dict)
     models: Mapping[str, tuple[Network, Params, tuple[int, ...]]] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +94,7 @@ class Experiment:
     claims: judges the table.
     unit: what the progress bar counts.
     registration: its claims, where they were written down before the kept run.
+    document: of the table, what `--json` prints beside the record.
     """
 
     name: str
@@ -101,6 +105,7 @@ class Experiment:
     claims: Callable[[pd.DataFrame], list[Claim]]
     unit: str = "cells"
     registration: Registration | None = None
+    document: Callable[[pd.DataFrame], dict[str, Any]] = lambda table: {}
 
     @property
     def summary(self) -> str:
@@ -125,6 +130,9 @@ def main(
     config_type = type(experiment.presets["quick"])
     parser = options.parser(experiment.summary, config_type, experiment.presets, prog=prog)
     chosen = parser.parse_args(argv)
+    for name in ("fresh", "chunk", "distributed"):
+        if chosen.only_plot and getattr(chosen, name) not in (None, False):
+            parser.error(f"--only-plot trains nothing, so it takes no --{name}")
     out = chosen.out or RESULTS
     try:
         preset = experiment.presets[chosen.preset]
@@ -134,19 +142,22 @@ def main(
             if not chosen.data.is_dir():
                 raise errors.refuse("data", str(chosen.data), "a folder")
             os.environ[VARIABLE] = str(chosen.data.resolve())
-        config = dataclasses.replace(preset, **options.given(chosen, config_type))
+        given = options.given(chosen, config_type)
+        config = dataclasses.replace(preset, **given)
         # Only the kept figure itself may take its place.
         if chosen.out is None and chosen.preset == KEPT and config == preset:
             out = FIGURES
-        if chosen.only_plot:
-            redraw(experiment, out)
-            return 0
-        join_processes(chosen.distributed)
-        use_all_cores()
-        keep_programs()
-        command = prog or f"python experiments/{experiment.name}.py"
-        command = f"{command} {shlex.join(options.words(chosen, config_type))}"
-        run_and_save(experiment, config, out, chosen, command)
+        with output(quiet=chosen.quiet, json=chosen.json) as printed:
+            if chosen.only_plot:
+                wanted = settings(config, chosen.preset)
+                printed.finish(redraw(experiment, out, {name: wanted[name] for name in given}))
+                return 0
+            join_processes(chosen.distributed)
+            use_all_cores()
+            keep_programs()
+            command = prog or f"python experiments/{experiment.name}.py"
+            command = f"{command} {shlex.join(options.words(chosen, config_type))}"
+            printed.finish(run_and_save(experiment, config, out, chosen, command, printed))
     except Shortcut1dError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
@@ -160,8 +171,13 @@ def main(
 
 
 def run_and_save(
-    experiment: Experiment, config: Any, out: Path, chosen: argparse.Namespace, command: str
-) -> None:
+    experiment: Experiment,
+    config: Any,
+    out: Path,
+    chosen: argparse.Namespace,
+    command: str,
+    printed: Output,
+) -> dict[str, Any] | None:
     """Run, save everything atomically, print the claims.
 
     Args:
@@ -170,6 +186,10 @@ def run_and_save(
         out: folder of what is made.
         chosen: the command line.
         command: the same in words, for the record.
+        printed: by the command, whose warnings go into the record.
+
+    Returns:
+        what `--json` prints; None in all processes of a job but the first, which saves.
 
     Raises:
         InvalidInput: a folder that cannot be written to (before anything is trained), a full disk.
@@ -190,37 +210,52 @@ def run_and_save(
             bar.report(done)
 
         outcome = experiment.run(config, Session(cell_store, report, chosen.chunk, stamp))
-    # All are here: the first process must not end, as soon as it has saved, while others compute.
-    processes.agreed([True])
-    if jax.process_index() > 0:
-        return  # every process has the table; the first one saves it
-    # What is drawn and claimed is what was saved, so that --only-plot gives the same again.
-    table = store.table_bytes(outcome.table)
-    saved = pd.read_csv(io.BytesIO(table))
-    claims = experiment.claims(saved)
-    arrays = store.arrays_bytes(outcome.arrays)
-    drawings = draw(experiment, saved, outcome.arrays)
+        # All are here: the first process must not end, once it has saved, while others compute.
+        processes.agreed([True])
+        if jax.process_index() > 0:
+            return None  # every process has the table; the first one saves it
+        # What is drawn and claimed is what was saved, so that --only-plot gives the same again.
+        table = store.table_bytes(outcome.table)
+        saved = pd.read_csv(io.BytesIO(table))
+        bar.doing("judging the claims")
+        claims = experiment.claims(saved)
+        arrays = store.arrays_bytes(outcome.arrays)
+        bar.doing("drawing the figure")
+        drawings = draw(experiment, saved, outcome.arrays)
     record |= {
         "wall_time_seconds": round(time.perf_counter() - began, 1),
         "cells_from_earlier_runs": bar.earlier,
         "table_sha256": store.checksum(table, arrays),
         "claims": [claim.record() for claim in claims],
+        "notes": [*printed.warnings, *outcome.notes],
     }
-    store.write_atomic(out / f"{experiment.name}.csv", table)
-    store.write_atomic(out / f"{experiment.name}.npz", arrays)
-    for suffix, data in drawings.items():
-        store.write_atomic(out / f"{experiment.name}.{suffix}", data)
+    files = {".csv": table, ".npz": arrays, **drawings}
     for name, sound in outcome.sounds.items():
-        store.write_atomic(out / f"{experiment.name}_{name}.wav", audio.wav_bytes(*sound))
-    for name, (network, params, shape) in outcome.models.items():
-        checkpoints.save(out / f"{experiment.name}_{name}.safetensors", network, params, shape)
-    for suffix, data in outcome.files.items():
+        files[f"_{name}.wav"] = audio.wav_bytes(*sound)
+    files |= outcome.files
+    for suffix, data in files.items():
         store.write_atomic(out / f"{experiment.name}{suffix}", data)
+    models = [f"_{name}.safetensors" for name in outcome.models]
+    for suffix, (network, params, shape) in zip(models, outcome.models.values()):
+        checkpoints.save(out / f"{experiment.name}{suffix}", network, params, shape)
     # Last: it says that all the others are there.
     store.write_atomic(out / f"{experiment.name}.json", store.json_bytes(record))
     print_claims(experiment.name, claims, out, record["wall_time_seconds"])
     for suffix in outcome.files:
         print(out / f"{experiment.name}{suffix}")
+    return document(experiment, saved, record, out, [*files, *models])
+
+
+def document(
+    experiment: Experiment,
+    table: pd.DataFrame,
+    record: dict[str, Any],
+    out: Path,
+    suffixes: Sequence[str],
+) -> dict[str, Any]:
+    """What `--json` prints: the record, what the study adds to it, and the files just written."""
+    names = [str(out / f"{experiment.name}{suffix}") for suffix in (*suffixes, ".json")]
+    return {"study": experiment.name, **record, **experiment.document(table), "files": names}
 
 
 def stamps(experiment: Experiment) -> dict[str, str | None]:
@@ -234,11 +269,19 @@ def stamps(experiment: Experiment) -> dict[str, str | None]:
     return {"code": stamp_of_table(script), "code_of_figure": stamp_of_figure(script)}
 
 
-def redraw(experiment: Experiment, out: Path) -> None:
+def redraw(experiment: Experiment, out: Path, given: dict[str, Any]) -> dict[str, Any]:
     """Draw the figure and judge the claims again, from what an earlier run saved.
 
+    Args:
+        experiment: the study.
+        out: folder of what was saved.
+        given: settings of the command line, which the table should have been made with.
+
+    Returns:
+        what `--json` prints.
+
     Raises:
-        InvalidInput: nothing saved there, or not what the provenance file says.
+        InvalidInput: nothing saved there, or not what the provenance file says; other settings.
     """
     table, table_data = store.read_table(out / f"{experiment.name}.csv")
     arrays, arrays_data = store.read_arrays(out / f"{experiment.name}.npz")
@@ -247,27 +290,34 @@ def redraw(experiment: Experiment, out: Path) -> None:
         raise InvalidInput(
             f"{out / experiment.name}.csv: not the table that its .json describes; run again"
         )
+    made_with = record.get("config", {})
+    for name, value in given.items():
+        if made_with.get(name, value) != value:
+            raise errors.refuse(
+                name, value, f"{made_with[name]!r}, as the table in {out} has (--only-plot)"
+            )
     claims = experiment.claims(table)
     drawings = draw(experiment, table, arrays)
     record["claims"] = [claim.record() for claim in claims]
     record["code_of_figure"] = stamps(experiment)["code_of_figure"]
     for suffix, data in drawings.items():
-        store.write_atomic(out / f"{experiment.name}.{suffix}", data)
+        store.write_atomic(out / f"{experiment.name}{suffix}", data)
     store.write_atomic(out / f"{experiment.name}.json", store.json_bytes(record))
     print_claims(experiment.name, claims, out, None)
+    return document(experiment, table, record, out, [*drawings])
 
 
 def draw(
     experiment: Experiment, table: pd.DataFrame, arrays: dict[str, np.ndarray]
 ) -> dict[str, bytes]:
-    """The figure as PNG and PDF files, the same bytes for the same table."""
+    """The figure as ".png" and ".pdf" files, the same bytes for the same table."""
     files = {}
     with plotting.style():
         figure = experiment.plot(table, arrays)
         for suffix, metadata in {"png": None, "pdf": {"CreationDate": None}}.items():
             file = io.BytesIO()
             figure.savefig(file, format=suffix, metadata=metadata)
-            files[suffix] = file.getvalue()
+            files[f".{suffix}"] = file.getvalue()
     return files
 
 

@@ -94,6 +94,7 @@ def parser(
         "MPI, Kubernetes, TPU pods), or give HOST:PORT of the first process, this one's number "
         "from 0, and their count",
     )
+    add_output(made)
     hints = typing.get_type_hints(config)
     group = made.add_argument_group(f"the study (defaults by preset: {' / '.join(presets)})")
     for field in dataclasses.fields(config):
@@ -108,6 +109,20 @@ def parser(
             **settings,
         )
     return made
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add `--quiet` and `--json`, which all commands have."""
+    parser.add_argument(
+        "--quiet",
+        action="store_true",
+        help="print errors only, and what --json asks for; warnings are still in the record",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON document on standard output, and all else on standard error",
+    )
 
 
 def given(namespace: argparse.Namespace, config: type) -> dict[str, Any]:

@@ -33,14 +33,19 @@ class ProgressReport(NamedTuple):
     total: cells.
     steps: model-steps (a step of one network) trained by this run.
     earlier: cells that an earlier run finished, in the report that begins a sweep; else None.
+    loss: mean training loss of the part just trained, over its cells where it is finite; else None.
+    doing: what is done from now on, in a word; "" where that is not known.
     """
 
     finished: float
     total: int
     steps: int
     earlier: int | None = None
+    loss: float | None = None
+    doing: str = ""
 
 
+TRAINING, TESTING = "training", "testing"
 Progress = Callable[[ProgressReport], None]
 # Keys, contents, degradations, initial weights or None; a leading axis over cells.
 Inputs = tuple[PRNGKeyArray, Any, Any, Any]
@@ -99,7 +104,7 @@ def trajectory(
     Args:
         cells: at least one; `sweep` cuts a large grid into chunks that fit the device.
         schedule: shared by all.
-        progress: called after each part of the run.
+        progress: called after each part of the run, and when the caller goes on after a checkpoint.
         inputs: rows of `stack_cells` of a larger grid, where these cells are a part of one. The
             compiled program is then the larger grid's.
 
@@ -124,13 +129,22 @@ def trajectory(
     parts = schedule.parts()
     history = [jnp.zeros((0, len(state.step)))]
     for before, now in zip((0, *parts), parts):
+        here = ProgressReport(count * now / parts[-1], count, count * now)
+        tested = now in schedule.checkpoint_steps()
         if now > before:
             state, loss = advance((state, contents, degradations), (jnp.int32(now - before),))
             history.append(loss[None])
             jax.block_until_ready(loss)
-            progress(ProgressReport(count * now / parts[-1], count, count * now))
-        if now in schedule.checkpoint_steps():
+            of_part = _finite_mean(np.asarray(loss)[:count])
+            progress(here._replace(loss=of_part, doing=TESTING if tested else TRAINING))
+        if tested:
             yield Trained(state.params, jnp.concatenate(history).T, state.diverged)
+            progress(here._replace(doing=TRAINING))
+
+
+def _finite_mean(values: np.ndarray) -> float | None:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean(dtype=np.float64)) if finite.size else None
 
 
 def chunk_size(

@@ -104,7 +104,7 @@ def sweep(
     ]
     done, steps = sum(ready), 0
     total = done + sum(map(len, shares))
-    session.progress(ProgressReport(done, total, 0, earlier=done))
+    session.progress(ProgressReport(done, total, 0, earlier=done, doing=grid.TRAINING))
     for group, share in zip(groups, shares, strict=True):
         size = min(session.chunk or group.chunk_size(len(share), eval_config), len(share))
         for first in range(0, len(share), max(size, 1)):
@@ -114,9 +114,8 @@ def sweep(
                 now: ProgressReport, real: int = len(chosen), d: int = done, s: int = steps
             ) -> None:
                 part = real / now.total  # the rest only fills the chunk
-                session.progress(
-                    ProgressReport(d + part * now.finished, total, s + round(part * now.steps))
-                )
+                finished, trained = d + part * now.finished, s + round(part * now.steps)
+                session.progress(now._replace(finished=finished, total=total, steps=trained))
 
             places = [group.positions[n] for n in chosen]
             found = group.finish(

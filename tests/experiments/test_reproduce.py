@@ -67,7 +67,9 @@ def test_what_is_there_is_not_run_again(finished, capsys):
     before = (finished / f"{QUICKEST}.json").stat().st_mtime_ns
     arguments = ["--preset", "smoke", "--only", QUICKEST, "--out", str(finished)]
     assert reproduce.main(arguments) == 0
-    assert "there, made by this code" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert f"== {QUICKEST} (1 of 1): there, made by this code" in shown
+    assert "1 of 1 studies, in " in shown
     assert (finished / f"{QUICKEST}.json").stat().st_mtime_ns == before
 
 
@@ -149,13 +151,55 @@ def test_what_does_not_stand_is_run_or_drawn_again(copy, monkeypatch, spoil, aga
     spoil(copy)
     commands = []
 
-    def noted(command, check):
+    def noted(command, **_):
         commands.append(" ".join(map(str, command[2:])))
         return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(reproduce.subprocess, "run", noted)
     reproduce.main(["--preset", "smoke", "--only", QUICKEST, "--out", str(copy)])
     assert commands == ([f"{again} --out {copy}"] if again else [])
+
+
+def test_with_json_there_is_one_document_and_the_studies_print_beside_it(copy):
+    (copy / f"{QUICKEST}.png").unlink()  # so that it is drawn again
+    done = run("--preset", "smoke", "--only", QUICKEST, "--out", copy, "--json")
+    assert done.returncode == 0
+    (study,) = json.loads(done.stdout)["studies"]
+    record = json.loads((copy / f"{QUICKEST}.json").read_text())
+    assert (study["study"], study["status"]) == (QUICKEST, "finished")
+    assert study["claims"] == record["claims"]
+    assert study["seconds"] > 1
+    assert record["claims"][0]["statement"] in done.stderr
+
+
+def test_quiet_is_passed_on_to_the_studies(copy):
+    (copy / f"{QUICKEST}.png").unlink()
+    done = run("--preset", "smoke", "--only", QUICKEST, "--out", copy, "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (copy / f"{QUICKEST}.png").is_file()
+
+
+def test_a_check_can_be_silent_or_a_document(copy, capsys):
+    assert reproduce.main(["--check", "--out", str(copy), "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+    changed(copy, code="0" * 64)
+    assert reproduce.main(["--check", "--out", str(copy), "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["studies"] == {QUICKEST: ["the table was made by other code"]}
+    assert document["pages"] == {str(copy / page): False for page in reproduce.MARKS}
+
+
+def test_the_time_left_is_that_of_the_studies_ahead_at_the_pace_of_those_behind():
+    todo = {"music_note": "run", "twins": None, "dynamics": "run", "remedies": "draw"}
+    assert reproduce.left([], todo, "quick") == ", about 2 min left"  # 45 + 60 + 5 s
+    assert reproduce.left([], todo, "full") == ""
+    made = [
+        {"study": "music_note", "status": "finished", "seconds": 450.0},
+        {"study": "twins", "status": "there", "seconds": 0.0},
+    ]
+    assert reproduce.left(made, todo, "full") == ", about 11 min left"  # ten times 65 s
+    assert reproduce.in_words(99) == "99 s"
+    assert reproduce.in_words(7200) == "2.0 h"
 
 
 @pytest.mark.parametrize("page", reproduce.MARKS)
@@ -173,6 +217,7 @@ def test_another_page_is_not_replaced(copy, capsys, page):
         (["--check", "--only", "music_note"], "a folder with a table of music_note"),
         (["--check"], "a folder with a table of"),
         (["--presets", "quick"], "did you mean --preset"),
+        (["--check", "--preset", "quick"], "--check runs nothing, so it takes no --preset"),
         (["--preset", "big"], "invalid choice"),
     ],
 )
@@ -198,7 +243,8 @@ def test_a_study_that_fails_is_named_and_the_others_are_run(tmp_path, monkeypatc
         reproduce.load.cache_clear()
     said = capsys.readouterr()
     assert status == 1
-    assert f"== {QUICKEST}" in said.out
+    assert "== music_note: not finished after " in said.out
+    assert f"== {QUICKEST} (2 of 2" in said.out
     assert "not finished: music_note" in said.err
 
 

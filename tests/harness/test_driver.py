@@ -125,6 +125,61 @@ def test_only_plot_judges_the_claims_again(tmp_path, capsys):
     assert json.loads((tmp_path / "tiny.json").read_text()) == record
 
 
+def test_only_plot_takes_the_settings_of_the_table_and_no_others(tmp_path, capsys):
+    made_with = ["--out", str(tmp_path), "--seeds", "4", "--names", "a"]
+    status_of(made_with, capsys)
+    assert status_of([*made_with, "--only-plot"], capsys)[0] == 0
+    status, shown = status_of([*made_with, "--seeds", "5", "--only-plot"], capsys)
+    assert (status, shown.out) == (2, "")
+    assert "seeds: got 5, expected 4, as the table in" in shown.err
+    assert shown.err.count("\n") == 1
+
+
+def test_with_json_the_claims_and_the_files_are_one_document(tmp_path, capsys):
+    status, shown = status_of(["--out", str(tmp_path), "--json"], capsys)
+    assert status == 0
+    document = json.loads(shown.out)
+    record = json.loads((tmp_path / "tiny.json").read_text())
+    assert {name: document[name] for name in record} == record
+    assert sorted(document["files"]) == sorted(str(path) for path in tmp_path.iterdir())
+    assert document["study"] == "tiny"
+    assert "the slope is positive" in shown.err
+    status, shown = status_of(["--out", str(tmp_path), "--json", "--only-plot"], capsys)
+    assert status == 0
+    assert json.loads(shown.out)["claims"] == record["claims"]
+
+
+def test_with_quiet_nothing_is_printed_but_the_document_and_the_files_are_the_same(
+    tmp_path, capsys
+):
+    def run_with_warnings(config, session):
+        progress.warn("a picture is left out")
+        return dataclasses.replace(run(config, session), notes=["the model is weak"])
+
+    study = dataclasses.replace(TINY, run=run_with_warnings)
+    assert driver.main(study, ["--out", str(tmp_path / "loud")]) == 0
+    assert capsys.readouterr().err == "a picture is left out\n"
+    arguments = ["--out", str(tmp_path / "quiet"), "--quiet"]
+    assert driver.main(study, arguments) == 0
+    assert capsys.readouterr() == ("", "")
+    for path in (tmp_path / "loud").glob("*.[!j]*"):
+        assert path.read_bytes() == (tmp_path / "quiet" / path.name).read_bytes()
+    assert driver.main(study, [*arguments, "--json"]) == 0
+    shown = capsys.readouterr()
+    record = json.loads((tmp_path / "quiet" / "tiny.json").read_text())
+    assert record["notes"] == json.loads(shown.out)["notes"]
+    assert record["notes"] == ["a picture is left out", "the model is weak"]
+    assert shown.err == ""
+
+
+@pytest.mark.parametrize("words", [["--quiet"], ["--json"], ["--quiet", "--json"]])
+def test_an_error_is_on_standard_error_whatever_else_is_hidden(words, capsys):
+    status, shown = status_of(["--out", "/proc/figures", *words], capsys)
+    assert (status, shown.out) == (2, "")
+    assert "/proc/figures" in shown.err
+    assert shown.err.count("\n") == 1
+
+
 @pytest.mark.parametrize("damage", ["csv", "npz", "json"])
 def test_only_plot_refuses_what_was_tampered_with(tmp_path, capsys, damage):
     status_of(["--out", str(tmp_path)], capsys)
@@ -149,6 +204,10 @@ def test_only_plot_refuses_what_was_tampered_with(tmp_path, capsys, damage):
         (["--preset", "quik"], "--preset"),
         (["--seeds"], "--seeds"),
         (["--only-plot", "--out", "/nowhere/at/all"], "/nowhere/at/all"),
+        (["--only-plot", "--fresh"], "--only-plot trains nothing, so it takes no --fresh"),
+        (["--only-plot", "--chunk", "2"], "takes no --chunk"),
+        (["--only-plot", "--distributed"], "takes no --distributed"),
+        (["--quite"], "did you mean --quiet"),
         (["--out", "/proc/figures"], "/proc/figures"),
         (["--out", "/dev/null"], "/dev/null"),
         (["--data", "/nowhere/at/all"], "data: got '/nowhere/at/all'"),

@@ -155,11 +155,25 @@ def test_the_pace_of_a_schedule_is_optax_s_cosine_decay(rate, steps):
     np.testing.assert_allclose(peak * (1 + np.cos(angle * at)), expected, atol=1e-6 * rate)
 
 
-def test_progress_is_reported_up_to_the_end():
+def test_progress_is_reported_up_to_the_end_with_the_loss_of_each_part():
     reports = []
-    train(cells(), SHORT, reports.append)
-    assert [done.steps for done in reports] == [8 * 2 * tenth for tenth in range(1, 11)]
-    assert reports[-1] == ProgressReport(8, 8, 8 * 20)
+    history = train(cells(), SHORT, reports.append).history
+    *parts, tested = reports
+    assert [done.steps for done in parts] == [8 * 2 * tenth for tenth in range(1, 11)]
+    assert tested == ProgressReport(8, 8, 8 * 20, doing="training")
+    np.testing.assert_allclose([done.loss for done in parts], history.mean(axis=0), rtol=1e-6)
+    assert [done.doing for done in parts] == ["training"] * 9 + ["testing"]
+
+
+def test_the_loss_that_is_reported_is_that_of_the_cells_where_it_is_finite():
+    absurd = dataclasses.replace(degradations.hiss(), level=np.float32(700))
+    lost = Cell(signals.note(), absurd, CONV, 0)
+    sound, reports = Cell(signals.note(), degradations.hiss(), CONV, 0), []
+    history = train([lost, sound], SHORT, reports.append).history
+    assert [done.loss for done in reports[:-1]] == history[1].tolist()
+    reports.clear()
+    train([lost], SHORT, reports.append)
+    assert {done.loss for done in reports} == {None}
 
 
 def test_cells_of_two_networks_are_refused():

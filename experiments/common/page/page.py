@@ -50,7 +50,7 @@ def page_of(out: Path, studies: Sequence[Study], left_out: Sequence[str] = ()) -
             left_out.append(str(error))
             return []
 
-    panels = []
+    panels: list[dict[str, Any]] = []
     for panel in PANELS:
         own = [name for name in panel.studies if name in there]
         if own:
@@ -64,10 +64,13 @@ def page_of(out: Path, studies: Sequence[Study], left_out: Sequence[str] = ()) -
             })  # fmt: skip
     maps = shown(_map) if "phase_diagram" in there else []
     the_map = maps[0] if maps else None
-    told = {name for panel in PANELS for name in panel.studies}
+    in_story = {name for panel in PANELS for name in panel.studies}
+    # What is heard first is the first panel's, where that study is there.
+    first = panels[0]["players"] if panels and panels[0]["panel"] is PANELS[0] else []
     return MARK + "\n" + ENVIRONMENT.get_template("page.html.jinja").render(
+        heard_first=first.pop(0) if first else None,
         panels=panels,
-        apart=[_study(study) for study in studies if study.name not in told],
+        apart=[_study(study) for study in studies if study.name not in in_story],
         papers=_papers(studies),
         claims=[_claim(study, claim) for study in studies for claim in study.record["claims"]],
         sentences=list(Sentence),

@@ -213,9 +213,9 @@ REGISTERED = registered.of("image_prior")
 experiment = Experiment(
     name="image_prior",
     message=(
-        "A prior that cannot draw its content cannot restore it: with ceilings of 19 to 23 dB it "
-        "gains nothing over a plain net, on no content and in no task. That is a test of this "
-        "small autoencoder, not of the remedy."
+        "A prior pays where it can draw much better than the plain net restores, by 5 dB or more: "
+        "0.6 dB in unseen rain, most on faces and photographs. In noise it loses 1.1 dB. A Wiener "
+        "filter does better in unseen rain, and to pass an output through the prior gains nothing."
     ),
     presets={
         "smoke": Config(

@@ -1,6 +1,7 @@
 """How far a diagnosis is: a bar on terminals and in notebooks."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Self
 
 from rich.console import Console
@@ -23,7 +24,9 @@ class Counter:
         self._tell_what: Callable[[str], None] = getattr(tell, "doing", lambda what: None)
         self._bar: Progress | None = None
         console = Console(stderr=True)
-        if tell is None and (console.is_terminal or console.is_jupyter):
+        # Without ipywidgets, rich warns in a notebook, and draws nothing that moves.
+        in_notebook = console.is_jupyter and find_spec("ipywidgets") is not None
+        if tell is None and (console.is_terminal or in_notebook):
             self._bar = Progress(
                 TextColumn("diagnose: {task.description}"),
                 BarColumn(),

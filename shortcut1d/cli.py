@@ -193,11 +193,11 @@ def report_on(config: Config, session: Session, denoiser: Denoiser) -> Report:
         samples=config.samples,
         portraits=config.portraits,
         pictures=True,
-        progress=Told(session),
+        progress=DiagnosisProgress(session),
     )
 
 
-class Told:
+class DiagnosisProgress:
     """Passes on to a session how far a diagnosis is, and what it measures."""
 
     def __init__(self, session: Session) -> None:
@@ -205,7 +205,7 @@ class Told:
         self._session, self._doing = session, ""
 
     def doing(self, what: str) -> None:
-        """Take down what is measured from now on."""
+        """Remember what is measured from now on."""
         self._doing = f"measuring: {what}"
 
     def __call__(self, done: int, total: int) -> None:

@@ -129,7 +129,8 @@ def trajectory(
     parts = schedule.parts()
     history = [jnp.zeros((0, len(state.step)))]
     for before, now in zip((0, *parts), parts):
-        here = ProgressReport(count * now / parts[-1], count, count * now)
+        share = now / parts[-1] if parts[-1] else 1.0  # none: tested untrained
+        here = ProgressReport(count * share, count, count * now)
         tested = now in schedule.checkpoint_steps()
         if now > before:
             state, loss = advance((state, contents, degradations), (jnp.int32(now - before),))

@@ -39,19 +39,6 @@ for (const player of document.querySelectorAll(".player")) {
   }
 }
 
-// Pictures with a divider.
-for (const pictures of document.querySelectorAll(".pictures")) {
-  const say = (divider) => {
-    divider.parentElement.style.setProperty("--x", divider.value + "%");
-    divider.setAttribute("aria-valuetext", `${divider.value}% ${pictures.dataset.left}, ${100 - divider.value}% output`);
-  };
-  pictures.addEventListener("input", ({ target }) => {
-    if (target.type === "range") return say(target);
-    pictures.dataset.left = target.value;
-    pictures.querySelectorAll("[type=range]").forEach(say);
-  });
-}
-
 // Claims: those that all filters let through.
 const filters = document.querySelector(".filters"), claims = [...document.getElementById("claims-table").tBodies[0].rows];
 const filter = () => {

@@ -206,6 +206,10 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     ahead = judged.unseen_gain(table)
     for task, own in cases.items():
         values[f"prior_{task}"] = judged.mean_over(ahead, own)
+    if "deblurring" in cases:  # the prior may gain under one blur and lose under the other
+        for number, name in enumerate(("motion", "wide_blur")):
+            of_one = judged.gain(table).isel(tested=number)
+            values[f"prior_{name}"] = judged.mean_over(of_one, cases["deblurring"])
     return REGISTERED.claims_on(values, Sentence.__members__, domain="2D")
 
 

@@ -9,7 +9,7 @@ import sys
 
 from scipy.ndimage import median_filter
 
-from shortcut1d.cli import Config, claims, plot, report_on, result_of
+from shortcut1d.cli import Config, claims, document, plot, report_on, result_of
 from shortcut1d.diagnosis.adapters import from_function
 from shortcut1d.diagnosis.loading import load
 from shortcut1d.harness.driver import Experiment, Result, main
@@ -39,6 +39,7 @@ experiment = Experiment(
     plot=plot,
     claims=claims,
     unit="samples",
+    document=document,
 )
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import reproduce
 from PIL import Image
 
 from shortcut1d import analysis, errors, networks, store
-from shortcut1d.analysis import complexity, oracles
+from shortcut1d.analysis import complexity, oracles, sensitivity
 from shortcut1d.data import composition, degradations, image_degradations, images, pictures, signals
 from shortcut1d.errors import InvalidInput
 from shortcut1d.networks import checkpoints
@@ -195,6 +195,8 @@ def same(x):
     return x
 
 
+WINDOW = (slice(2, 10), slice(1, 9))
+
 FIT_ALONE = ("another size", "another number", "another number of channels")
 LOOKS = {
     "novelty_response": lambda x: analysis.novelty_response(same, x, KEY),
@@ -212,10 +214,20 @@ LOOKS = {
     "basis_of": oracles.basis_of,
     "power_spectrum": oracles.power_spectrum,
     "posterior_mean": lambda x: oracles.posterior_mean(x, 1.0),
+    "noise_sweep": lambda x: sensitivity.noise_sweep(same, x, [0.1], KEY),
+    "sure": lambda x: sensitivity.sure(same, x, 0.1, KEY),
+    "bias_share": lambda x: sensitivity.bias_share(same, x),
+    "receptive_field": lambda x: sensitivity.receptive_field(same, x),
+    "local_attribution": lambda x: sensitivity.local_attribution(same, x, WINDOW, steps=2),
+    "causal_effect": lambda x: sensitivity.causal_effect(same, x, WINDOW, 4, KEY),
+    "causal_effect, clean": lambda x: sensitivity.causal_effect(
+        same, RAINY, WINDOW, 4, KEY, clean=x
+    ),
 } | {name: lambda x, measure=measure: measure(x) for name, measure in complexity.MEASURES.items()}
 NEED_NO_PARTNER = {
     "novelty_response", "jacobian", "portrait", "output_of", "products_of", "basis_of",
-    "power_spectrum", "posterior_mean", "predict", *complexity.MEASURES,
+    "power_spectrum", "posterior_mean", "predict", "noise_sweep", "sure", "bias_share",
+    "receptive_field", "local_attribution", "causal_effect", *complexity.MEASURES,
 }  # fmt: skip
 
 
@@ -223,10 +235,10 @@ NEED_NO_PARTNER = {
 def test_what_looks_at_samples_refuses_those_that_are_none(name):
     but = set()
     if name in NEED_NO_PARTNER:  # nothing says of which shape they should be
-        but |= {"another size", "another number", "another number of channels"}
+        but |= set(FIT_ALONE)
     if name in ("share_in_span", "balance", "balance, wider"):
         but.add("another number")
-    if name == "directions":
+    if name in ("directions", "causal_effect, clean"):
         but.add("None")  # the default
     assert not not_refused(LOOKS[name], BAD_SAMPLES, but)
 
@@ -257,6 +269,26 @@ OPTIONS = {
     "portrait, rank": lambda x: analysis.portrait(same, CLEAN, KEY, rank=x),
     "portrait, whole": lambda x: analysis.portrait(same, CLEAN, KEY, whole=x),
     "portrait, subspaces": lambda x: analysis.portrait(same, CLEAN, KEY, x),
+    "levels": lambda x: sensitivity.noise_sweep(same, CLEAN, x, KEY),
+    "peak": lambda x: sensitivity.noise_sweep(same, CLEAN, [0.1], KEY, peak=x),
+    "batch": lambda x: sensitivity.noise_sweep(same, CLEAN, [0.1], KEY, batch=x),
+    "sure, level": lambda x: sensitivity.sure(same, RAINY, x, KEY),
+    "sure, key": lambda x: sensitivity.sure(same, RAINY, 0.1, x),
+    "sure, probes": lambda x: sensitivity.sure(same, RAINY, 0.1, KEY, probes=x),
+    "bias_share, method": lambda x: sensitivity.bias_share(same, RAINY, method=x),
+    "receptive_field, at": lambda x: sensitivity.receptive_field(same, RAINY, x),
+    "receptive_field, share": lambda x: sensitivity.receptive_field(same, RAINY, share=x),
+    "window": lambda x: sensitivity.local_attribution(same, RAINY, x),
+    "detector": lambda x: sensitivity.local_attribution(same, RAINY, WINDOW, detector=x),
+    "width": lambda x: sensitivity.local_attribution(same, RAINY, WINDOW, width=x),
+    "steps": lambda x: sensitivity.local_attribution(same, RAINY, WINDOW, steps=x),
+    "boundary": lambda x: sensitivity.local_attribution(same, RAINY, WINDOW, boundary=x),
+    "patch": lambda x: sensitivity.causal_effect(same, RAINY, WINDOW, x, KEY),
+    "donors": lambda x: sensitivity.causal_effect(same, RAINY, WINDOW, 4, KEY, donors=x),
+    "interventions": lambda x: sensitivity.causal_effect(
+        same, RAINY, WINDOW, 4, KEY, interventions=x
+    ),
+    "diffusion_index": sensitivity.diffusion_index,
     "predict, measure": lambda x: analysis.predict(CLEAN, RAINY, x),
     "predict, samples": lambda x: analysis.predict(signals.note(), degradations.hiss(), samples=x),
     "balance, wider": lambda x: analysis.balance(CLEAN, RAINY, x),

@@ -37,14 +37,14 @@ class Output:
     warnings: list[str] = field(default_factory=list)
 
     def finish(self, document: dict[str, Any] | None) -> None:
-        """Print the document, if there is one, and `--json` asks for it."""
-        if self.document is None or document is None:
-            return
+        """Print the document, if there is one and `--json` asks for it; all printed is out then."""
+        stream = self.document or sys.stdout
         try:
-            self.document.write(store.json_bytes(document).decode())
-            self.document.flush()
+            if self.document is not None and document is not None:
+                stream.write(store.json_bytes(document).decode())
+            stream.flush()
         except BrokenPipeError:  # whoever reads it has seen enough, as `head` does
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self.document.fileno())
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 _output = Output()  # of the process, as its standard output is: a study's `warn` knows no command

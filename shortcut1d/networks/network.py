@@ -4,6 +4,7 @@ A network is a small frozen description. Its weights are a plain pytree, made by
 by `apply`, so that training, grids and stores never see a framework object.
 """
 
+import functools
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
@@ -80,11 +81,15 @@ def apply(network: Network, params: Params, x: Batch, key: PRNGKeyArray | None =
 
 def build(network: Network, params: Params, x: Batch) -> Any:
     """The module with these weights, for inputs like `x`."""
+    return nnx.merge(_structure(network, x.shape[1:-1], x.shape[-1]), params)
+
+
+@functools.lru_cache(maxsize=256)  # every program that has the network in it asks for it
+def _structure(network: Network, space: tuple[int, ...], channels: int) -> Any:
+    """The module without its weights."""
     any_key = jax.random.key(0)
-    abstract = nnx.eval_shape(
-        lambda: network.module(x.shape[1:-1], x.shape[-1], nnx.Rngs(params=any_key))
-    )
-    return nnx.merge(nnx.graphdef(abstract), params)
+    made = nnx.eval_shape(lambda: network.module(space, channels, nnx.Rngs(params=any_key)))
+    return nnx.graphdef(made)
 
 
 def objective(

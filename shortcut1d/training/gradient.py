@@ -1,5 +1,6 @@
 """The loss of a batch and its gradient, piece by piece where that keeps them in a CPU's cache."""
 
+import functools
 from typing import Any
 
 import jax
@@ -63,6 +64,7 @@ def footprint(network: Network, batch: int, shape: tuple[int, ...]) -> int:
     return 4 * weights + 2 * kept  # twice: a layer has temporaries too
 
 
+@functools.lru_cache(maxsize=256)
 def _sizes(network: Network, batch: int, *shape: int) -> tuple[int, int]:
     """Bytes of the weights; and of all that backpropagation keeps, weights included."""
     *space, channels = shape

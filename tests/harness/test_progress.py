@@ -157,11 +157,15 @@ def test_a_warning_of_python_is_a_line_and_kept_for_the_record(capsys):
     assert capsys.readouterr().err == "UserWarning: old weights\nno warning\n"
 
 
-def test_who_has_read_enough_of_the_document_ends_nothing():
+@pytest.mark.parametrize("json", [True, False])
+def test_who_has_read_enough_ends_nothing(json, monkeypatch):
     reading, writing = os.pipe()
     os.close(reading)
-    with os.fdopen(writing, "w") as file:
-        progress.Output(document=file).finish({"a": 1})
+    with os.fdopen(writing, "w") as file, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", file)
+        with progress.output(quiet=False, json=json) as printed:
+            sys.stdout.write("a claim\n")
+            printed.finish({"a": 1})
 
 
 @pytest.mark.parametrize(

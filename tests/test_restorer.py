@@ -151,6 +151,7 @@ def error(denoiser, degradation=CLICKS):
     return np.mean((denoiser(degraded) - clean) ** 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_tuning_lowers_the_error_and_keeps_to_the_decoders_range(framework):
     _, restorer, better, _ = tuned(framework)
@@ -193,6 +194,7 @@ def test_frameworks_agree(framework):
     np.testing.assert_allclose(theirs.tuned(CONTENT, HISS, **few)(y), expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_linear_encoder_under_white_noise_becomes_the_wiener_filter():
     linear = jax.tree_util.Partial(lambda w, x: x[..., 0] @ w, jnp.array(BASIS.T))
     restorer = Restorer(prior=(linear, lambda latent: (latent @ BASIS)[..., None]))
@@ -228,6 +230,7 @@ def test_diagnose_takes_it_with_exact_derivatives(framework):
     assert not [note for note in report.notes if "difference" in note or "random" in note]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_a_second_tuning_begins_where_the_first_ended_and_has_the_priors_latents_to_find(framework):
     _, _, better, _ = tuned(framework)
@@ -274,6 +277,7 @@ def test_it_is_the_evaluation_mode_of_a_copy(framework):
     assert np.array_equal(better(y), output)  # whatever becomes of what was given
 
 
+@pytest.mark.slow
 def test_our_own_autoencoder():
     network = networks.make("autoencoder", width=4, levels=2, books=1, entries=8, dims=2)
     y = samples()[1]
@@ -390,6 +394,7 @@ def test_what_cannot_be_tuned_on_is_refused(changes, message):
         tuned("nnx")[1].tuned(given.pop("content"), given.pop("degradation"), **given)
 
 
+@pytest.mark.slow
 def test_samples_and_latents_that_cannot_be_used_are_refused():
     restorer = tuned("nnx")[1]
     bad = np.full((2, LENGTH, 1), np.nan, np.float32)

@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import functools
 import importlib.metadata
 import platform
 import subprocess
@@ -73,6 +74,7 @@ def stamp_of_figure(script: Path) -> str:
     return identity(_code([script, *sorted(used)]))
 
 
+@functools.cache  # of a source text: most studies share most modules
 def significant(source: str, behind: str | None = None) -> str:
     """Python source without blank lines, docstrings and comment lines, which change no result.
 
@@ -134,16 +136,24 @@ def _imported(script: Path, names: Collection[str] | None, rooms: Collection[str
     waiting = [(script, names)]
     while waiting:
         path, wanted = waiting.pop()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.ImportFrom) or not node.module or node.level:
-                continue
-            for alias in node.names:
-                used = wanted is None or (alias.asname or alias.name) in wanted
-                module = _file(script.parent, node.module, alias.name) if used else None
-                if module and module not in found and _counts(module, rooms):
-                    found.add(module)
-                    waiting.append((module, None))
+        for source, name, known_as in _imports(path.read_text(encoding="utf-8")):
+            used = wanted is None or known_as in wanted
+            module = _file(script.parent, source, name) if used else None
+            if module and module not in found and _counts(module, rooms):
+                found.add(module)
+                waiting.append((module, None))
     return found
+
+
+@functools.cache
+def _imports(source: str) -> list[tuple[str, str, str]]:
+    """Of each `from module import name as known_as` in a module: module, name, known_as."""
+    return [
+        (node.module, alias.name, alias.asname or alias.name)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level
+        for alias in node.names
+    ]
 
 
 def _file(folder: Path, module: str, name: str) -> Path | None:

@@ -265,6 +265,7 @@ def test_a_median_filter_can_be_judged():
     assert fitted_index(median, pair, pair).verdict in ("both", "content", "degradation", "neither")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [3, 5, 8, 20])
 @pytest.mark.parametrize("kind", ["normal", "uniform", "exponential"])
 def test_intervals_cover_as_they_say(seeds, kind):

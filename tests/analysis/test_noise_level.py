@@ -120,6 +120,7 @@ def test_a_sweep_that_cannot_be_is_refused(levels, options, message):
 # ---------------------------------------------------------------- Stein's estimate
 
 
+@pytest.mark.slow
 @given(level=st.floats(0.01, 10), seed=SEEDS)
 def test_stein_estimates_the_noise_for_doing_nothing_and_the_rest_for_silence(level, seed):
     noisy = white((16, 2), 3, seed)
@@ -163,6 +164,7 @@ def test_stein_estimates_the_error_of_a_wiener_filter_without_the_clean_samples(
     assert risk < 0.5 * level**2  # far from what it says of doing nothing
 
 
+@pytest.mark.slow
 def test_more_probes_make_the_divergence_more_exact():
     denoiser, _ = wiener_at(0.5, (32, 1))
     noisy = np.tile(white((32, 1), 1), (200, 1, 1))  # each of the same samples has its own signs

@@ -275,6 +275,7 @@ def test_an_edge_belongs_to_the_band_above_it():
     np.testing.assert_allclose(found.content, [np.nan, 0.3], atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SPACES, ids=str)
 def test_one_band_of_all_frequencies_holds_the_gains_of_the_whole(shape):
     clean, layer, more = (white(shape, 1, seed) for seed in range(3))
@@ -568,6 +569,7 @@ def test_a_component_with_nothing_in_any_of_the_bands_has_no_gain_there():
         assert np.isnan(part).all()
 
 
+@pytest.mark.slow
 def test_the_posterior_mean_is_the_nearest_member_for_the_smallest_sigma_there_is():
     pool = np.asarray(signals.melody().sample(KEY, 5))
     denoised = oracles.posterior_mean(pool, 1e-20)(jnp.asarray(pool[2:3] + 0.01))

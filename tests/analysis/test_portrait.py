@@ -404,6 +404,7 @@ def test_what_is_shown_is_the_jacobian_of_what_is_kept(shape, whole):
         np.testing.assert_allclose(gram, np.broadcast_to(np.eye(8), (3, 8, 8)), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_numpy_denoiser_has_a_whole_portrait_but_no_randomised_one():
     inputs = drawn((32, 1))
     exact, near = (
@@ -429,6 +430,7 @@ def test_the_portrait_uses_a_denoisers_own_products(whole):
     )
 
 
+@pytest.mark.slow
 def test_an_image_is_portrayed_from_products_alone():
     inputs = drawn((32, 33, 1), batch=1)  # 1056 values: no whole Jacobian
     seen = portrait(lambda x: 0.5 * x, inputs, KEY, probes=2, rank=3)

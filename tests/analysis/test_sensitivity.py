@@ -122,6 +122,7 @@ def test_an_output_that_depends_on_nothing_has_no_receptive_field():
     assert np.isnan(found.radius).all()
 
 
+@pytest.mark.slow
 def test_differences_see_what_the_gradients_of_a_denoiser_hide():
     def hidden(x):
         return jax.lax.stop_gradient(box(x))
@@ -230,6 +231,7 @@ def test_nothing_is_attributed_to_an_input_that_a_blur_leaves_as_it_is():
     np.testing.assert_allclose(found.change, 0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_detector_of_edges_adds_the_lengths_of_gradients():
     rows, columns = np.meshgrid(np.arange(5.0), np.arange(4.0), indexing="ij")
     slope = np.stack([3 * rows + 4 * columns, 0 * rows, -rows], axis=-1)[None]
@@ -363,6 +365,7 @@ def test_decibels_are_those_of_the_psnr():
     )
 
 
+@pytest.mark.slow
 def test_every_other_sample_is_a_donor_and_the_sample_itself_is_none():
     inputs = np.arange(4, dtype=np.float32)[:, None, None] * np.ones((1, 4, 1), np.float32)
     found = causal_effect(oracles.identity, inputs, [slice(0, 4)], 4, KEY, interventions=40)

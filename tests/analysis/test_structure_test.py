@@ -87,6 +87,7 @@ def test_chords_have_one_spectrum_however_many_notes_sound_at_once(notes):
 # ---------------------------------------------------------------- the structure test
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**31 - 1))
 @settings(max_examples=10)
 def test_a_linear_filter_of_any_gain_scores_zero(seed):
@@ -108,6 +109,7 @@ def test_the_wiener_filter_scores_zero_in_one_dimension_and_in_two():
         assert found.of_content == pytest.approx(0, abs=0.02)
 
 
+@pytest.mark.slow
 def test_edges_break_the_zero_of_a_filter_by_little():
     clean, degraded = pairs(CHORDS, CLICKS, 4096)
     reflecting = linear.fit(clean, degraded, 12, edges="reflect")
@@ -126,6 +128,7 @@ def test_a_denoiser_that_knows_the_clicks_fits_the_degradation():
     assert found.of_degradation == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_a_denoiser_that_snaps_to_lone_notes_fits_the_content():
     def loudest_note(x):
         spectrum = np.fft.rfft(np.asarray(x)[..., 0], axis=1)
@@ -190,6 +193,7 @@ def test_decibels_are_the_ratio_of_what_is_left():
         np.testing.assert_allclose(found.decibels, 0, atol=0.2)
 
 
+@pytest.mark.slow
 def test_what_is_not_additive_has_a_twin_of_its_content_only():
     blur = degradations.blur()
 
@@ -224,6 +228,7 @@ def test_ridge_regression_finds_the_wiener_filter():
     assert risk == pytest.approx(oracles.wiener_risk(*spectra), rel=0.1)
 
 
+@pytest.mark.slow
 def test_the_floor_is_the_wiener_filters_error_on_other_families():
     seen = signals.band(20), degradations.hiss()
     other = signals.band(40), degradations.hiss(color=1.0)

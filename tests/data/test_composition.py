@@ -42,6 +42,7 @@ def test_a_combination_is_a_degradation_like_any_other(family, key):
     assert isinstance(family.unseen(), type(family))
 
 
+@pytest.mark.slow
 def test_in_turn_applies_one_after_the_other(key):
     clean, realisation, degraded = drawn(in_turn(CLICKS, GAPS), key)
     residual, mask = realisation[..., :1], realisation[..., 1:]
@@ -107,6 +108,7 @@ def test_nothing_leaves_content_as_it_is_beside_other_degradations(shape, key):
     assert isinstance(none, Degradation)
 
 
+@pytest.mark.slow
 def test_nothing_shares_a_program_with_other_degradations(key):
     both = stack([nothing(128, 1), HISS])
     alone = jax.tree.map(lambda leaf: leaf[0], both)

@@ -33,6 +33,7 @@ def spectrum(windows):
     return np.mean(np.abs(np.fft.rfft(np.asarray(windows)[..., 0])) ** 2, axis=0)
 
 
+@pytest.mark.slow
 @every_family
 def test_draws_have_the_requested_shape(family, key):
     draws = draw(family, key, 7)
@@ -125,6 +126,7 @@ def test_a_tune_can_be_performed_at_listening_speed():
     assert np.argmax(first) * 8000 / 4000 == pytest.approx(9 * 8000 / 128, abs=3)
 
 
+@pytest.mark.slow
 def test_a_pool_holds_exactly_its_number_of_windows(key):
     draws = np.asarray(signals.pool(signals.melody(), 3).sample(key, 200))
     assert len(np.unique(draws, axis=0)) == 3
@@ -132,6 +134,7 @@ def test_a_pool_holds_exactly_its_number_of_windows(key):
     assert not np.isin(other[:, 0], draws[:, 0]).any()
 
 
+@pytest.mark.slow
 def test_a_bigger_pool_contains_the_smaller(key):
     small = np.asarray(signals.pool(signals.melody(), 3).sample(key, 200))
     large = np.asarray(signals.pool(signals.melody(), 6).sample(key, 400))
@@ -149,6 +152,7 @@ def test_the_number_of_click_shapes_is_traced_and_really_limits_them():
     assert distinct(4) == 4
 
 
+@pytest.mark.slow
 def test_clicks_are_no_wider_than_their_width(key):
     for width in (5, 17, 40):
         residual = np.asarray(degradations.clicks(pulses=1, width=(width, width)).sample(key, 50))
@@ -173,6 +177,7 @@ def test_clicks_are_the_sum_of_their_pulses_read_sample_by_sample(width, key):
     np.testing.assert_allclose(bank.sample(key, 4)[..., 0], expected, atol=2e-4)
 
 
+@pytest.mark.slow
 def test_a_bank_drawn_ahead_gives_the_same_clicks_as_shapes_drawn_one_by_one(key):
     bank = degradations.clicks(shapes=256)
     assert bank.drawn_ahead
@@ -211,6 +216,7 @@ def test_blur_keeps_the_mean_and_smooths(key):
         assert spectrum(blurred)[30] < 0.2 * spectrum(clean)[30]
 
 
+@pytest.mark.slow
 def test_one_residual_is_added_to_two_contents(key):
     clicks = degradations.clicks()
     residual = draw(clicks, key, 3)
@@ -219,6 +225,7 @@ def test_one_residual_is_added_to_two_contents(key):
         np.testing.assert_allclose(clicks.apply(clean, residual) - clean, residual, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_stacked_families_of_different_kinds_draw_what_each_draws_alone(key):
     members = [signals.note(), signals.melody(), signals.note(12), signals.tune()]
     stacked = stack(members)
@@ -229,6 +236,7 @@ def test_stacked_families_of_different_kinds_draw_what_each_draws_alone(key):
     np.testing.assert_allclose(twins[1], draw(members[1].unseen(), key, 3), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_stacked_degradations_are_applied_as_each_is_alone(key):
     members = [
         degradations.hiss(),

@@ -32,6 +32,7 @@ def grey(value=0.5, n=64, size=SIZE):
     return np.full((n, size, size, 1), value, np.float32)
 
 
+@pytest.mark.slow
 @every_family
 def test_a_pair_is_a_picture_and_the_same_degraded(family, key):
     content = images.leaves(size=SIZE, channels=family.channels)
@@ -60,6 +61,7 @@ def test_rain_is_grey_bright_and_no_brighter_than_its_weight(key):
         np.testing.assert_array_equal(rain_layer[..., 0], rain_layer[..., 2])
 
 
+@pytest.mark.slow
 def test_heavier_ranges_rain_more(key):
     amounts = [
         draw(image_degradations.rain(name, size=64), key, 50).mean() for name in ("small", "medium")
@@ -73,6 +75,7 @@ def test_widths_are_drawn_as_often_as_they_are_listed(key):
     assert [np.mean(widths == width) for width in (3, 5, 7)] == [0.25, 0.5, 0.25]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [20, 40])
 def test_a_streak_is_as_long_as_it_says_whatever_the_picture(length, key):
     for size in (64, 128):
@@ -111,6 +114,7 @@ def test_rain_layers_are_what_the_rainy_pictures_have_more(tmp_path, key):
     np.testing.assert_allclose(draw(stronger, key, 40), 2 * seen, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_smaller_picture_is_covered_as_much(key):
     covered = [
         draw(image_degradations.rain("small", size=size), key, 400).mean() for size in (32, 64, 128)

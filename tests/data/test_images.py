@@ -41,6 +41,7 @@ def test_draws_are_pictures_of_the_requested_shape(family, key):
     assert pictures.std() > 0.02
 
 
+@pytest.mark.slow
 def test_backgrounds_of_one_size_share_a_program(key):
     both = stack([images.smooth(size=SIZE), images.leaves(3, size=SIZE), images.text(size=SIZE)])
     drawn = jax.jit(jax.vmap(lambda family: family.sample(key, 2)))(both)
@@ -160,6 +161,7 @@ def test_more_photographs_than_there_are_are_refused():
         crops(few(*[(8, 8)] * 10)).first(11, 0)
 
 
+@pytest.mark.slow
 def test_blurred_photographs_are_smoother_and_the_sharp_ones_as_they_are(key):
     family = images.photographs(size=16)
     sharp, soft = family.blurred((0.0, 3.0))

@@ -84,6 +84,7 @@ def test_a_filter_that_changes_the_length_is_refused_when_diagnosed():
         diagnose(from_function(lambda sample: sample[1:]), clean, clean + drawn(8, 32, 1, seed=1))
 
 
+@pytest.mark.slow
 def test_a_filter_of_scikit_image_is_diagnosed():
     restoration = pytest.importorskip("skimage.restoration")
     across, up = np.meshgrid(np.linspace(0, 1, 12), np.linspace(0, 1, 10), indexing="ij")
@@ -138,6 +139,7 @@ def linear(torch, matrix):
     return module
 
 
+@pytest.mark.slow
 @quiet
 @pytest.mark.parametrize("shape", [(3, 32, 2), (3, 8, 6, 2)], ids=str)
 def test_the_output_is_the_modules_with_channels_moved(torch, shape):
@@ -150,6 +152,7 @@ def test_the_output_is_the_modules_with_channels_moved(torch, shape):
     np.testing.assert_allclose(found, np.moveaxis(truth, 1, -1), rtol=1e-6)
 
 
+@pytest.mark.slow
 @quiet
 def test_a_module_with_channels_last_gets_them_last(torch):
     module, batch = torch.nn.Linear(3, 3).eval(), drawn(2, 8, 6, 3)
@@ -251,6 +254,7 @@ def test_a_module_cannot_write_to_what_it_is_given(torch):
     np.testing.assert_array_equal(batch, before)
 
 
+@pytest.mark.slow
 @quiet
 def test_diagnosing_leaves_no_gradients_behind(torch):
     module = conv(torch)
@@ -286,6 +290,7 @@ def test_without_pytorch_it_says_so_in_one_line(monkeypatch):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.slow
 @quiet
 def test_a_large_image_has_a_portrait_by_exact_products(torch):
     left, right = (np.linalg.qr(drawn(64 * 64, 3, seed=seed))[0] for seed in (1, 2))
@@ -307,6 +312,7 @@ def test_a_large_image_has_a_portrait_by_exact_products(torch):
     np.testing.assert_allclose(seen.passed["kept"], passed, atol=1e-4)
 
 
+@pytest.mark.slow
 @quiet
 def test_diagnose_sees_what_modules_are(torch):
     seen = signals.band(8)

@@ -26,6 +26,7 @@ def smoothed(y):
     return y
 
 
+@pytest.mark.slow
 @given(size=st.integers(4, 90), tile=st.integers(8, 40), overlap=st.integers(2, 20))
 def test_tiles_give_every_value_that_lies_far_enough_from_an_edge(size, tile, overlap):
     overlap = min(overlap, tile // 2)
@@ -178,6 +179,7 @@ def test_memory_that_holds_nothing_is_one_line_that_says_what_to_do():
         diagnose(short_of_memory, samples, samples + drawn(8, 300, 1, seed=1))
 
 
+@pytest.mark.slow
 def test_without_memory_for_products_all_else_is_reported():
     class Net:
         def __call__(self, batch):
@@ -219,6 +221,7 @@ def test_a_batch_holds_a_quarter_of_a_million_values(values, batch):
 # ---------------------------------------------------------------- progress, and Ctrl-C
 
 
+@pytest.mark.slow
 def test_progress_is_told_and_ends_at_the_total():
     told = []
     samples = drawn(16, 32, 1)

@@ -55,6 +55,7 @@ def row(found, measure, test="all"):
     return table[(table["measure"] == measure) & (table["test"] == test)].iloc[0]
 
 
+@pytest.mark.slow
 def test_differences_of_oracles_are_known(a, b):
     found = compare(a, b)
     for measure, truth in {
@@ -74,6 +75,7 @@ def test_differences_of_oracles_are_known(a, b):
     assert np.isnan(row(found, "rho", "seen")["difference"])
 
 
+@pytest.mark.slow
 def test_every_difference_is_that_of_the_two_values():
     # Their frequencies lie in all of the bands, so that each sample errs by another share.
     unlike = {"unseen_content": signals.melody(), "unseen_degradation": degradations.clicks()}

@@ -166,6 +166,7 @@ def test_the_index_of_a_mixture_of_oracles_is_known(alpha):
     assert gains.estimate == pytest.approx(1 - alpha, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_the_index_is_that_of_its_measures():
     for name in ORACLES:
         report = report_of(name)
@@ -197,6 +198,7 @@ SPARSE[:, ::4] = 0.4
 NOISE = np.random.default_rng(0).normal(size=(16, 32, 1)).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_errors_on_and_off_the_degradation_are_told_apart():
     report = diagnose(np.asarray, NOISE, NOISE + SPARSE, portraits=0)
     assert report["e_r", "seen"].estimate == pytest.approx(0.4, abs=1e-5)
@@ -304,6 +306,7 @@ def test_several_unseen_things_count_alike():
     assert report["rho along inside"].estimate == pytest.approx(1, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_clean_samples_are_given_the_layers_of_the_seen_ones_in_turn():
     clean, degraded = arrays()
     more = np.concatenate([arrays(unseen_content=True)[0], clean[:8]])
@@ -314,6 +317,7 @@ def test_clean_samples_are_given_the_layers_of_the_seen_ones_in_turn():
     np.testing.assert_allclose(case.degraded - more, np.concatenate([layer, layer[:8]]), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_arrays_without_unseen_degradation_are_given_white_noise_and_a_note():
     clean, degraded = arrays()
     report = diagnose(ORACLES["projector"], clean, degraded, portraits=0)
@@ -393,6 +397,7 @@ def test_clean_samples_can_be_put_under_a_family():
     assert report["removed from seen"].estimate == pytest.approx(1, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_degradation_that_is_not_additive_can_be_diagnosed():
     report = diagnose(unchanged, CONTENT, degradations.dropout(), samples=SAMPLES, portraits=0)
     assert report["relative_error", "seen"].estimate == pytest.approx(1, abs=1e-5)
@@ -429,6 +434,7 @@ def test_no_more_samples_of_arrays_are_used_than_asked_for():
 ALPHAS = (0.2, 0.3, 0.5, 0.8)
 
 
+@pytest.mark.slow
 def test_several_networks_give_their_mean_and_an_interval_over_them():
     several = diagnosed([ORACLES[alpha] for alpha in ALPHAS])
     alphas = np.array(ALPHAS)
@@ -634,6 +640,7 @@ def test_the_figure_shows_verdict_index_and_an_example_of_each_test():
         np.testing.assert_array_equal(axes.get_lines()[0].get_ydata(), case.degraded[0, :, 0])
 
 
+@pytest.mark.slow
 def test_the_figure_of_several_networks_or_without_a_portrait_can_be_drawn():
     drawn(diagnosed([ORACLES[0.2], ORACLES[0.8]]))
     drawn(report_of("harmful"))
@@ -1014,6 +1021,7 @@ def test_leaving_is_not_taken_for_a_failure():
         diagnose(denoiser, CLEAN, DEGRADED)
 
 
+@pytest.mark.slow
 def test_a_denoiser_that_writes_into_what_it_is_given_is_given_copies():
     def halves(samples):
         samples *= 0.5
@@ -1026,6 +1034,7 @@ def test_a_denoiser_that_writes_into_what_it_is_given_is_given_copies():
     assert report["rho"].estimate == pytest.approx(0.5, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_phi_is_removed_less_kept_where_cases_are_of_unequal_length():
     report = diagnose(half, CLEAN, DEGRADED, unseen_content=(CLEAN[:9], DEGRADED[:9]), portraits=0)
     parts = report["removed"].estimate - report["kept"].estimate
@@ -1069,6 +1078,7 @@ def test_an_answer_that_is_not_of_numbers_is_refused(answer):
 # ---------------------------------------------------------------- pictures
 
 
+@pytest.mark.slow
 def test_a_picture_s_content_is_measured_from_mid_grey_and_its_fidelity_reported():
     grey = jnp.full((16, 12, 12, 1), 0.5)
     clean = grey + 0.1 * jax.random.normal(KEY, grey.shape)

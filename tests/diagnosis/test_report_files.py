@@ -84,6 +84,7 @@ def test_the_page_says_the_verdict_before_anything_else(of_pictures):
         assert line.meaning in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["of_pictures", "of_signals"])
 def test_the_page_needs_nothing_but_itself(kind, request):
     source = request.getfixturevalue(kind).to_html()
@@ -121,6 +122,7 @@ def test_signals_have_no_pictures(of_signals):
     assert not any(tag == "input" for tag, _ in tags)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3])
 def test_of_large_pictures_the_middle_is_shown(channels):
     pairs = [tuple(part[:2] for part in pictures(n, channels, 512)) for n in (0, 1)]
@@ -130,6 +132,7 @@ def test_of_large_pictures_the_middle_is_shown(channels):
     assert re.search(r"The middle \d+ x \d+ of 512 x 512 pixels is shown", source)
 
 
+@pytest.mark.slow
 def test_arrays_of_any_range_and_volumes_have_pictures():
     rng = np.random.default_rng(0)
     clean = 40 + 7 * rng.normal(size=(8, 8, 9, 10, 1)).astype(np.float32)
@@ -173,6 +176,7 @@ def test_means_over_the_samples_are_the_report_s_numbers(kind, request):
         assert report[measure, test].estimate == pytest.approx(mean, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_what_is_unknown_is_null(tmp_path):
     report = diagnose(half, *pictures(), portraits=0)  # no unseen content
     text = report.save(tmp_path / "report.json").read_text()

@@ -172,6 +172,7 @@ def test_the_wiener_filter_inverts_a_blur():
     np.testing.assert_allclose(restored, clean, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_all_filters_of_signals_and_a_diagnosis_of_one():
     clean = smooth(16, SHAPES["signals"])
     degraded = clean + white(clean.shape, 1, 0.5)

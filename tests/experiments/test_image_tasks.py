@@ -18,6 +18,7 @@ CONTENT = images.leaves(size=32)
 NOISE = image_degradations.sensor_noise(size=32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "family",
     [
@@ -34,6 +35,7 @@ def test_a_degradation_is_made_as_strong_as_another(family):
     assert type(changed) is type(family)
 
 
+@pytest.mark.slow
 def test_the_panel_has_each_degradation_at_both_strengths_but_the_known_one():
     rain = image_degradations.rain("large", size=32)
     panel = image_tasks.panel_of({"noise": NOISE, "rain": rain}, CONTENT, "noise")

@@ -166,6 +166,7 @@ def signals_study():
     return config, config.plan(), generative_prior.tasks_of(config, 1)
 
 
+@pytest.mark.slow
 def test_all_tests_of_a_task_have_the_same_clean_samples_under_different_degradations(
     signals_study,
 ):

@@ -84,6 +84,7 @@ def test_all_cells_of_a_seed_are_tested_on_the_same_new_music_under_the_same_new
                     np.testing.assert_array_equal(left, right)
 
 
+@pytest.mark.slow
 def test_a_filter_is_tested_as_a_network_and_a_wiener_filter_has_no_structure_to_lose():
     run = chord_run(1, 1, 0, TINY)
     rows = filter_rows(run, "Wiener filter", wiener(run), 2048)

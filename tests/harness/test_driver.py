@@ -98,6 +98,7 @@ def test_data_sets_are_looked_for_in_the_folder_that_is_named(tmp_path, capsys, 
     assert datasets.root_of() == tmp_path / "data"
 
 
+@pytest.mark.slow
 def test_the_same_command_twice_makes_the_same_files(tmp_path, capsys):
     for name in ("one", "two"):
         assert status_of(["--out", str(tmp_path / name)], capsys)[0] == 0
@@ -116,6 +117,7 @@ def test_only_plot_draws_the_same_figure_from_the_saved_table(tmp_path, capsys):
     assert (tmp_path / "tiny.png").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_only_plot_judges_the_claims_again(tmp_path, capsys):
     status_of(["--out", str(tmp_path)], capsys)
     record = json.loads((tmp_path / "tiny.json").read_text())
@@ -135,6 +137,7 @@ def test_only_plot_takes_the_settings_of_the_table_and_no_others(tmp_path, capsy
     assert shown.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_with_json_the_claims_and_the_files_are_one_document(tmp_path, capsys):
     status, shown = status_of(["--out", str(tmp_path), "--json"], capsys)
     assert status == 0
@@ -149,6 +152,7 @@ def test_with_json_the_claims_and_the_files_are_one_document(tmp_path, capsys):
     assert json.loads(shown.out)["claims"] == record["claims"]
 
 
+@pytest.mark.slow
 def test_with_quiet_nothing_is_printed_but_the_document_and_the_files_are_the_same(
     tmp_path, capsys
 ):
@@ -239,6 +243,7 @@ def test_help_names_every_field_with_its_presets(capsys):
         assert words in " ".join(shown.out.split())
 
 
+@pytest.mark.slow
 def test_only_the_kept_figure_itself_goes_to_figures_and_all_else_to_results(
     tmp_path, capsys, monkeypatch
 ):
@@ -258,6 +263,7 @@ def test_only_the_kept_figure_itself_goes_to_figures_and_all_else_to_results(
     assert status_of(["--preset", "kept", "--only-plot"], capsys)[0] == 0
 
 
+@pytest.mark.slow
 def test_the_record_has_the_command_that_makes_it_again(tmp_path, capsys):
     arguments = ["--names", "a b", "c", "--no-fast", "--seeds", "4"]
     status_of([*arguments, "--out", str(tmp_path)], capsys)

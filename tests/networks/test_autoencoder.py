@@ -58,6 +58,7 @@ def test_each_residual_codebook_quantises_what_the_earlier_ones_left(seed):
     np.testing.assert_allclose(latent - found.value, left, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_gradient_passes_straight_through_a_code():
     latent, made = drawn(4, 4), drawn(2, 8, 2)
 
@@ -69,6 +70,7 @@ def test_the_gradient_passes_straight_through_a_code():
     np.testing.assert_allclose(jax.grad(output)(latent), np.cos(value), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_codebook_converges_to_the_means_of_its_targets():
     rng = np.random.default_rng(0)
     centres = np.array([[4.0, 0], [-4, 0], [0, 4]])
@@ -269,6 +271,7 @@ def test_a_size_that_cannot_be_halved_is_refused(key):
         networks.init(Autoencoder(), key, (24,), 1)
 
 
+@pytest.mark.slow
 def test_cells_with_and_without_weights_are_not_trained_together(key):
     noise = composition.nothing(32, 1)
     weights = networks.init(SMALL, key, (32,), 1)

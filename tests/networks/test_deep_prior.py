@@ -43,6 +43,7 @@ def test_it_restores_a_picture(optimised, key):
     assert to_clean < 0.4 * float(jnp.mean((noisy - clean) ** 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inner", [SMALL, CODED], ids=["conv", "autoencoder"])
 @pytest.mark.parametrize("space", [(16,), (8, 12)], ids=["1d", "2d"])
 def test_an_output_is_of_its_input_and_its_weights_alone(inner, space, key):
@@ -57,12 +58,14 @@ def test_an_output_is_of_its_input_and_its_weights_alone(inner, space, key):
     assert not np.allclose(networks.denoiser(network, other)(x), output, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_more_steps_come_nearer_to_the_input(key):
     x = jax.random.normal(key, (2, 16, 1))
     far = [errors_of(DeepPrior(SMALL, steps, 0.01), x, x, key)[1] for steps in (1, 30, 300)]
     assert far[0] > far[1] > far[2]
 
 
+@pytest.mark.slow
 def test_it_has_a_derivative_that_is_its_change(key):
     network = DeepPrior(ConvNet(8), steps=5, rate=0.01)
     denoise = networks.denoiser(network, networks.init(network, key, (16,), 1))
@@ -83,6 +86,7 @@ def test_nothing_is_learnt_from_examples():
     assert not np.allclose(*after["noise"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", [(64,), (32, 24)], ids=["1d", "2d"])
 def test_the_noise_has_power_one_and_the_smoothness_asked_for(space, key):
     def steepness(smoothness):

@@ -43,6 +43,7 @@ def draw_gaussian(powers, key, n):
     return jnp.real(jnp.fft.ifftn(jnp.sqrt(powers * powers.size) * white, axes=axes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0.3, 1.0, 3.0])
 @pytest.mark.parametrize("space", [(32,), (6, 8)], ids=["1d", "2d"])
 def test_samples_have_the_mean_and_variance_of_a_gaussian_posterior(space, level, key):
@@ -85,6 +86,7 @@ def test_the_variance_s_error_falls_with_the_square_of_the_steps(key):
     assert wrong[2] < wrong[1] / 3
 
 
+@pytest.mark.slow
 def test_samples_fall_on_the_members_of_a_pool_as_often_as_they_are_likely(key):
     pool = jax.random.normal(key, (3, 6, 1))
     level = 1.5
@@ -104,6 +106,7 @@ def test_samples_fall_on_the_members_of_a_pool_as_often_as_they_are_likely(key):
     np.testing.assert_allclose(share, likely, atol=0.02)
 
 
+@pytest.mark.slow
 def test_a_sample_depends_on_its_place_and_on_no_other_sample(key):
     powers = falling_spectrum((16,))
     x = jax.random.normal(key, (4, 16, 1))
@@ -122,6 +125,7 @@ def test_a_sample_depends_on_its_place_and_on_no_other_sample(key):
 # ---------------------------------------------------------------- the network
 
 
+@pytest.mark.slow
 def test_setting_the_level_changes_nothing_else_and_has_no_gradient(key):
     weights = networks.init(SMALL, key, (16,), 1)
     other = with_level(0.3, weights)

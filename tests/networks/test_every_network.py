@@ -82,6 +82,7 @@ def test_a_network_keeps_the_shape_of_its_input(network, space, key):
     assert apply(network, params, x).shape == x.shape
 
 
+@pytest.mark.slow
 @every_network
 def test_weights_are_a_plain_pytree_of_float_arrays_and_all_affect_the_output(network, key):
     params = init(network, key, (16,), 1)
@@ -108,6 +109,7 @@ def test_the_skip_adds_the_input(maker, key):
     np.testing.assert_allclose(apply(skip, params, x), x + apply(plain, params, x), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_conv_net_runs_on_any_length_and_is_shift_equivariant(key):
     network = ConvNet(width=4)
     denoise = networks.denoiser(network, init(network, key, (32,), 1))
@@ -117,6 +119,7 @@ def test_a_conv_net_runs_on_any_length_and_is_shift_equivariant(key):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", [ConvNet(width=3), ConvNet(width=3, depth=4, kernel=5)])
 def test_the_receptive_field_is_what_the_net_really_sees(network, key):
     length = 257

@@ -38,6 +38,7 @@ def batch_of(of, step=0):
     return draw_pair(jax.random.fold_in(data_key, step), of.content, of.degradation, BATCH)
 
 
+@pytest.mark.slow
 def test_arms_of_one_seed_share_contents_batch_by_batch():
     for step in range(3):
         clean, noisy = batch_of(cell(), step)
@@ -52,6 +53,7 @@ def test_arms_of_one_seed_share_noise_where_it_is_of_one_family():
     np.testing.assert_allclose(noisy - clean, other_noisy - other, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_arms_of_one_seed_begin_with_the_same_weights():
     arms = [cell(), cell(degradation=MANY), cell(content=OTHER)]
     schedule = Schedule(steps=1, batch=BATCH, learning_rate=1e-30)  # nothing moves
@@ -74,6 +76,7 @@ def run_of(degradation, unseen):
     return Run(cell(degradation=degradation), "net", "band", "clicks", tests)
 
 
+@pytest.mark.slow
 def test_arms_of_one_seed_are_tested_on_the_same_samples():
     hiss = degradations.hiss()
     drawn = evaluation.draw([run_of(ONE, hiss), run_of(MANY, hiss)], EvalConfig(8))
@@ -94,6 +97,7 @@ def test_unseen_banks_are_all_different_and_of_no_other_seed():
     assert not set(banks) & set(range(4096))
 
 
+@pytest.mark.slow
 def test_each_bank_draws_an_equal_part_of_the_samples():
     family = degradations.unseen_banks(ONE, 4)
     drawn = np.asarray(draw(family, KEY, 12))
@@ -113,6 +117,7 @@ def test_a_test_that_banks_cannot_share_is_refused():
         composition.units([ONE, degradations.hiss()])
 
 
+@pytest.mark.slow
 def test_the_errors_under_each_bank_are_kept_and_their_mean_is_the_table_s():
     runs = [run_of(ONE, degradations.unseen_banks(ONE, 4))]
     swept = sweep(runs, Schedule(2, BATCH, 1e-3), EvalConfig(16, units=4), Session())

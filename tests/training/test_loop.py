@@ -54,6 +54,7 @@ def test_training_lowers_the_error(key):
     assert trained.history[-1] < 0.5 * trained.history[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["mse", "l1"])
 def test_the_loss_is_the_one_that_was_asked_for(loss, key):
     network = MLP(width=4, depth=1)
@@ -100,6 +101,7 @@ def test_a_grid_cell_equals_its_solo_run():
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_grid_cell_is_the_pure_function_of_its_key():
     cell = cells()[1]
     alone = jax.jit(loop.train, static_argnums=(3, 4))(
@@ -109,12 +111,14 @@ def test_a_grid_cell_is_the_pure_function_of_its_key():
     np.testing.assert_allclose(alone.history, among.history, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_another_seed_or_another_order_changes_no_cell():
     few, more = train(cells(seeds=2), SHORT), train(cells(seeds=3), SHORT)
     same(few, jax.tree.map(lambda leaf: leaf[: len(cells(2))], more))
     same(train(cells()[::-1], SHORT), jax.tree.map(lambda leaf: leaf[::-1], few))
 
 
+@pytest.mark.slow
 def test_seeds_differ_in_weights_and_data():
     trained = train([c for c in cells() if isinstance(c.degradation, degradations.Hiss)], SHORT)
     firsts = jax.tree.leaves(trained.params)[1]
@@ -132,6 +136,7 @@ def test_a_diverged_cell_is_frozen_and_marked_and_the_others_go_on():
     same(at(trained, 1), at(train([sound], SHORT), 0))
 
 
+@pytest.mark.slow
 def test_a_cell_that_diverges_midway_keeps_its_last_finite_weights(key):
     schedule = dataclasses.replace(SHORT, learning_rate=1e-3)
     families = signals.note(), degradations.hiss()
@@ -155,6 +160,7 @@ def test_the_pace_of_a_schedule_is_optax_s_cosine_decay(rate, steps):
     np.testing.assert_allclose(peak * (1 + np.cos(angle * at)), expected, atol=1e-6 * rate)
 
 
+@pytest.mark.slow
 def test_progress_is_reported_up_to_the_end_with_the_loss_of_each_part():
     reports = []
     history = train(cells(), SHORT, reports.append).history
@@ -165,6 +171,7 @@ def test_progress_is_reported_up_to_the_end_with_the_loss_of_each_part():
     assert [done.doing for done in parts] == ["training"] * 9 + ["testing"]
 
 
+@pytest.mark.slow
 def test_the_loss_that_is_reported_is_that_of_the_cells_where_it_is_finite():
     absurd = dataclasses.replace(degradations.hiss(), level=np.float32(700))
     lost = Cell(signals.note(), absurd, CONV, 0)
@@ -187,6 +194,7 @@ def test_the_keys_of_many_cells_are_those_of_each():
         assert together[position] == cell.key("test")
 
 
+@pytest.mark.slow
 def test_training_and_test_draws_are_disjoint():
     cell = cells()[0]
     keys = jax.random.key_data(jnp.stack([cell.key("train"), cell.key("test")]))
@@ -227,6 +235,7 @@ def test_a_run_can_be_looked_at_on_its_way_and_comes_out_the_same():
     same(early.params, looked[1].params)  # the decay is that of the whole schedule
 
 
+@pytest.mark.slow
 def test_history_is_the_mean_loss_of_each_part():
     few = cells(1)[:2]
     steps = train(few, dataclasses.replace(SHORT, checkpoints=tuple(range(1, 21)))).history

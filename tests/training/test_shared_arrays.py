@@ -52,6 +52,7 @@ def test_families_of_other_photographs_are_of_another_kind():
         np.testing.assert_allclose(drawn[0], draw(family, key, 3), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_grid_of_pools_is_trained_as_each_of_them_alone():
     schedule = Schedule(steps=3, batch=4)
     together = grid.train(cells(3), schedule)

@@ -53,6 +53,7 @@ def unbroken():
     return swept(runs(7)).table
 
 
+@pytest.mark.slow
 def test_the_table_has_a_row_for_every_network_and_test(unbroken):
     assert len(unbroken) == 7 * 3
     assert unbroken["rho"].notna().eq(unbroken["test"] == SEEN).all()
@@ -87,6 +88,7 @@ class Leaky(Memory):
         super().update(unpack(pack(finished)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunks", [0, 1, 3])
 def test_what_was_finished_is_not_trained_again_and_the_rest_is(unbroken, chunks):
     store, reports = Leaky(chunks), []
@@ -109,6 +111,7 @@ def test_only_new_cells_are_trained_when_a_grid_grows(unbroken):
     assert reports[-1].steps == 2 * SHORT.steps
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -149,6 +152,7 @@ def test_several_networks_go_through_one_sweep_in_the_order_given():
     pd.testing.assert_frame_equal(table.iloc[[0, 1, 2]], alone.iloc[[0, 1, 2]])
 
 
+@pytest.mark.slow
 def test_a_diverged_cell_is_kept_as_diverged_and_the_others_go_on(unbroken):
     chosen = runs(7)
     absurd = dataclasses.replace(chosen[0].cell.degradation, level=np.float32(700))

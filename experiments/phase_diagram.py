@@ -20,6 +20,7 @@ import pandas as pd
 import xarray as xr
 from common import registered
 from common.papers import Sentence
+from common.phase_map import COLORS, EXCESS, FLOOR, LINEAR, PHI, RATE, RHO, map_of, maps_of
 from common.signal_tasks import BANKS, TrainConfig, check_banks, check_clicks, make_test_sets
 from matplotlib.figure import Figure
 
@@ -36,13 +37,12 @@ from shortcut1d.networks import Network, Params
 from shortcut1d.training.evaluation import EvalConfig, Run
 from shortcut1d.training.grid import Cell
 from shortcut1d.training.sweep import Session, sweep
-from shortcut1d.training.tables import array_of, indices, names_of
+from shortcut1d.training.tables import array_of, names_of
 
-FLOOR = "Wiener filter"
 RICHEST = 60.0  # top frequency of the registered claim
 SPECTRUM = 4096  # draws that a spectrum is taken from
 SAMPLES = 1024  # that complexity is measured on
-RATE, HEARD = 8000, 2**14  # Hz, and samples, of what the page of the map plays
+HEARD = 2**14  # samples of what the page of the map plays
 NETWORKS: dict[str, Callable[["Config"], Network]] = {
     "conv": lambda config: networks.ConvNet(width=config.width),
     "mlp": lambda config: networks.MLP(width=config.mlp_width),
@@ -183,12 +183,6 @@ def _balances(config: Config, table: pd.DataFrame) -> pd.Series:
     return np.log2(table["shapes"].map(noise) / table["frequency"].map(content))
 
 
-def map_of(table: pd.DataFrame, network: str, column: str) -> xr.DataArray:
-    """A measure of one network (see `indices`) as `(seed, frequency, shapes)`."""
-    index = indices(table[table["network"] == network])
-    return array_of(index, column, "seed", "frequency", "shapes")
-
-
 def balance_of(table: pd.DataFrame) -> xr.DataArray:
     """What `predict` sees, `(frequency, shapes)`: above 0 the content is the simpler one."""
     cells = table.drop_duplicates(["frequency", "shapes"])
@@ -200,40 +194,27 @@ def trained_networks(table: pd.DataFrame) -> list[str]:
     return [name for name in table["network"].unique() if name != FLOOR]
 
 
-def excess_of(table: pd.DataFrame, network: str) -> xr.DataArray:
-    """What a network's index has beyond the best linear filter's, `(seed, frequency, shapes)`."""
-    return map_of(table, network, "phi") - map_of(table, FLOOR, "phi")
-
-
 def claims(table: pd.DataFrame) -> list[Claim]:
     """What was registered, of the networks that are there."""
     values: dict[str, Any] = {}
     for name in trained_networks(table):
-        phi = map_of(table, name, "phi")
+        maps = maps_of(table, name)
+        phi, excess = maps[PHI], maps[EXCESS]
         right = ((balance_of(table) > 0) == (phi > 0)).where(phi.notnull())
-        values |= {
-            f"{name}_predict": right.mean(("frequency", "shapes"), skipna=False),
-        }
-        excess = excess_of(table, name)
+        values[f"{name}_predict"] = right.mean(("frequency", "shapes"), skipna=False)
         if RICHEST in excess["frequency"] and 1 in excess["shapes"]:
             values[f"{name}_excess"] = excess.sel(frequency=RICHEST, shapes=1)
     return REGISTERED.claims_on(values, Sentence.__members__)
 
 
-# By column: title, colour map and its limits, how to read the colours.
-INDEX = (plotting.DIVERGING, (-1, 1), "fits noise  $\\leftarrow$    $\\rightarrow$  fits content")
-PHI, LINEAR, EXCESS, RHO = "phi", "floor", "excess", "rho"
-MAPPED = {
-    PHI: ("index $\\varphi = R_D - R_C$", *INDEX),
-    LINEAR: ("$\\varphi$ of the best linear filter", *INDEX),
+INDEX = "fits noise  $\\leftarrow$    $\\rightarrow$  fits content"
+MAPPED = {  # by column: title, how to read the colours
+    PHI: ("index $\\varphi = R_D - R_C$", INDEX),
+    LINEAR: ("$\\varphi$ of the best linear filter", INDEX),
     EXCESS: (
-        "excess of the network", plotting.DIVERGING, (-0.5, 0.5),
-        "noise's $\\leftarrow$ structure $\\rightarrow$ content's",
+        "excess of the network", "noise's $\\leftarrow$ structure $\\rightarrow$ content's"
     ),
-    RHO: (
-        "novelty response $\\rho$", plotting.SEQUENTIAL, (0, 1),
-        "blocks novelty $\\rightarrow$ passes it",
-    ),
+    RHO: ("novelty response $\\rho$", "blocks novelty $\\rightarrow$ passes it"),
 }  # fmt: skip
 
 
@@ -243,17 +224,14 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     figure = plotting.new_figure(0.9 + 1.9 * len(names))
     panels = figure.subplots(len(names), len(MAPPED), sharex=True, sharey=True, squeeze=False)
     for row, name in zip(panels, names, strict=True):
-        maps = {
-            PHI: map_of(table, name, "phi"), LINEAR: map_of(table, FLOOR, "phi"),
-            EXCESS: excess_of(table, name), RHO: map_of(table, name, "rho"),
-        }  # fmt: skip
+        maps = maps_of(table, name)
         cells = {column: interval_each(values) for column, values in maps.items()}
         shapes, frequencies = maps[PHI]["shapes"].values, maps[PHI]["frequency"].values
-        for number, (axes, (column, (title, colors, limits, reading))) in enumerate(
+        for number, (axes, (column, (title, reading))) in enumerate(
             zip(row, MAPPED.items(), strict=True)
         ):
             drawn = plotting.heat_map(
-                axes, cells[column].estimate, shapes, frequencies, colors, limits
+                axes, cells[column].estimate, shapes, frequencies, *COLORS[column]
             )
             axes.set_title(_certainty(cells[column]), fontsize=6, color=plotting.GREY, pad=2)
             if name == names[0]:

@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=options.as_folder,
         metavar="DIR",
         help=f"folder of it all (default: {RESULTS}; of preset kept and --check: {FIGURES})",
     )

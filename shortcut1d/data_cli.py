@@ -11,7 +11,7 @@ import pooch
 from shortcut1d import datasets
 from shortcut1d.errors import Shortcut1dError
 from shortcut1d.harness.driver import INTERRUPTED
-from shortcut1d.harness.options import Parser, add_output
+from shortcut1d.harness.options import Parser, add_output, as_folder
 from shortcut1d.harness.progress import Bar, CtrlC, output
 from shortcut1d.training.grid import ProgressReport
 
@@ -25,10 +25,10 @@ def main(words: Sequence[str]) -> int:
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="{list,get}")
     shown = actions.add_parser("list", help="what there is, its terms, and whether it is here")
-    shown.add_argument("--data", type=Path, metavar="DIR", help=f"folder of data sets {WHERE}")
+    shown.add_argument("--data", type=as_folder, metavar="DIR", help=f"folder of data sets {WHERE}")
     got = actions.add_parser("get", help="download what is missing or damaged, and check it")
     got.add_argument("names", nargs="+", metavar="NAME", help="of a data set; `all` for all")
-    got.add_argument("--to", type=Path, metavar="DIR", help=f"folder of data sets {WHERE}")
+    got.add_argument("--to", type=as_folder, metavar="DIR", help=f"folder of data sets {WHERE}")
     for action in (shown, got):
         add_output(action)
     chosen = parser.parse_args(words)

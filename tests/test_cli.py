@@ -75,6 +75,7 @@ def test_without_a_command_there_is_help(run):
         (["diagnose"], "model: is missing"),
         (["diagnose", "--model", "json:load"], "clean: is missing"),
         (["diagnose", "--data", "nowhere"], "data: got 'nowhere', expected a folder"),
+        (["diagnose", "--out", ""], "argument --out: got '', expected a folder"),
         (["compare"], "a.json, b.json"),
         (["compare", "a.json"], "b.json"),
         (["compare", "a.json", "b.json"], "a.json: cannot be read (No such file or directory)"),

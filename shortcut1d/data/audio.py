@@ -12,6 +12,8 @@ from scipy.signal import resample_poly
 
 from shortcut1d import errors, store
 
+MIN_RATE = 1000  # Hz; a file of less is no sound, and would be stretched a thousandfold
+
 
 def read_wav(path: str | Path, rate: int) -> Float[np.ndarray, " samples"]:
     """A WAV file as mono float samples at `rate` Hz, full scale = 1.
@@ -32,8 +34,9 @@ def read_wav(path: str | Path, rate: int) -> Float[np.ndarray, " samples"]:
     except Exception as error:  # scipy's reader leaks struct.error, IndexError and the like
         raise errors.InvalidInput(f"{path}: not a readable WAV file ({error})") from error
     _check_length(path, data)
-    if raw.size == 0 or own_rate < 1:
-        raise errors.refuse(str(path), f"{raw.size} samples at {own_rate} Hz", "some sound")
+    if len(raw) < 2 or own_rate < MIN_RATE:
+        found, wanted = f"length {len(raw)} at {own_rate} Hz", f"sound at {MIN_RATE} Hz or more"
+        raise errors.refuse(str(path), found, wanted)
     samples = _full_scale(raw)
     if samples.ndim == 2:
         samples = samples.mean(axis=1)

@@ -19,6 +19,13 @@ def option(default: Any, help: str) -> Any:  # noqa: A002 (argparse's own word)
     return dataclasses.field(default=default, metadata={"help": help})
 
 
+def as_folder(text: str) -> Path:
+    """The value of an option that names a folder; the empty text, of an unset variable, is none."""
+    if not text:
+        raise argparse.ArgumentTypeError("got '', expected a folder")
+    return Path(text)
+
+
 class Parser(argparse.ArgumentParser):
     """Bad options end in one line that names them and the nearest known one, and exit status 2."""
 
@@ -60,13 +67,13 @@ def parser(
     )
     made.add_argument(
         "--out",
-        type=Path,
+        type=as_folder,
         metavar="DIR",
         help=f"folder of what is made (default: {RESULTS}; of preset kept: {FIGURES})",
     )
     made.add_argument(
         "--data",
-        type=Path,
+        type=as_folder,
         metavar="DIR",
         help=f"folder of data sets (default: {VARIABLE}, or the user's cache; "
         "`shortcut1d data get` fills it)",

@@ -34,9 +34,8 @@ class CellFolder:
         self._records: Records = {}
         if folder.exists():
             store.writable_folder(folder)
-        for path in sorted(folder.iterdir()) if read and folder.is_dir() else []:
-            if path.name.startswith("."):
-                continue  # what a killed run had not finished writing
+        # What a killed run had not finished writing begins with a dot, so that it is not found.
+        for path in sorted(folder.glob("[!.]*.cells")) if read else []:
             try:
                 self._records |= _chunk(path)
             except ValueError as error:

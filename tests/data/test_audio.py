@@ -58,6 +58,8 @@ def broken_files():
         "cut in the header": whole[:20],
         "cut in the sound": whole[:5000],
         "no samples": wav_bytes(TONE[:0], RATE, 1.0),
+        "one sample": wav_bytes(TONE[1:2], RATE, 1.0),
+        "one sample a second": wav_bytes(TONE[:200], 1, 1.0),
         "silence": wav_bytes(0 * TONE, RATE, 1.0),
         "random bytes": np.random.default_rng(0).bytes(5000),
         "lies about its format": whole[:20] + b"\xff" + whole[21:],

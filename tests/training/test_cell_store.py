@@ -64,7 +64,7 @@ def test_a_damaged_or_foreign_file_is_named_and_its_cells_are_missing(folder, da
         path = folder / ("0" * 64 + ".cells")
     elif damage == "foreign":
         path.unlink()
-        path = folder / "notes.txt"
+        path = folder / "notes.cells"
         path.write_text("not mine")
     else:
         path.unlink()
@@ -75,6 +75,11 @@ def test_a_damaged_or_foreign_file_is_named_and_its_cells_are_missing(folder, da
     assert "trained anew" in said[0]
     assert "a" * 64 not in archive
     assert "b" * 64 in archive
+
+
+def test_a_note_among_the_cells_is_nobodys_concern(folder):
+    (folder / "README").write_text("cells of the long run; do not delete")
+    assert len(CellFolder(folder, never)) == 2
 
 
 def test_a_sound_file_of_something_else_is_named(folder):

@@ -7,22 +7,19 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import xarray as xr
 from matplotlib.colors import to_hex
 
-from shortcut1d import plotting
+from common.phase_map import COLORS, EXCESS, LINEAR, PHI, RATE, RHO, map_of, maps_of
 from shortcut1d.analysis import verdict
 from shortcut1d.networks import ConvNet
-from shortcut1d.training.tables import array_of, indices
 
 Arrays = Mapping[str, np.ndarray]
 MEANING = {
-    "phi": ("index", "from -1, it fits the noise, to 1, it fits the content"),
-    "floor": ("index of the best linear filter", "what the spectra alone explain"),
-    "excess": ("excess", "index beyond the filter's: below 0 the noise's structure is fitted"),
-    "rho": ("novelty response", "0 blocks what is new, 1 passes it"),
+    PHI: ("index", "from -1, it fits the noise, to 1, it fits the content"),
+    LINEAR: ("index of the best linear filter", "what the spectra alone explain"),
+    EXCESS: ("excess", "index beyond the filter's: below 0 the noise's structure is fitted"),
+    RHO: ("novelty response", "0 blocks what is new, 1 passes it"),
 }
-
 FITTED = {
     "content": "fits the content", "degradation": "fits the noise", "both": "generalises",
     "neither": "fits neither", "unknown": "diverged",
@@ -33,12 +30,11 @@ def instrument(table: pd.DataFrame, arrays: Arrays) -> dict[str, Any] | None:
     """What the page needs of the map; None where the study kept no network to play on."""
     if "weights" not in arrays:
         return None
-    maps = {name: _map(table, "conv", name) for name in ("phi", "rho", "kept", "removed")}
-    maps["floor"] = _map(table, "Wiener filter", "phi")
-    maps["excess"] = maps["phi"] - maps["floor"]
+    maps = maps_of(table, "conv")
+    maps |= {name: map_of(table, "conv", name) for name in ("kept", "removed")}
     means = {measure: values.mean("seed") for measure, values in maps.items()}
-    frequencies = [float(value) for value in means["phi"]["frequency"].values]
-    shapes = [int(value) for value in means["phi"]["shapes"].values]
+    frequencies = [float(value) for value in means[PHI]["frequency"].values]
+    shapes = [int(value) for value in means[PHI]["shapes"].values]
     rows = []
     for f in reversed(range(len(frequencies))):  # the richest content on top, as in the figure
         row = []
@@ -54,14 +50,9 @@ def instrument(table: pd.DataFrame, arrays: Arrays) -> dict[str, Any] | None:
         "rows": rows,
         "shapes": shapes,
         "measures": [(m, *said, _scale(m)) for m, said in MEANING.items()],
-        "seeds": int(maps["phi"].sizes["seed"]),
+        "seeds": int(maps[PHI].sizes["seed"]),
         "data": _data(arrays, frequencies, shapes),
     }
-
-
-def _map(table: pd.DataFrame, network: str, column: str) -> xr.DataArray:
-    own = indices(table[table["network"] == network])
-    return array_of(own, column, "seed", "frequency", "shapes")
 
 
 def _data(arrays: Arrays, frequencies: list[float], shapes: list[int]) -> dict[str, Any]:
@@ -72,7 +63,7 @@ def _data(arrays: Arrays, frequencies: list[float], shapes: list[int]) -> dict[s
         "shapes": shapes,
         "kernel": network.kernel,
         "dilations": network.spacing(),
-        "rate": 8000,
+        "rate": RATE,
         "weights": [[_packed(cell) for cell in row] for row in arrays["weights"]],
         "sounds": {
             n: _packed(v) for n, v in arrays.items() if v.dtype == np.float16 and v.ndim == 1
@@ -84,13 +75,8 @@ def _packed(values: np.ndarray) -> str:
     return base64.b64encode(values.astype("<f2").tobytes()).decode()
 
 
-def _limits(measure: str) -> tuple[float, float]:
-    return {"rho": (0.0, 1.0), "excess": (-0.5, 0.5)}.get(measure, (-1.0, 1.0))
-
-
 def _rgb(measure: str, value: float) -> tuple[float, float, float]:
-    low, high = _limits(measure)
-    name = plotting.SEQUENTIAL if measure == "rho" else plotting.DIVERGING
+    name, (low, high) = COLORS[measure]
     place = float((np.clip(value, low, high) - low) / (high - low))
     return mpl.colormaps[name](place)[:3]
 
@@ -106,6 +92,6 @@ def _color(measure: str, value: float) -> tuple[str, str]:
 
 
 def _scale(measure: str) -> dict[str, Any]:
-    low, high = _limits(measure)
+    _, (low, high) = COLORS[measure]
     steps = [to_hex(_rgb(measure, v)) for v in np.linspace(low, high, 9)]
     return {"low": f"{low:g}", "high": f"{high:g}", "colors": ", ".join(steps)}

@@ -1,4 +1,4 @@
-"""What did a denoiser learn? Measures on arrays and callables; nothing here knows of training."""
+"""Measures of what a denoiser learnt, on arrays and callables; independent of training."""
 
 from shortcut1d.analysis import complexity, oracles
 from shortcut1d.analysis.balance import Advice, balance

@@ -11,17 +11,17 @@ from shortcut1d import errors
 from shortcut1d.analysis.complexity import denoising_cost, denoising_cost_of_some
 from shortcut1d.analysis.denoiser import finite, key_or_zero
 
-AnySamples = Float[Array | np.ndarray, "..."]  # checked here, so that the error says which
-ENOUGH = 0.95  # of the cost of all contents: so many are as hard to learn as all of them
+AnySamples = Float[Array | np.ndarray, "..."]  # checked here, so that the message says which
+ENOUGH = 0.95  # share of the cost of all contents at which fewer count as equally hard to learn
 
 
 class Advice(NamedTuple):
     """How to train where the degradation is the simpler component; `print` says it in words.
 
-    keep: training contents to keep, of `contents`; all of them where they are the simpler
-    component as it is. widen: the first of the wider degradations that is as hard as all contents;
-    None where none is, or was given. content, degradation: their `denoising_cost`. by_count: the
-    cost of so many contents, where it was measured. by_name: the cost of each wider degradation.
+    keep: number of training contents to keep, of `contents`; all where they are already the simpler
+    component. widen: name of the first wider degradation that is as hard as all contents; None
+    where there is none. content, degradation: their `denoising_cost`. by_count: cost of the first
+    n contents, for each n that was measured. by_name: cost of each wider degradation, likewise.
     """
 
     keep: int
@@ -59,19 +59,19 @@ def balance(
 ) -> Advice:
     """How many training contents to keep, or how much wider to make the degradation's range.
 
-    Networks fit the simpler component (Hu et al. 2025). Complexity is the `denoising_cost`, in
+    Networks fit the simpler component (Hu et al. 2025). Complexity is the `denoising_cost`, by
     which few contents are simpler than many. Where the degradation is the simpler component, the
-    advice is to widen it: the first wider one that costs no less than the contents. And it says how
-    few contents are nearly as hard to learn as all: the fewest, by doublings, that cost 95% of what
-    all do. The 95% were fitted to melodies under clicks. Judged since (experiments/remedies.py):
-    widening helps where it is wide in the way in which unseen degradations differ, the more so the
-    wider it is; fewer contents gain nothing, and cost little.
+    advice is to widen it: to the first wider one that costs no less than the contents. The advice
+    also says how few contents are nearly as hard to learn as all: the fewest, by doublings, that
+    cost 95% of what all do. The 95% were fitted to melodies under clicks. The advice was tested
+    (experiments/remedies.py): widening helps if it covers how unseen degradations differ, and the
+    wider the better; fewer contents gain nothing, and cost little.
 
     Args:
-        content: the clean training samples, in random order: the first so many are to be kept.
-        degradation: residuals, `y - c`, of the degradation as it is.
-        wider: residuals of wider ranges of it to train on, by name, the least wide first.
-        key: of the probes.
+        content: the clean training samples, in random order; the first `keep` are to be kept.
+        degradation: residuals, `y - c`, of the present degradation.
+        wider: residuals of wider degradations to train on, by name, the least wide first.
+        key: of the probe networks.
 
     Raises:
         InvalidInput: samples that are not finite, silent, or of another shape than the content's.

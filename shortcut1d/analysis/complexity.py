@@ -1,7 +1,8 @@
-"""How hard is a family, before any denoiser is trained; and which component one will fit.
+"""Complexity of samples before any denoiser is trained, and which component it will fit.
 
-Measures of samples alone, the same for content and residual. The paper's rule, that a network fits
-the simpler of the two, becomes `predict`.
+The measures take samples alone, of content or residual. They refuse (InvalidInput) fewer than two
+samples, silence, and samples that are not finite. `predict` is the paper's rule that a network fits
+the simpler component.
 """
 
 import itertools
@@ -27,9 +28,9 @@ CHANNELS, TAPS, DILATIONS, STEPS = 16, 9, (1, 2, 4, 4, 2, 1), 300  # of the conv
 def effective_dimension(samples: Samples) -> float:
     """Participation ratio of `E[x x^T]`, `(sum of eigenvalues)^2 / sum of their squares`.
 
-    1 for multiples of one pattern, `size` for white noise. Estimated without the bias that few
-    samples give it: `mean(|x|^2)^2 / mean((x_i . x_j)^2)` over different samples. The mean is not
-    taken off: a constant is a pattern like any other.
+    1 for multiples of one pattern, `size` for white noise. Estimated without a bias from few
+    samples: `mean(|x|^2)^2 / mean((x_i . x_j)^2)` over pairs of different samples. The mean is not
+    subtracted: a constant is a pattern like any other.
 
     Args:
         samples: draws of content or residual.
@@ -60,14 +61,14 @@ def spectral_entropy(samples: Samples) -> float:
 
 
 def description_length(samples: Samples, levels: int = 32) -> float:
-    """Bits a value after a standard compressor (LZMA), quantised to levels over +-3 RMS.
+    """Bits per value after quantisation to `levels` over +-3 RMS, and compression by LZMA.
 
-    An upper bound of what the samples can be told in (Kolmogorov's complexity, as computable as it
-    gets); a compressor sees repetition and an uneven histogram, and little else.
+    A computable upper bound of Kolmogorov complexity. The compressor uses repetition and an uneven
+    histogram, and little else.
 
     Args:
         samples: draws of content or residual.
-        levels: of the quantiser.
+        levels: number of levels of the quantiser.
     """
     flat = _checked(samples)
     errors.integer("levels", levels, low=2, high=256)
@@ -75,7 +76,7 @@ def description_length(samples: Samples, levels: int = 32) -> float:
     steps = np.clip((flat / scale + 1) / 2 * levels, 0, levels - 1).astype(np.uint8)
     filters = [
         {"id": lzma.FILTER_LZMA2, "preset": 6}
-    ]  # raw: no header, which few samples would pay
+    ]  # raw: no header, which would count for few samples
     packed = lzma.compress(steps.tobytes(), lzma.FORMAT_RAW, filters=filters)
     return 8 * len(packed) / flat.size
 
@@ -106,7 +107,7 @@ def learnability(samples: Samples, key: PRNGKeyArray | None = None) -> float:
     numbers of samples of one size: the more there are, the more can be learnt.
 
     Args:
-        samples: at least 64, in random order; later ones of a family that is easy cost little.
+        samples: at least 64, in random order; later ones of an easy family cost little.
         key: of the probe's weights.
     """
     flat = _checked(samples, least=4 * PROBE_BATCH)
@@ -125,7 +126,7 @@ def _prequential(key: PRNGKeyArray, batches: Float[Array, "steps batch size"]) -
         jax.random.normal(k, (math.prod(shape),)).reshape(shape) * (2.0 / shape[0]) ** 0.5
         for k, shape in zip(keys, shapes)
     ]
-    params[1] = 0.1 * params[1]  # it starts by saying nothing
+    params[1] = 0.1 * params[1]  # the first outputs are near 0
     optimiser = optax.adam(PROBE_RATE)
 
     def error(params: list[Array], batch: Array) -> Array:
@@ -142,13 +143,13 @@ def _prequential(key: PRNGKeyArray, batches: Float[Array, "steps batch size"]) -
 
 
 def denoising_cost(samples: Samples, key: PRNGKeyArray | None = None) -> float:
-    """How hard the samples are to learn for a network that denoises: errors of a small conv net.
+    """How hard the samples are to denoise: mean error of a small conv net while it learns to.
 
-    The net (six dilated layers of 16 channels and 9 taps, circular) learns to take white
-    noise as loud as the samples off them: 300 Adam steps on batches of 16, samples drawn with
-    replacement, noise drawn anew. The cost is the mean of its errors on each batch *before* it
-    learns from it, over the samples' power: the prequential code length of a network that sees
-    what a denoiser sees, locally and wherever it stands. Few different samples cost little.
+    The net (six dilated layers of 16 channels and 9 taps, circular) learns to remove white
+    noise of the samples' power: 300 Adam steps on batches of 16, samples drawn with replacement,
+    noise drawn anew. The cost is the mean of its errors on each batch *before* it learns from that
+    batch, over the samples' power: the prequential code length of a network that is local and
+    shift-equivariant, as denoisers are. Few different samples cost little.
 
     Args:
         samples: draws of content or residual.
@@ -177,7 +178,7 @@ def denoising_cost_of_some(samples: Samples, count: int, key: PRNGKeyArray | Non
 def _denoising_cost(key: PRNGKeyArray, samples: Samples, count: Int[Array, ""]) -> Float[Array, ""]:
     shape, channels = samples.shape[1:], samples.shape[-1]
     rank = len(shape) - 1
-    # As many taps in all, along however many axes: 9 in a row, 3 by 3.
+    # About as many taps for any number of axes: 9 in one dimension, 3 by 3 in two.
     kernel = 2 * round((TAPS ** (1 / rank) - 1) / 2) + 1
     widths = [channels, *[CHANNELS] * (len(DILATIONS) - 1), channels]
     key, *keys = jax.random.split(key, len(widths))
@@ -186,7 +187,7 @@ def _denoising_cost(key: PRNGKeyArray, samples: Samples, count: Int[Array, ""]) 
         patch = kernel**rank * inside
         weight = jax.random.normal(own, (patch * outside,)).reshape(patch, outside)
         params.append((weight * (2 / patch) ** 0.5, jnp.zeros(outside)))
-    params[-1] = (0.1 * params[-1][0], params[-1][1])  # it starts by saying nothing
+    params[-1] = (0.1 * params[-1][0], params[-1][1])  # the first outputs are near 0
 
     def denoised(params: Any, x: Array) -> Array:
         for number, ((weight, bias), dilation) in enumerate(zip(params, DILATIONS)):
@@ -216,7 +217,7 @@ def _denoising_cost(key: PRNGKeyArray, samples: Samples, count: Int[Array, ""]) 
 def _neighbourhoods(
     x: Float[Array, "batch *space channels"], kernel: int, dilation: int
 ) -> Float[Array, "batch *space patch"]:
-    """Every position's neighbours, circular, along the channel axis."""
+    """The neighbours of every position (circular), joined along the channel axis."""
     axes = tuple(range(1, x.ndim - 1))
     offsets = [dilation * (tap - kernel // 2) for tap in range(kernel)]
     shifts = itertools.product(offsets, repeat=len(axes))
@@ -231,16 +232,15 @@ MEASURES: dict[str, Callable[[Samples], float]] = {
     "learnability": learnability,
     "denoising cost": denoising_cost,
 }
-DEFAULT = "intrinsic dimension"  # whose balance tells by its sign on the phase diagram
+DEFAULT = "intrinsic dimension"  # its balance's sign names the component on the phase diagram
 
 
 class Prediction(NamedTuple):
-    """Which component a network is going to fit.
+    """Which component a network will fit.
 
-    component: "content" or "degradation", the simpler one. balance: how many times as complex the
-    degradation is as the content, in doublings; above 0 the content is fitted, and 0 is balance,
-    where the networks of the paper generalise best. content, degradation: their complexities.
-    measure: which one.
+    component: "content" or "degradation", the simpler one. balance: `log2` of the degradation's
+    complexity over the content's; above 0 the content is fitted, and at 0 the networks of the paper
+    generalise best. content, degradation: their complexities. measure: name of the measure.
     """
 
     component: str
@@ -256,24 +256,25 @@ def predict(
     """Which component a network trained on this pair will fit: the simpler one (Hu et al. 2025).
 
     Over contents whose spectra differ, the sign of the default measure's balance named the
-    component a conv net fitted in 97% of the cells, by phi (experiments/phase_diagram.py). Over
-    contents that all have one spectrum it named the structure that was fitted, by psi, no better
-    than chance: in 51% (experiments/sweet_spot.py).
+    component that a conv net fitted in 97% of the cells, by phi (experiments/phase_diagram.py).
+    Over contents that all have one spectrum it did no better than chance: it named the component
+    whose structure was fitted, by psi, in 51% (experiments/sweet_spot.py).
 
     Args:
         content: clean samples, `(n, *space, channels)`, or a family to draw them from.
         degradation: residuals, `y - c`, or a family, whose residual on the content is taken.
         measure: a key of `MEASURES`.
-        samples: to draw of a family. Give arrays of equal length: some measures depend on it.
+        samples: number to draw from a family. Give arrays of one length, on which some measures
+            depend.
 
     Raises:
-        InvalidInput: an unknown measure, samples that are not finite, silent, or too few.
+        InvalidInput: an unknown measure; samples that are not finite, silent, or too few.
     """
     errors.choice("measure", measure, MEASURES)
     errors.integer("samples", samples, low=64)
     clean = _drawn(content, samples, 0)
     residual = _drawn(degradation, samples, 1)
-    if hasattr(degradation, "apply"):  # what it adds: of a mask or a kernel, not that itself
+    if hasattr(degradation, "apply"):  # the residual, not the mask or kernel that was drawn
         residual = np.asarray(degradation.apply(clean, residual[: len(clean)])) - clean
     of_content, of_degradation = MEASURES[measure](clean), MEASURES[measure](residual)
     balance = math.log2(max(of_degradation, 1e-12) / max(of_content, 1e-12))
@@ -300,17 +301,17 @@ def _checked(samples: Samples, least: int = 2) -> Float[np.ndarray, "batch size"
 def perplexity(
     codes: Shaped[Array | np.ndarray, "*samples books"], entries: int
 ) -> Float[Array, " books"]:
-    """How many entries of each codebook are in use, were all used alike: `exp` of the entropy.
+    """Effective number of entries in use in each codebook: `exp` of the entropy.
 
-    From 1 (always the same entry: the code has collapsed) to `entries`; van den Oord et al. 2017
-    watch it. `log2` of it is what a position says, bits, at most.
+    From 1 (always the same entry: the code has collapsed) to `entries` (van den Oord et al. 2017).
+    Its `log2` is the most bits that a position can carry.
 
     Args:
-        codes: of many samples and positions, from 0.
-        entries: of each codebook.
+        codes: entry numbers of many samples and positions, from 0.
+        entries: number of entries of each codebook.
 
     Raises:
-        InvalidInput: no codes, or a code that no entry has.
+        InvalidInput: no codes, codes that are not whole numbers, or a code that no entry has.
     """
     entries = errors.integer("entries", entries)
     codes = jnp.asarray(errors.numbers("codes", codes), jnp.result_type(codes))

@@ -1,4 +1,4 @@
-"""The output taken apart into content, degradation and the rest."""
+"""Decomposition of an output into content, degradation and the rest."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,13 +11,13 @@ from jaxtyping import Array, Bool, Float
 from shortcut1d import errors
 from shortcut1d.analysis.denoiser import Samples, comparable, per_sample
 
-FAINT = 1e-3  # of its energy: what a component has less of in a band is not looked at
+FAINT = 1e-3  # share of its energy below which a component is ignored in a band
 
 
 class Gains(NamedTuple):
     """Least squares of the output on content and residual, `out = a c + b d + e`.
 
-    content: `a`. degradation: `b`, the leakage. unexplained: `|e|^2 / |out|^2`. One a sample.
+    content: `a`. degradation: `b`, the leakage. unexplained: `|e|^2 / |out|^2`. One value a sample.
     """
 
     content: Float[Array, " batch"]
@@ -28,8 +28,8 @@ class Gains(NamedTuple):
 def component_gains(output: Samples, content: Samples, degraded: Samples) -> Gains:
     """How much of the content and of the residual `d = y - c` is in the output.
 
-    (1, 0) is perfect, (1, 1) does nothing. A silent content or residual has a gain of 0, and an
-    output of silence is explained.
+    (1, 0) is perfect, (1, 1) does nothing. A silent content or residual has a gain of 0, and a
+    silent output has `unexplained` 0.
 
     Args:
         output: of the denoiser at `degraded`.
@@ -68,8 +68,8 @@ def band_gains(
         edges: rising; band `i` holds the frequencies from `edges[i]` up to below `edges[i + 1]`.
 
     Returns:
-        one number a band; a component's gain is NaN where it has less than a thousandth of its
-        energy, and what is unexplained is NaN where the output has none.
+        one number for each band. A component's gain is NaN in a band with less than a thousandth of
+        its energy; `unexplained` is NaN where this is true of the output.
 
     Raises:
         InvalidInput: edges that do not rise; arrays that are not of one shape, or not finite.
@@ -109,7 +109,7 @@ def band_gains(
 def hallucination(
     output: Samples, content: Samples, degraded: Samples, basis: Float[Array | np.ndarray, "..."]
 ) -> Float[Array, " batch"]:
-    """Share of the output that is neither content nor residual, but lies in what was trained on.
+    """Share of the output that is neither content nor residual, but training content.
 
     The energy of `e` of `component_gains` within the span of the training content, over the energy
     of the output; in [0, 1].
@@ -148,10 +148,11 @@ def decoupled_errors(
         content: clean samples.
         degraded: what the denoiser was given.
         mask: where the degradation is; by default where `|y - c|` exceeds the threshold.
-        threshold: in the unit of the samples; the papers' for images in [0, 1].
+        threshold: in the samples' unit; the default is the papers', for images in [0, 1].
 
     Returns:
-        one pair a sample; NaN where the degradation is nowhere, or everywhere.
+        `(E_R, E_B)`, one value for each sample; NaN for `E_R` where nothing is degraded, for `E_B`
+        where everything is.
 
     Raises:
         InvalidInput: arrays that are not of one shape, or not finite; a threshold below 0.
@@ -192,7 +193,7 @@ def share_in_span(
 
 def _checked_basis(basis: Any, samples: Array) -> Float[Array, "size rank"]:
     size = samples.size // len(samples)
-    if not isinstance(basis, jax.Array):  # of which some are traced
+    if not isinstance(basis, jax.Array):  # which may be traced
         basis = errors.numbers("basis", basis, axes=2)
     if basis.ndim != 2 or basis.shape[0] != size:
         raise errors.refuse("basis", basis.shape, f"shape ({size}, rank)")
@@ -200,7 +201,7 @@ def _checked_basis(basis: Any, samples: Array) -> Float[Array, "size rank"]:
 
 
 def _least_squares(cc: Array, cd: Array, dd: Array, oc: Array, od: Array) -> tuple[Array, Array]:
-    """Gains of content and residual from inner products; parallel components are guarded."""
+    """Gains of content and residual from inner products; of parallel ones content gets all."""
     parallel = cc * dd - cd**2 <= 1e-6 * cc * dd
     determinant = jnp.where(parallel, 1.0, cc * dd - cd**2)
     alone_c = oc / jnp.where(cc > 0, cc, 1.0)
@@ -215,10 +216,10 @@ def _unexplained(out: Array, c: Array, d: Array, of_content: Array, of_residual:
 
 
 def _ratio(part: Array, whole: Array) -> Array:
-    """`part / whole`, and 0 of nothing."""
+    """`part / whole`; 0 where the whole is 0."""
     return jnp.where(whole > 0, part / jnp.where(whole > 0, whole, 1.0), 0.0)
 
 
 def _heard(power: Array, given: Array) -> Array:
-    """Power of the output, and 0 where it is but the rounding of what was given."""
+    """Power of the output; 0 where it is no more than rounding of the input."""
     return jnp.where(power > 1e-10 * given, power, 0.0)

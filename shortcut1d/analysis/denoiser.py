@@ -1,4 +1,4 @@
-"""A denoiser is any callable on arrays; this is how one is called."""
+"""Calls to a denoiser, which is any callable on arrays, and checks of its samples."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,11 +22,11 @@ def output_of(denoiser: Denoiser, inputs: Samples) -> Samples:
         inputs: degraded samples, NumPy or JAX.
 
     Raises:
-        InvalidInput: inputs or outputs that are not finite (it says which sample), an output of
-            another shape. What the denoiser itself raises is passed on as it is.
+        InvalidInput: inputs or outputs that are not finite (the message says which sample), an
+            output of another shape. What the denoiser itself raises is passed on.
     """
     finite("inputs", inputs)
-    # A copy, since a foreign denoiser may write into what it is given.
+    # A copy, since a foreign denoiser may write into its input.
     output = denoiser(inputs.copy() if isinstance(inputs, np.ndarray) else inputs)
     if not isinstance(output, jax.Array):
         output = np.asarray(output)
@@ -37,10 +37,11 @@ def output_of(denoiser: Denoiser, inputs: Samples) -> Samples:
 
 
 def finite(name: str, samples: Float[Array | np.ndarray, "..."]) -> None:
-    """Refuse samples that are not finite numbers; traced arrays pass unseen.
+    """Refuse samples that are not finite numbers; traced arrays are not checked.
 
     Raises:
-        InvalidInput: names the first sample that holds a NaN or an infinity.
+        InvalidInput: not an array of numbers, fewer than three axes, or no sample; a NaN or an
+            infinity, with the first sample that holds one.
     """
     if isinstance(samples, jax.core.Tracer):
         return
@@ -58,11 +59,13 @@ def finite(name: str, samples: Float[Array | np.ndarray, "..."]) -> None:
 
 
 def comparable(**samples: Samples) -> tuple[Float[Array, "batch *space channels"], ...]:
-    """Samples, by what they are, as floats of one shape: differences of bytes, which pictures
-    often are, would wrap round.
+    """Named samples of one shape, as floating-point arrays.
+
+    Pictures are often bytes, whose differences would wrap round.
 
     Raises:
-        InvalidInput: not arrays, not of the shape of the first, not finite (traced ones pass).
+        InvalidInput: samples that are not arrays, not of the shape of the first, or not finite
+            (traced arrays are not checked for that).
     """
     first, *_ = samples
     for name, values in samples.items():
@@ -76,7 +79,7 @@ def comparable(**samples: Samples) -> tuple[Float[Array, "batch *space channels"
 
 
 def checked_key(key: Any) -> PRNGKeyArray:
-    """`key` if it is one.
+    """`key`, if it is a JAX random key.
 
     Raises:
         InvalidInput: it is not.
@@ -89,7 +92,7 @@ def checked_key(key: Any) -> PRNGKeyArray:
 
 
 def key_or_zero(key: Any) -> PRNGKeyArray:
-    """`checked_key(key)`; key 0 if there is none."""
+    """`checked_key(key)`; `jax.random.key(0)` for None."""
     return jax.random.key(0) if key is None else checked_key(key)
 
 

@@ -1,4 +1,4 @@
-"""How like the clean picture an output is: the measures of image restoration."""
+"""Fidelity of an output to the clean picture: the usual measures of image restoration."""
 
 import functools
 
@@ -12,9 +12,9 @@ from shortcut1d.analysis.denoiser import Samples, comparable, per_sample
 
 Batch = Float[Array, "batch *space channels"]
 TAPS = 11  # of the window of `ssim`
-SPREAD = 1.5  # its standard deviation, samples
-CACHED = 2**18  # values that a core keeps at hand
-MID_GREY = 0.5  # the silence of a picture: measured from black, its mean brightness is content
+SPREAD = 1.5  # standard deviation of that window, samples
+CACHED = 2**18  # values that fit a core's cache
+MID_GREY = 0.5  # a picture's silence; from black, mean brightness would count as content
 
 
 def psnr(output: Samples, content: Samples, peak: float = 1.0) -> Float[Array, " batch"]:
@@ -38,7 +38,7 @@ def ssim(output: Samples, content: Samples, peak: float = 1.0) -> Float[Array, "
     Args:
         output: of the denoiser.
         content: clean samples.
-        peak: difference between the largest value that a sample can have and the least.
+        peak: largest value that a sample can have, less the least.
 
     Raises:
         InvalidInput: an axis shorter than the window, or as for `psnr`.
@@ -49,7 +49,7 @@ def ssim(output: Samples, content: Samples, peak: float = 1.0) -> Float[Array, "
     peak = errors.number("peak", peak, above=0)
     if isinstance(first, jax.core.Tracer):
         return _ssim(first, second, peak)
-    # A few at a time: it takes a hundred operations, and large arrays go to memory after each.
+    # A few samples at a time: large arrays would go to memory after each of a hundred operations.
     few = max(1, CACHED // (first.size // len(first)))
     parts = [slice(n, n + few) for n in range(0, len(first), few)]
     return jnp.concatenate([_ssim(first[part], second[part], peak) for part in parts])
@@ -70,8 +70,8 @@ def _local_mean(x: Batch) -> Float[Array, "batch *fewer channels"]:
     return x
 
 
-# One program an axis: as single operations it takes ten times as long, and as one program for all
-# axes XLA computes what the first one gives again for each tap of the next.
+# One compiled program for each axis. Single operations take ten times as long; in one program for
+# all axes, XLA computes the first axis's result again for each tap of the next.
 @functools.partial(jax.jit, static_argnames="axis")
 def _along(x: Batch, axis: int) -> Float[Array, "batch *fewer channels"]:
     weights = np.exp(-0.5 * ((np.arange(TAPS) - TAPS // 2) / SPREAD) ** 2)

@@ -1,4 +1,4 @@
-"""How sure: intervals and p-values over seeds, and the number of seeds that a study needs."""
+"""Intervals and p-values over seeds, and the number of seeds that a study needs."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -7,27 +7,27 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
-# The distributions of scipy.stats, to the last bit, in a hundredth of its time a call.
+# The same values as scipy.stats, bit for bit, in a hundredth of the time per call.
 from scipy.special import nctdtr, ndtr, stdtr, stdtrit
 
 from shortcut1d import errors
 
-FEW = 8  # with fewer seeds, tails are taken narrower:
-NARROWED = 0.5  # half of what is asked for, so that skewed values are covered as well
+FEW = 8  # with fewer seeds, tail probabilities are multiplied by NARROWED
+NARROWED = 0.5  # so that intervals of skewed values hold the truth as often
 MAX_SEEDS = 10_000
 NESTED = 1_000  # resamples of networks and of their samples
-COUNTS = 2**22  # of them held at once
+COUNTS = 2**22  # resampling counts held in memory at once
 
 Statistic = Callable[[np.ndarray], Any]
 
 
 class Interval(NamedTuple):
-    """A statistic and its interval; NaN bounds where one seed is all there is.
+    """A statistic and its interval; the bounds are NaN with a single seed.
 
-    Each part is a number, or an array of them where it is an interval of each of many columns.
+    Each part is a number, or an array for an interval of each of many columns.
 
     estimate, low, high: in the statistic's unit.
-    seeds: how many it rests on.
+    seeds: number of seeds that it rests on.
     """
 
     estimate: Any
@@ -40,7 +40,7 @@ class Interval(NamedTuple):
 
 
 def mean_over_seeds(values: Float[np.ndarray, "seeds *rest"]) -> Any:
-    """The default statistic."""
+    """Mean over seeds: the default statistic."""
     return np.mean(values, axis=0)
 
 
@@ -50,17 +50,17 @@ def interval(
     """Student's t interval of `statistic` over seeds, corrected for skewness.
 
     P. Hall, "On the removal of skewness by transformation", J. R. Stat. Soc. B 54 (1992), with the
-    quantiles of Student's t. It was chosen by measured cover (20,000 trials a case; a test measures
-    it): of 95% intervals 93% or more hold the mean, for normal and uniform
-    values, and for exponential ones (skewness 2), from 3 seeds to 40; with fewer than 8 seeds
-    because their tails are halved. Student's t alone covers 88% to 90% of exponential
-    values with 5 to 12 seeds, BCa 80% to 90%, the percentile bootstrap less.
+    quantiles of Student's t. It was chosen by measured coverage (20,000 trials a case; a test
+    measures it): with 3 to 40 seeds, 93% or more of the 95% intervals hold the mean, for normal,
+    uniform and exponential values (skewness 2). With fewer than 8 seeds, tails are halved to reach
+    this. For exponential values and 5 to 12 seeds, Student's t alone covers 88% to 90%, BCa 80% to
+    90%, the percentile bootstrap less.
 
     Args:
-        values: `(seeds, *columns)`; columns stay together, so that what shares a seed is compared
-            within that seed.
-        statistic: `(seeds, *columns)` to a number. Of one that is no mean, the values are the
-            jackknife's pseudo-values.
+        values: `(seeds, *columns)`; the columns of a seed stay together, so that they are
+            compared within that seed.
+        statistic: `(seeds, *columns)` to a number. For a statistic that is no mean, the
+            interval is that of the jackknife's pseudo-values.
         confidence: between 0 and 1.
 
     Returns:
@@ -100,7 +100,7 @@ def interval_each(values: ArrayLike) -> Interval:
 def _bounds(
     estimate: Any, each: Float[np.ndarray, "seeds *rest"], confidence: float
 ) -> tuple[Any, Any]:
-    """Hall's interval about an estimate, of values whose mean it is."""
+    """Hall's interval around an estimate, which is the mean of the values."""
     error, skew = _error_and_skew(each)
     quantile = stdtrit(len(each) - 1, (1 - confidence) / 2 * _narrowed(len(each)))
     return (
@@ -110,7 +110,7 @@ def _bounds(
 
 
 def p_above(values: ArrayLike, threshold: float, statistic: Statistic = mean_over_seeds) -> float:
-    """Chance of values that lie so far above `threshold`, if the statistic lay at it.
+    """One-sided p-value: chance of values this far above `threshold`, were that the truth.
 
     Below .025 exactly where the 95% `interval` lies above the threshold. NaN for one seed.
     """
@@ -127,14 +127,14 @@ def p_above(values: ArrayLike, threshold: float, statistic: Statistic = mean_ove
 
 
 def seeds_needed(spread: float, effect: float, power: float = 0.9) -> int:
-    """Seeds with which an effect is found with this probability, two-sided at 5%.
+    """Fewest seeds that find an effect with probability `power`, two-sided at 5%.
 
-    By Student's t test, from 8 seeds on; see G. Casella and R. Berger, Statistical Inference, 8.3.
+    By Student's t test, at least 8; see G. Casella and R. Berger, Statistical Inference, 8.3.
 
     Args:
         spread: standard deviation between seeds.
-        effect: the smallest one of interest, in the same unit.
-        power: between 0 and 1.
+        effect: smallest effect of interest, in the unit of `spread`.
+        power: probability to find the effect, between 0 and 1.
 
     Raises:
         InvalidInput: a value out of its range, or more seeds than 10,000.
@@ -150,7 +150,7 @@ def seeds_needed(spread: float, effect: float, power: float = 0.9) -> int:
 
 
 def _per_seed(values: ArrayLike, statistic: Statistic) -> tuple[float, np.ndarray]:
-    """The statistic, and a value a seed whose mean it is, or nearly is."""
+    """The statistic, and a value for each seed; their mean is the statistic, or close to it."""
     rows = errors.numbers("values", values)
     if len(rows) == 0:
         raise errors.refuse("values", values, "at least one seed")
@@ -170,7 +170,7 @@ def _error_and_skew(each: Float[np.ndarray, "seeds *rest"]) -> tuple[Any, Any]:
     """Standard error of the mean, and the skewness over the root of the number of seeds."""
     count, around = len(each), each - each.mean(axis=0)
     variance = np.mean(around**2, axis=0)
-    # Of equal values rounding leaves some, which is no spread.
+    # Rounding gives equal values a small variance, which counts as none.
     alike = variance <= (1e-12 * np.max(np.abs(each), axis=0)) ** 2
     skewness = np.mean(around**3, axis=0) / np.where(alike, 1.0, variance) ** 1.5
     error = np.where(alike, 0.0, np.sqrt(variance / (count - 1)))
@@ -178,14 +178,14 @@ def _error_and_skew(each: Float[np.ndarray, "seeds *rest"]) -> tuple[Any, Any]:
 
 
 def _untransformed(quantile: float, skew: Any) -> Any:
-    """Where Hall's transformation takes the value of a quantile."""
+    """Inverse of Hall's transformation, at a quantile."""
     even = np.abs(skew) < 1e-6
     by = np.where(even, 1.0, skew)
     return np.where(even, quantile, 3 / by * (np.cbrt(1 + by * (quantile - by / 6)) - 1))
 
 
 def _narrowed(count: int) -> float:
-    """What tails are multiplied by, so that few and skewed seeds are covered."""
+    """Factor on tail probabilities, so that few and skewed seeds are covered."""
     return NARROWED if count < FEW else 1.0
 
 
@@ -194,18 +194,18 @@ def nested_bootstrap(
     statistic: Callable[[np.ndarray], np.ndarray] = mean_over_seeds,
     confidence: float = 0.95,
 ) -> Interval:
-    """Interval over networks and the samples that each was given: both are resampled, nested.
+    """Bootstrap interval over networks and, within each network, over its samples.
 
     With one network the interval is over its samples alone: it says how well *this* network is
-    known, not how another training of it would come out. Measured cover for normal values, 50
-    samples a network: 95% with one network, 92% with 5 whose samples vary as much as they do, 99%
-    with 5 whose samples vary seven times as much, since sample noise then counts twice.
+    known, not how another training of it would come out. Measured coverage for normal values
+    and 50 samples a network: 95% with one network, 92% with 5 whose samples vary as much as the
+    networks, 99% with 5 whose samples vary seven times as much, since sample noise counts twice.
 
     Args:
-        values: one row a network (seed), one entry a sample; further columns stay together. Or
-            several such tables of the same networks, whose samples have nothing to do with one
-            another: each is resampled on its own, and they are the columns.
-        statistic: `(means of the samples: seeds, *columns, resamples)` to `(resamples,)`.
+        values: one row for each network (seed), one entry for each sample; further columns stay
+            together. Or a list of such tables of the same networks, with independent samples:
+            each table is resampled on its own, and the tables are the columns.
+        statistic: from means over samples, `(seeds, *columns, resamples)`, to `(resamples,)`.
         confidence: between 0 and 1.
 
     Returns:
@@ -244,9 +244,9 @@ def _resampled_means(
     which: Int[np.ndarray, "resamples picked"],
     rng: np.random.Generator,
 ) -> Float[np.ndarray, "resamples picked *columns"]:
-    """Means over resampled samples of the picked networks.
+    """Means over resampled samples, for the picked networks.
 
-    Counts instead of copies: a mean is a product with how often each sample is in it.
+    Samples are not copied: a mean is a product of the values with how often each was drawn.
     """
     samples = table.shape[1]
     even = np.full(samples, 1 / samples)

@@ -1,4 +1,4 @@
-"""The linear floor: the best linear denoiser of samples, a denoiser like any other."""
+"""The linear floor: the error of the best linear filter, and that filter as a denoiser."""
 
 import itertools
 import math
@@ -13,24 +13,27 @@ from shortcut1d.analysis.denoiser import Samples, comparable
 from shortcut1d.analysis.oracles import wiener_gain
 
 Spectrum = Float[np.ndarray, "*space channels"]
-MAX_TAPS = 4096  # of all channels; the normal equations are this large
+MAX_TAPS = 4096  # over all channels; the size of the normal equations
 EDGES = {"circular": "wrap", "reflect": "reflect"}
 
 
 def floor(
     seen: tuple[Spectrum, Spectrum], tests: Sequence[tuple[Spectrum, Spectrum]]
 ) -> list[float]:
-    """Error that the best linear filter of two stationary components leaves on other ones.
+    """Error of the best linear filter for two stationary components, tested on others.
 
-    The filter is the Wiener filter of the first pair. Its error depends on power spectra alone:
+    The filter is the Wiener filter of `seen`. Its error depends on power spectra alone:
     `sum |1 - h|^2 S_c + |h|^2 S_d`.
 
     Args:
         seen: power spectra of content and residual, as `oracles.power_spectrum` gives them.
-        tests: the same of what it is tested on.
+        tests: the same pair of each test.
 
     Returns:
         mean square error of each test.
+
+    Raises:
+        InvalidInput: spectra of two shapes, negative or not finite.
     """
     gain = wiener_gain(*seen)
     return [float(np.sum((1 - gain) ** 2 * content + gain**2 * rest)) for content, rest in tests]
@@ -46,13 +49,13 @@ def fit(
 ) -> Callable[[Any], np.ndarray]:
     """The best linear filter of some samples over a receptive field, by ridge regression.
 
-    `out(x) = b + sum_t W_t y(x + t)`, `|t| <= reach` along each axis, all channels to each: for
-    samples whose families are not known, or not periodic.
+    `out(x) = b + sum_t W_t y(x + t)`, `|t| <= reach` along each axis, from all channels to each.
+    For samples whose families are not known, or not periodic.
 
     Args:
         clean: samples.
-        degraded: each of the clean one in the same place.
-        reach: values to either side that it sees.
+        degraded: degraded samples, in the order of `clean`.
+        reach: how far the filter sees to either side, in samples.
         ridge: penalty on the weights, as a share of the inputs' mean square.
         edges: "circular" or "reflect".
 
@@ -70,7 +73,7 @@ def fit(
         raise errors.refuse("reach", reach, f"at most {MAX_TAPS} taps, not {taps}")
     size = taps + 1
     square, product = np.zeros((size, size)), np.zeros((size, clean.shape[-1]))
-    for target, given in zip(clean, degraded):  # one by one: a field a value is large
+    for target, given in zip(clean, degraded):  # one by one: the matrix of fields is large
         rows = _fields(given[None], reach, edges)
         square += rows.T @ rows
         product += rows.T @ target.reshape(-1, target.shape[-1])
@@ -87,7 +90,7 @@ def fit(
 
 
 def _fields(samples: np.ndarray, reach: int, edges: str) -> Float[np.ndarray, "values taps"]:
-    """What the filter sees at each value, and a 1."""
+    """The filter's inputs at each position, and a constant 1."""
     space = samples.shape[1:-1]
     widths = [(0, 0), *[(reach, reach)] * len(space), (0, 0)]
     padded = np.pad(samples, widths, mode=EDGES[edges])  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""The novelty response: what a denoiser does by default with what it does not know."""
+"""The novelty response: how much of an unfamiliar direction a denoiser passes on."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ class Novelty(NamedTuple):
     """An estimate of `rho(v) = E<v, J v> / E<v, v>`.
 
     rho: 0 blocks novelty (content fitted), 1 passes it (degradation fitted).
-    error: its standard error, over inputs and directions; NaN for a single draw.
+    error: standard error of `rho`, over inputs and directions; NaN for a single draw.
     draws: one value for each direction at each input.
     """
 
@@ -35,9 +35,9 @@ def novelty_response(
     method: str = "auto",
     step: float = 1e-3,
 ) -> Novelty:
-    """`rho(v) = E<v, J v> / E<v, v>`, `J` the Jacobian of the denoiser at its training inputs.
+    """`rho(v) = E<v, J v> / E<v, v>`, with `J` the Jacobian of the denoiser at its training inputs.
 
-    For white `v` it is the normalised divergence: Hutchinson's estimate of `tr(J) / size`, the
+    For white `v`, `rho` is the normalised divergence: Hutchinson's estimate of `tr(J) / size`, the
     effective degrees of freedom in Stein's unbiased risk estimate (Ramani, Blu and Unser 2008).
 
     Args:
@@ -46,12 +46,13 @@ def novelty_response(
         key: for the white directions.
         directions: what counts as novel, one for each input: an unseen content or residual.
             By default white (random signs), `probes` of them at each input.
-        probes: white directions an input.
-        method: how the Jacobian is had; see `products_of`.
+        probes: white directions at each input.
+        method: how Jacobian products are computed; see `products_of`.
         step: of a finite difference; see `products_of`.
 
     Raises:
-        InvalidInput: inputs, directions or outputs that are not finite or do not fit; a bad option.
+        InvalidInput: inputs, directions or outputs that are not finite or of a wrong shape; a bad
+                option.
     """
     key = checked_key(key)
     errors.integer("probes", probes)

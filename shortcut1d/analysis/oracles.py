@@ -1,4 +1,4 @@
-"""Denoisers whose answer is known, to calibrate every measure on.
+"""Denoisers with known answers, to calibrate every measure on.
 
 Each takes and gives `(batch, *space, channels)`; a basis is a matrix over the flattened samples.
 """
@@ -61,10 +61,10 @@ def mixture(alpha: float, one: Denoiser, other: Denoiser) -> Denoiser:
 
 
 def complement(*bases: Float[np.ndarray, "size _"]) -> Float[np.ndarray, "size rest"]:
-    """Orthonormal basis of what none of the subspaces contains: where novelty lives.
+    """Orthonormal basis of the directions that are orthogonal to all of the subspaces.
 
     Raises:
-        InvalidInput: together they are the whole space.
+        InvalidInput: no basis, bases of different sizes, or bases that span the whole space.
     """
     if not bases:
         raise errors.refuse("bases", bases, "at least one")
@@ -110,7 +110,7 @@ def wiener_risk(
 
 
 def power_spectrum(samples: Samples) -> Float[np.ndarray, "*space channels"]:
-    """Mean power at each frequency of `fftn`; over all frequencies it sums to the variance.
+    """Mean power at each frequency of `fftn`; its sum over frequencies is the mean square.
 
     Raises:
         InvalidInput: samples that are not finite.
@@ -132,7 +132,7 @@ def posterior_mean(pool: Samples, sigma: float) -> JaxDenoiser:
         sigma: standard deviation of the noise.
 
     Raises:
-        InvalidInput: contents that are not finite, or no noise.
+        InvalidInput: contents that are not finite, or a `sigma` that is not above 0.
     """
     errors.number("sigma", sigma, above=0)
     finite("pool", pool)
@@ -141,7 +141,7 @@ def posterior_mean(pool: Samples, sigma: float) -> JaxDenoiser:
 
     def denoise(x: Samples) -> Samples:
         closeness = x.reshape(len(x), -1) @ members.T - halves
-        # Less the nearest one's before the division, which for a small sigma would overflow.
+        # The largest is subtracted before the division, which a small sigma would make overflow.
         behind = (closeness - jnp.max(closeness, axis=1, keepdims=True)) / sigma / sigma
         return (jax.nn.softmax(behind, axis=1) @ members).reshape(x.shape)
 

@@ -1,7 +1,7 @@
 """The Jacobian portrait: which directions a denoiser keeps at an input, and which it blocks.
 
-Whole Jacobians for windows; a randomised singular value decomposition for images, from exact
-products alone.
+The whole Jacobian of small samples; of large ones a randomised singular value decomposition, from
+exact products alone.
 """
 
 import math
@@ -17,7 +17,7 @@ from shortcut1d import errors
 from shortcut1d.analysis.denoiser import Denoiser, Samples, checked_key, finite, output_of
 from shortcut1d.analysis.products import Products, products_of
 
-WHOLE = 1024  # values a sample may hold for its Jacobian to be made as a whole
+WHOLE = 1024  # values of a sample up to which its whole Jacobian is computed
 OVERSAMPLING, POWER_STEPS = 8, 2  # of the randomised decomposition
 
 Basis = Float[Array | np.ndarray, "size _"]
@@ -28,14 +28,14 @@ class Portrait(NamedTuple):
 
     values: leading singular values, largest first.
     right_vectors: patterns of the input that `J` passes on.
-    left_vectors: what each of them comes out as.
+    left_vectors: the output pattern of each right vector.
     trace: `tr J`, the degrees of freedom.
     dimensions: sum of squared singular values, the effective dimension of what is passed on
         (Mohan et al. 2020, section 5).
     symmetry: `tr(J J) / |J|^2`, 1 for a symmetric Jacobian, -1 for an antisymmetric one.
-    passed: by subspace, `tr(B^T J B) / r`, the share of it that is passed on.
-    aligned: by subspace, how like the projector on it `J` is; see `alignment`.
-    blocked: by subspace, how like the projector on it `I - J` is: what the denoiser removes.
+    passed: by subspace, `tr(B^T J B) / r`, the share of the subspace that is passed on.
+    aligned: by subspace, alignment of `J` with the projector on it; see `alignment`.
+    blocked: by subspace, alignment of `I - J`, what the denoiser removes, with the projector on it.
     """
 
     values: Float[Array, "batch rank"]
@@ -79,11 +79,11 @@ def portrait(
         denoiser: any callable on arrays. Samples of more than 1024 values need one that JAX can
             trace or that brings its own products (`adapters.from_torch`).
         inputs: degraded samples like those it was trained on; a few are enough.
-        key: for the randomised decomposition and its probes; a whole Jacobian needs no luck.
+        key: for the randomised decomposition and its probes; not used for a whole Jacobian.
         subspaces: by name, orthonormal bases to compare with (see `oracles.basis_of`).
         rank: singular vectors wanted.
         probes: random directions for trace, dimensions and symmetry of a large Jacobian.
-        whole: make the whole Jacobian; by default where a sample has at most 1024 values.
+        whole: compute the whole Jacobian; by default where a sample has at most 1024 values.
         method: see `products_of`.
         step: see `products_of`.
 
@@ -103,7 +103,7 @@ def portrait(
     for name, basis in subspaces.items():
         if np.ndim(basis) != 2 or len(basis) != size:
             raise errors.refuse(f"subspaces[{name!r}]", np.shape(basis), f"shape ({size}, rank)")
-    output_of(denoiser, inputs)  # refuses what cannot be looked at
+    output_of(denoiser, inputs)  # refuses outputs of another shape, or not finite
     products = products_of(denoiser, inputs, method, step)
     if whole if whole is not None else size <= WHOLE:
         matrix = _whole(products, inputs)
@@ -154,11 +154,11 @@ def alignment(
     size: int,
     rank: int,
 ) -> Float[Array, " batch"]:
-    """How like the projector on a subspace a Jacobian is; chance reads 0, the projector 1.
+    """Alignment of a Jacobian with the projector on a subspace: 0 is chance, 1 the projector.
 
-    The cosine `<J, P> / (|J| |P|)` between matrices, less what a subspace turned at random would
-    give on average, `tr(J) tr(P) / size / (|J| |P|)`, and scaled so that `J = P` reads 1. A
-    positive multiple of `J` reads the same; identity and zero read 0.
+    The cosine `<J, P> / (|J| |P|)` between matrices, less its mean over random rotations of the
+    subspace, `tr(J) tr(P) / size / (|J| |P|)`, scaled so that `J = P` gives 1. A positive multiple
+    of `J` gives the same; identity and zero give 0.
 
     Args:
         inner: `<J, P> = tr(B^T J B)`.

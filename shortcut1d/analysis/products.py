@@ -1,4 +1,4 @@
-"""Products with a denoiser's Jacobian, exact where they can be had."""
+"""Products with a denoiser's Jacobian, exact where possible."""
 
 import functools
 from collections.abc import Callable
@@ -19,7 +19,7 @@ JvpAt = Callable[[Samples, Samples], Any]
 
 @runtime_checkable
 class Differentiable(Protocol):
-    """A denoiser that brings its own exact products, as the PyTorch adapter does."""
+    """A denoiser with its own exact Jacobian products, as the PyTorch adapter does."""
 
     def __call__(self, inputs: Any, /) -> Any:
         """The denoised samples."""
@@ -31,9 +31,9 @@ class Differentiable(Protocol):
 
 
 class FiniteDifferences:
-    """A denoiser whose Jacobian products are finite differences, whatever it brings.
+    """A denoiser whose Jacobian products are finite differences, even if it has exact ones.
 
-    For one whose derivatives are not those of what it computes.
+    For a denoiser whose own derivatives are wrong.
     """
 
     def __init__(self, denoiser: Denoiser, step: float) -> None:
@@ -42,14 +42,14 @@ class FiniteDifferences:
 
     def __call__(self, inputs: Any, /) -> Any:
         """The denoised samples."""
-        return self.denoiser(np.asarray(inputs))  # which JAX cannot trace
+        return self.denoiser(np.asarray(inputs))  # NumPy, which JAX cannot trace
 
 
 class Products(NamedTuple):
     """Products with the Jacobian `J` at each input, on arrays of the inputs' shape.
 
-    jvp: `v -> J v`. vjp: `u -> J^T u`; None where it cannot be had. traceable: whether JAX can
-    trace them. many: `J v` for each of many directions at once, where the denoiser brings it.
+    jvp: `v -> J v`. vjp: `u -> J^T u`; None where there is none. traceable: whether JAX can
+    trace them. many: `J v` for each of many directions at once; None unless the denoiser has it.
     """
 
     jvp: Product
@@ -94,9 +94,9 @@ def products_of(
     Args:
         denoiser: any callable on arrays.
         inputs: where the Jacobian is taken.
-        method: "jvp" for exact products (JAX callables, and denoisers that bring their own),
-            "differences" for symmetric finite differences (any callable, `J v` only); "auto" takes
-            the first where it can.
+        method: "jvp" for exact products (JAX callables, and denoisers with their own),
+            "differences" for symmetric finite differences (any callable, `J v` only), "auto" for
+            exact products where possible and differences elsewhere.
         step: length of the finite difference, as a share of the inputs' RMS.
 
     Raises:
@@ -127,12 +127,12 @@ def products_of(
 def jvp_at(denoiser: Denoiser, example: Samples) -> JvpAt:
     """`J v` as a function of inputs and of many directions at each of them.
 
-    `products_of` linearises anew at every call, which JAX then compiles anew; this compiles once a
-    shape, and goes through the network once for all directions.
+    `products_of` linearises at every call, and JAX then compiles again. For a denoiser that JAX can
+    trace, this function compiles once for each shape, and runs the network once for all directions.
 
     Args:
         denoiser: any callable on arrays.
-        example: an input, by which it is seen whether JAX can trace the denoiser.
+        example: inputs to test whether JAX can trace the denoiser.
     """
     if isinstance(denoiser, Differentiable) or not traceable(denoiser, example):
         return lambda inputs, directions: products_of(denoiser, inputs).jvp_all(directions)
@@ -145,10 +145,10 @@ def jvp_at(denoiser: Denoiser, example: Samples) -> JvpAt:
 
 
 def traceable(denoiser: Denoiser, inputs: Samples) -> bool:
-    """Whether JAX can see through the denoiser; a NumPy function raises when handed a tracer."""
+    """Whether JAX can trace the denoiser; a NumPy function raises when handed a tracer."""
     try:
         traced = jax.eval_shape(denoiser, jax.ShapeDtypeStruct(inputs.shape, jnp.float32))
-    except Exception:  # whatever a foreign function raises: the finite differences will tell
+    except Exception:  # whatever a foreign function raises; a real fault shows when called
         return False
     return isinstance(traced, jax.ShapeDtypeStruct) and jnp.issubdtype(traced.dtype, jnp.floating)
 

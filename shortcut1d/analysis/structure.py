@@ -14,14 +14,14 @@ from shortcut1d.data.gaussian import twin_of
 
 Degrade = Callable[[Samples], Samples]
 Shares = Any
-# Names of the tests in which one component has only the spectrum of the one trained on.
+# Names of the tests in which a Gaussian twin replaces one component.
 CONTENT_TWIN, DEGRADATION_TWIN = "content's Gaussian twin", "degradation's Gaussian twin"
 
 
 class Structure(NamedTuple):
-    """What a denoiser loses where one component has nothing but its spectrum left.
+    """What a denoiser loses when a Gaussian twin replaces one component.
 
-    Each `r` is a share of the degradation's energy that is removed; arrays where there are several
+    Each `r` is the share of the degradation's energy that is removed: a number, or an array over
     networks. Any shift-invariant linear filter has 0 in `of_degradation`, `of_content` and `psi`.
 
     seen: `r` on the samples.
@@ -40,7 +40,7 @@ class Structure(NamedTuple):
 
     @property
     def of_content(self) -> Shares:
-        """`d_C`: what the content's structure is worth to it."""
+        """`d_C`: what the content's structure is worth to the denoiser."""
         return self.seen - self.without_content
 
     @property
@@ -50,7 +50,7 @@ class Structure(NamedTuple):
 
     @property
     def decibels(self) -> tuple[Shares, Shares]:
-        """How much more is left without the degradation's, and the content's, structure, in dB."""
+        """Rise of the relative error in dB, for `(without_degradation, without_content)`."""
         left = [np.log10(np.maximum(1 - np.asarray(r), 1e-12)) for r in self]
         return 10 * (left[1] - left[0]), 10 * (left[2] - left[0])
 
@@ -58,18 +58,21 @@ class Structure(NamedTuple):
 def twin_tasks(
     clean: Samples, degraded: Samples, key: PRNGKeyArray, degrade: Degrade | None = None
 ) -> tuple[tuple[Samples, Samples] | None, tuple[Samples, Samples]]:
-    """The task of some samples without the structure of one component, then of the other.
+    """The samples' task with a Gaussian twin in place of the residual, and of the content.
 
     Args:
         clean: samples.
-        degraded: each of the clean one in the same place.
+        degraded: degraded samples, in the order of `clean`.
         key: of the twins.
-        degrade: clean samples to degraded ones, where the degradation is not additive (blur). The
-            content's twin is then degraded by it, and there is no twin of the degradation.
+        degrade: function from clean to degraded samples, for a degradation that is not additive
+            (blur). It degrades the content's twin; there is then no twin of the degradation.
 
     Returns:
-        pairs (clean, degraded): the Gaussian twin in place of the residual (None for what is not
-        additive); the Gaussian twin in place of the content.
+        pairs (clean, degraded): the Gaussian twin in place of the residual (None if the
+        degradation is not additive); the Gaussian twin in place of the content.
+
+    Raises:
+        InvalidInput: arrays that do not fit or are not finite, or no degradation.
     """
     clean, degraded = (np.asarray(part) for part in comparable(clean=clean, degraded=degraded))
     residual_key, content_key = jax.random.split(key)
@@ -93,18 +96,19 @@ def structure(
     """What a denoiser knows of its own task beyond the spectra, from (clean, degraded) pairs alone.
 
     The Gaussian twin of samples is the stationary Gaussian process with their mean and their mean
-    power spectrum. The error of a shift-invariant linear filter depends on spectra alone, so it
-    does as well on the twins; what a network loses on them, it had from structure. (This project.)
+    power spectrum. The error of a shift-invariant linear filter depends on spectra alone, so such a
+    filter does as well on the twins. What a network loses on the twins came from structure. (This
+    project.)
 
     Args:
         denoiser: any callable on arrays.
         clean: samples.
-        degraded: each of the clean one in the same place.
+        degraded: degraded samples, in the order of `clean`.
         key: of the twins.
         degrade: see `twin_tasks`.
 
     Returns:
-        shares of the degradation's energy; `without_degradation` is NaN where it is not additive.
+        shares of the degradation's energy; `without_degradation` is NaN if it is not additive.
 
     Raises:
         InvalidInput: arrays that do not fit or are not finite, no degradation, an output of the

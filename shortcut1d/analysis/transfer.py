@@ -1,7 +1,7 @@
-"""What a denoiser keeps of a content, and removes of a degradation, that it has not seen.
+"""How much a denoiser keeps of unseen content, and removes of an unseen degradation.
 
-Measures reduce over everything but the batch. Where one divides by an energy, it divides by the
-batch's mean energy, so that the mean over samples is the ratio of means in the definition.
+Measures reduce over everything but the batch. A measure that divides by an energy takes the batch's
+mean energy, so that its mean over samples is the ratio of means in the definition.
 """
 
 from typing import Any, NamedTuple
@@ -23,8 +23,8 @@ from shortcut1d.analysis.denoiser import (
 from shortcut1d.analysis.fidelity import MID_GREY, TAPS, psnr, ssim
 from shortcut1d.analysis.intervals import Interval
 
-HALF = 0.5  # kept or removed beyond this counts as "does it": the verdict's threshold
-# Of what it does on what it has seen, the share that it does on what it has not.
+HALF = 0.5  # the verdict's threshold: shares kept or removed that count
+# Thresholds of transfer: the share on unseen samples over that on seen ones.
 GENERALISES, PARTLY = 0.8, 0.5
 
 PAPERS_THRESHOLD = 50 / 255  # of the residual, for `E_R` and `E_B` of pictures in [0, 1]
@@ -87,7 +87,7 @@ def removed_degradation(
     """`R_D = 1 - mean((out - c)^2) / mean(d^2)` on seen content, unseen degradation; in [-1, 1].
 
     Args:
-        residuals_on_unseen_degradation: `relative_residual` of each sample; the last axis is
+        residuals_on_unseen_degradation: `relative_error` of each sample; the last axis is
             averaged over.
     """
     return jnp.clip(1.0 - jnp.mean(residuals_on_unseen_degradation, axis=-1), -1.0, 1.0)
@@ -97,7 +97,7 @@ def index_of(kept: float, removed: float) -> Index:
     """The index from its two parts, `phi = R_D - R_C` and `generality = (R_C + R_D) / 2`.
 
     Raises:
-        InvalidInput: parts that are no numbers (NaN is one).
+        InvalidInput: a part that is infinite or not a number; NaN is allowed.
     """
     kept, removed = _part("kept", kept), _part("removed", removed)
     return Index(kept, removed, removed - kept, generality(kept, removed), verdict(kept, removed))
@@ -131,15 +131,15 @@ def verdict(kept: float, removed: float) -> str:
 
 
 def transfer_verdict(found: Interval) -> str:
-    """What a transfer says: how much of the removed (or kept) share is left on what is new.
+    """Verdict on a transfer: how much of the removed (or kept) share is left on unseen samples.
 
     Args:
-        found: of the ratio `share on unseen / share on seen`, with its interval; NaN bounds where
-            it is not known how sure it is.
+        found: the ratio `share on unseen / share on seen`, with its interval; NaN bounds if there
+            is no interval.
 
     Returns:
         "generalises" (at least .8), "generalises in part" (.5 to .8), "overfits" (below .5); "too
-        close to call" where the interval holds a border, "unknown" if there is no ratio.
+        close to call" where the interval holds .5 or .8, "unknown" if the ratio is NaN.
     """
     if np.isnan(found.estimate):
         return "unknown"
@@ -167,8 +167,8 @@ def fitted_index(
 
     Args:
         denoiser: any callable on arrays, `(batch, *space, channels)` to the same shape.
-        unseen_content: content it was not trained on, under the degradation that it was.
-        unseen_degradation: content it was trained on, under a degradation that it was not.
+        unseen_content: unseen content under the degradation of its training.
+        unseen_degradation: content of its training under an unseen degradation.
 
     Raises:
         InvalidInput: arrays that do not fit or are not finite, a set without content or without
@@ -207,10 +207,11 @@ def measures_of(
         output: of the denoiser at `degraded`.
         content: clean samples.
         degraded: what the denoiser was given.
-        pictures: samples are pictures with values in [0, 1]. All but `e_r` and `e_b` are then
-            measured from mid-grey, or a picture's mean brightness would hide everything else; and
-            `psnr` comes on top, and `ssim` where the pictures are large enough for its window.
-        threshold: where a residual counts as there, for `e_r` and `e_b`; in the samples' unit.
+        pictures: whether samples are pictures with values in [0, 1]. All but `e_r` and `e_b` are
+            then measured from mid-grey, since mean brightness would hide everything else. `psnr` is
+            added, and `ssim` where the pictures are large enough for its window.
+        threshold: residual above which a value counts as degraded, for `e_r` and `e_b`; in the
+            samples' unit.
 
     Raises:
         InvalidInput: arrays that are not of one shape, or not finite.

@@ -22,7 +22,7 @@ def from_function(
 
     Args:
         function: takes one sample of shape `space`, and gives the same shape back.
-        channels: it takes `(*space, channels)` instead; otherwise it gets channel by channel.
+        channels: the function takes `(*space, channels)`; if not, it is called on each channel.
     """
     if not callable(function):
         raise errors.refuse("function", function, "a function of one sample")
@@ -41,13 +41,13 @@ def from_function(
 
 
 def adapt(denoiser: Callable[..., Any], **how: Any) -> "Adapted":
-    """A callable on batches that wants more than a batch, or gives more than the samples.
+    """A denoiser from a callable that takes more than a batch, or gives more than the samples.
 
     A PyTorch module goes to `from_torch`, which takes the same options.
 
     Args:
-        denoiser: of NumPy or JAX, on arrays of `(batch, *space, channels)`; still exactly
-            differentiable if it was.
+        denoiser: NumPy or JAX callable on arrays of `(batch, *space, channels)`. If JAX can
+            differentiate it exactly, it still can.
         how: fields of `calling.Call`: output, arguments, input_scale, output_scale, multiple, tile,
             overlap, one_at_a_time.
 
@@ -62,7 +62,7 @@ def adapt(denoiser: Callable[..., Any], **how: Any) -> "Adapted":
 
 
 class Adapted:
-    """A callable of NumPy or JAX, called as it wants to be; made by `adapt`."""
+    """A NumPy or JAX callable with the options of its call; made by `adapt`."""
 
     def __init__(self, denoiser: Callable[..., Any], call: Call) -> None:
         """See `adapt`."""
@@ -77,7 +77,7 @@ def call_of(how: dict[str, Any]) -> Call:
     """The options of a call, by name.
 
     Raises:
-        InvalidInput: one does not exist (the nearest is suggested), or has a wrong value.
+        InvalidInput: an option that does not exist (the nearest is suggested), or a wrong value.
     """
     for name in how:
         errors.choice("option", name, Call.__dataclass_fields__)
@@ -85,7 +85,7 @@ def call_of(how: dict[str, Any]) -> Call:
 
 
 def is_torch_module(found: Any) -> bool:
-    """Whether it is a PyTorch module, which there can be only where PyTorch is imported."""
+    """Whether `found` is a PyTorch module; without importing PyTorch."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(found, torch.nn.Module)
 
@@ -100,7 +100,7 @@ def from_torch(
 
     Args:
         module: takes and gives tensors of `(batch, channels, *space)`.
-        channels_first: False where it takes `(batch, *space, channels)` instead.
+        channels_first: False if the module takes `(batch, *space, channels)`.
         device: where the module is; by default that of its first parameter, or the CPU.
         how: fields of `calling.Call`, for a module that wants more than a batch: `output="image"`,
             `arguments={"sigma": 0.1}`, `input_scale=255`, `multiple=8`, `tile=64`, ...
@@ -137,8 +137,8 @@ def from_deepinv(
         how: see `from_torch`.
 
     Raises:
-        InvalidInput: deepinv is not installed or cannot be imported; the model is none of its own,
-            or does not get what it needs; what `from_torch` refuses.
+        InvalidInput: deepinv is not installed or cannot be imported; the model is not one of
+            deepinv's; a `Reconstructor` without `physics`; what `from_torch` refuses.
     """
     if importlib.util.find_spec("deepinv") is None:
         raise errors.InvalidInput("from_deepinv: deepinv is not installed (pip install deepinv)")
@@ -198,7 +198,7 @@ class TorchDenoiser:
         return jvp, lambda u: self._array(transposed()(self._tensor(u).to(point.dtype))[0])
 
     def jvp_many(self, inputs: Any, directions: Any) -> Float[np.ndarray, "many ..."]:
-        """`J v` for many directions at each input, going through the network's layers once."""
+        """`J v` for many directions at each input, in one pass through the network."""
         import torch  # optional
 
         point = self._tensor(inputs)

@@ -1,4 +1,4 @@
-"""How a model wants to be called, where it is more than `model(batch)`."""
+"""How to call a model that takes more than a batch, or gives more than the samples."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -19,23 +19,23 @@ NO_MEMORY = (
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """How a model wants to be called.
+    """How to call a model.
 
-    Only slices, scales and joins arrays, so that NumPy, JAX and PyTorch take it alike and
-    differentiate through it.
+    A call only slices, scales and joins arrays, so that it works with NumPy, JAX and PyTorch, and
+    can be differentiated.
 
-    output: where the restored samples are in what the model gives: a key, a position, the name of
-        an attribute, or a function of all that it gives. None where it gives them alone.
+    output: where the restored samples are in the model's output: a key, a position, the name of an
+        attribute, or a function of the output. None if the output is the restored samples.
     arguments: further arguments, by name, the same at every call: a noise level, a mask.
     input_scale: factor from a sample's values to the model's; 255 for a model of 0..255 and samples
         in [0, 1].
-    output_scale: factor from a sample's values to those that the model gives; None for the same as
+    output_scale: factor from a sample's values to the model's output; None for the same as
         input_scale.
-    multiple: every spatial axis must be a multiple of it; samples are padded by reflection, and
-        what comes out is cropped.
-    tile: the one size of every spatial axis that the model takes. Larger samples are cut into
+    multiple: the length of every spatial axis must be a multiple of this number; samples are padded
+        by reflection, and outputs are cropped.
+    tile: the only length of a spatial axis that the model takes. Larger samples are cut into
         overlapping tiles, smaller ones are padded by reflection.
-    overlap: values that a tile shares with its neighbour, of which each gives the nearer half.
+    overlap: values that neighbouring tiles share; each tile gives the half nearer to it.
     one_at_a_time: the model takes a batch of one only.
     """
 
@@ -66,12 +66,12 @@ class Call:
                 raise errors.refuse("overlap", self.overlap, f"at most half a tile of {self.tile}")
 
     def __call__(self, model: Callable[..., Any], batch: Any, axes: Sequence[int]) -> Any:
-        """What the model makes of a batch.
+        """The model's restored samples for a batch.
 
         Args:
             model: to call.
-            batch: its samples along the first axis.
-            axes: the spatial ones.
+            batch: samples along the first axis.
+            axes: the spatial axes.
         """
         if self.one_at_a_time and len(batch) > 1:
             alone = replace(self, one_at_a_time=False)
@@ -85,7 +85,7 @@ class Call:
         given = in_tiles(
             lambda part: self._whole(model, part), batch, axes, self.tile, self.overlap
         )
-        if tuple(given.shape) == tuple(batch.shape):  # otherwise it is not ours to crop
+        if tuple(given.shape) == tuple(batch.shape):  # an output of another shape is left as it is
             for axis, size in sizes.items():
                 given = given[(*(slice(None),) * axis, slice(size))]
         return given
@@ -101,7 +101,8 @@ def selected(given: Any, output: str | int | Callable[[Any], Any] | None) -> Any
     """The restored samples among all that a model gives.
 
     Raises:
-        InvalidInput: it gives several things and `output` names none, or one that is not there.
+        InvalidInput: the model gives several things and `output` names none, or names one that is
+            not there.
     """
     if callable(output):
         return output(given)
@@ -130,12 +131,12 @@ def selected(given: Any, output: str | int | Callable[[Any], Any] | None) -> Any
 def in_tiles(
     call: Callable[[Any], Any], batch: Any, axes: Sequence[int], tile: int | None, overlap: int
 ) -> Any:
-    """`call(batch)`, made of tiles that overlap; each gives the half of an overlap nearer to it.
+    """`call(batch)`, joined from overlapping tiles; each gives the half of an overlap nearer to it.
 
     Args:
         call: takes a batch, and gives one of the same shape.
-        batch: its samples along the first axis.
-        axes: the spatial ones.
+        batch: samples along the first axis.
+        axes: the spatial axes.
         tile: length of a tile along each of them; None for no tiles.
         overlap: values that two neighbours share.
     """
@@ -155,7 +156,7 @@ def in_tiles(
 
 
 def joined(parts: list[Any], axis: int) -> Any:
-    """Arrays of NumPy, JAX or PyTorch, one after the other."""
+    """NumPy, JAX or PyTorch arrays, concatenated along an axis."""
     if len(parts) == 1:
         return parts[0]
     if _is_torch(parts[0]):
@@ -168,20 +169,20 @@ def joined(parts: list[Any], axis: int) -> Any:
 
 
 def memory_failed(error: Exception) -> bool:
-    """Whether it is an allocation, of whichever library, that failed."""
+    """Whether the error is a failed allocation, of whichever library."""
     said = f"{type(error).__name__}: {error}".lower()
     return any(words in said for words in NO_MEMORY)
 
 
 def _is_numbers(given: Any) -> bool:
-    """Whether it is nested lists of numbers, which is an array to NumPy."""
+    """Whether `given` is a nested list of numbers, which NumPy takes for an array."""
     while isinstance(given, tuple | list) and given:
         given = given[0]
     return isinstance(given, int | float)
 
 
 def _is_torch(given: Any) -> bool:
-    """Whether it is a tensor of PyTorch, or holds one first."""
+    """Whether `given`, or the first thing in it, is a PyTorch tensor."""
     while isinstance(given, tuple | list | Mapping) and given:
         given = next(iter(given.values() if isinstance(given, Mapping) else given))
     return type(given).__module__.split(".")[0] == "torch"

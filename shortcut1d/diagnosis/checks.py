@@ -1,4 +1,4 @@
-"""Checks of a model before it is measured, and of what it gave: no wrong number in silence."""
+"""Checks of a model before it is measured, and of its outputs."""
 
 import itertools
 from typing import Any, NamedTuple
@@ -20,24 +20,24 @@ from shortcut1d.diagnosis.inputs import CONTENT, Case
 from shortcut1d.diagnosis.outputs import output_in_batches
 
 SAME = 1e-8  # of the degradation's energy: two outputs that differ by less are the same
-APART = 0.1  # relative difference of two Jacobian products that are not the same
+APART = 0.1  # relative difference from which two Jacobian products disagree
 STEPS = (1e-3, 1e-4, 1e-2, 1e-1)  # of finite differences, as a share of the inputs' RMS
-FEW_VALUES = 1024  # that an output of a few bits has at most
-LARGE, SMALL = 10.0, 0.01  # times the input: an output in another unit
-ALIKE = 0.3  # correlation of input and output from which a small output is one in another unit
-FARTHEST = 3  # values by which an output may be shifted, for it to be noticed
+FEW_VALUES = 1024  # distinct values that an output of few bits has at most
+LARGE, SMALL = 10.0, 0.01  # ratio to the input's RMS of an output in another unit
+ALIKE = 0.3  # correlation with the input from which a small output is in another unit
+FARTHEST = 3  # largest shift of an output that is looked for, in values
 TWICE = 8  # samples that are given twice
-SAMPLES = 16  # that the shift is looked for in
-AGREED = 0.9  # share of samples that are nearer to the clean ones when shifted
+SAMPLES = 16  # samples in which a shift is looked for
+AGREED = 0.9  # share of samples that a shift must bring nearer to the clean ones
 UNEQUAL = 1.0  # dB between seen and unseen strengths that are worth a note
 
 
 class Checked(NamedTuple):
     """A model that was checked.
 
-    denoiser: it, or it with finite differences where its own derivatives are wrong.
+    denoiser: the model, with finite differences where its own derivatives are wrong.
     notes: what the reader of the report should know of it.
-    differentiable: whether Jacobian products can be had of it at all.
+    differentiable: whether Jacobian products can be computed at all.
     """
 
     denoiser: Denoiser
@@ -49,7 +49,7 @@ def as_denoiser(model: Any) -> Denoiser:
     """A model as a callable on arrays: a PyTorch module is wrapped, a `predict` method is taken.
 
     Raises:
-        InvalidInput: it is neither, nor a callable.
+        InvalidInput: the model is none of these, nor a callable.
     """
     if is_torch_module(model):
         return from_torch(model)
@@ -61,7 +61,7 @@ def as_denoiser(model: Any) -> Denoiser:
 
 
 def checked(denoiser: Denoiser, seen: Case, batch: int) -> Checked:
-    """Whether a model's outputs and derivatives can be trusted, tried on a few samples.
+    """A model after checks of its outputs and derivatives, on a few samples.
 
     Args:
         denoiser: a callable on arrays.
@@ -69,7 +69,7 @@ def checked(denoiser: Denoiser, seen: Case, batch: int) -> Checked:
         batch: samples at once, at most.
 
     Raises:
-        InvalidInput: its output is of another scale than its input; what it raises.
+        InvalidInput: an output of another scale than the input; what the model raises.
     """
     count = min(batch, TWICE)
     few = seen._replace(clean=seen.clean[:count], degraded=seen.degraded[:count])
@@ -116,7 +116,7 @@ def _check_scale(output: np.ndarray, inputs: np.ndarray) -> None:
 
 
 def _wrong_products(denoiser: Denoiser, inputs: np.ndarray) -> str | None:
-    """Why the denoiser's own products are not to be used; None where they are right."""
+    """Why the denoiser's own products cannot be used; None where they are right."""
     try:
         found = np.asarray(products_of(denoiser, inputs).jvp(inputs), np.float64)
     except Exception as error:
@@ -124,10 +124,10 @@ def _wrong_products(denoiser: Denoiser, inputs: np.ndarray) -> str | None:
             return "memory does not hold an exact Jacobian product"
         said = " ".join(str(error).split())[:80]
         return f"no exact Jacobian products can be had ({type(error).__name__}: {said})"
-    # Along the input itself: white noise is blocked by most denoisers, and the rest are rough along
-    # it. Right products agree with differences at one length at least.
+    # Along the input itself: most denoisers block white noise, and the others are rough along white
+    # noise. Right products agree with differences of at least one length.
     differences = [_difference(denoiser, inputs, inputs, step) for step in STEPS]
-    moved = [d for d in differences if np.any(d)] or differences  # few bits: short ones are 0
+    moved = [d for d in differences if np.any(d)] or differences  # of few bits, short ones are 0
     apart = min(_apart(found, difference) for difference in moved)
     if apart <= APART:
         return None
@@ -140,8 +140,8 @@ def _wrong_products(denoiser: Denoiser, inputs: np.ndarray) -> str | None:
 def _finite_differences(
     denoiser: Denoiser, inputs: np.ndarray
 ) -> tuple[FiniteDifferences, list[str]]:
-    """The denoiser with differences of a length that can be relied on; a note if there is none."""
-    # Half of the direction is white, as those of rho are.
+    """The denoiser with finite differences of a reliable length; a note if there is none."""
+    # Half of the direction is white, as the directions of rho are.
     signs = np.asarray(jax.random.rademacher(jax.random.key(0), inputs.shape, np.float32))
     step = _reliable_step(denoiser, inputs, inputs + _rms(inputs) * signs)
     if step is not None:
@@ -151,7 +151,7 @@ def _finite_differences(
 
 
 def _reliable_step(denoiser: Denoiser, inputs: np.ndarray, direction: np.ndarray) -> float | None:
-    """The first length of a finite difference that one three times as long agrees with."""
+    """The first length whose finite difference agrees with one three times as long."""
     for step in STEPS:
         found = _difference(denoiser, inputs, direction, step)
         longer = _difference(denoiser, inputs, direction, 3 * step)
@@ -161,7 +161,7 @@ def _reliable_step(denoiser: Denoiser, inputs: np.ndarray, direction: np.ndarray
 
 
 def _last_resort(denoiser: Denoiser, inputs: np.ndarray) -> float:
-    """The longest difference of an output that has few values, the shortest of another."""
+    """The longest difference for an output of few distinct values, else the shortest."""
     values = np.unique(np.asarray(denoiser(inputs.copy()))).size
     return max(STEPS) if values <= FEW_VALUES else min(STEPS)
 
@@ -188,10 +188,10 @@ def notes_on_outputs(
     """What is odd about the outputs of a network, test by test.
 
     Args:
-        cases: what it was given; the seen one first.
-        outputs: what it gave, of pictures in [0, 1].
-        pictures: whether they are.
-        silence: the value of nothing.
+        cases: what the network was given; the seen case first.
+        outputs: what it gave for each case; pictures in [0, 1].
+        pictures: whether samples are pictures.
+        silence: the value of silence.
     """
     notes = []
     for case, output in zip(cases, outputs):
@@ -236,7 +236,7 @@ def _shift(output: np.ndarray, clean: np.ndarray) -> tuple[int, ...]:
     best = min(found, key=lambda shift: float(np.mean(found[shift])))
     unshifted = (0,) * len(best)
     agreed = np.mean(found[best] < found[unshifted]) > AGREED
-    follows = np.mean(found[best]) < 0.5 * np.mean(clean**2)  # and does so better than silence
+    follows = np.mean(found[best]) < 0.5 * np.mean(clean**2)  # and is better than silence
     return best if agreed and follows else unshifted
 
 
@@ -245,8 +245,8 @@ def notes_on_strengths(cases: list[Case], peak: float | None) -> list[str]:
 
     Args:
         cases: the seen one first.
-        peak: white, in pictures: strengths are PSNR. None for other samples: strengths are the
-            ratio of content to residual.
+        peak: value of white in pictures, whose strengths are PSNR. None for other samples, whose
+            strengths are the ratio of content to residual.
     """
 
     def strength(case: Case) -> float:

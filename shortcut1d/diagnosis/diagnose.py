@@ -33,7 +33,7 @@ from shortcut1d.diagnosis.report import Report
 from shortcut1d.diagnosis.report.about import about
 from shortcut1d.diagnosis.structure import TWINS, left_of, structure_measures, twins_of
 
-PORTRAITS = 4  # of samples that are small enough for a whole Jacobian, unless they are given
+PORTRAITS = 4  # default number, for samples small enough for a whole Jacobian
 
 
 def diagnose(
@@ -56,47 +56,49 @@ def diagnose(
 ) -> Report:
     """What did this denoiser learn, the content or the degradation? Every measure, with intervals.
 
-    Before anything is measured, the model is checked: that it gives the same twice, that its
-    derivatives are those of what it computes, that it keeps to the samples' unit. What cannot be
-    mended is refused; what the reader should know is in the report's notes. Ctrl-C, once the
-    network's outputs for the seen samples are there, leaves a report of what is measured by then.
+    Before anything is measured, the model is checked: that it gives the same output twice, that its
+    derivatives agree with its outputs, that it keeps the samples' unit. A fault that cannot be
+    corrected is refused; others are noted in the report. Ctrl-C, once the network's outputs for
+    the seen samples are there, leaves a report of what was measured until then.
 
     Args:
         denoiser: any callable on arrays of shape `(n, *space, channels)`, or a PyTorch module; see
-            `adapters` for models that want more, or give more. Several networks trained alike
+            `adapters` for models that take more, or give more. Several networks trained alike
             (other seeds) give intervals over networks as well as samples.
-        content: what it was trained on: a family (with `sample` and `unseen`), or clean samples.
-        degradation: a family (with `sample`, `apply` and `unseen`), or degraded samples, each of
-            the clean one in the same place.
+        content: what the denoiser was trained on: a family (with `sample` and `unseen`), or clean
+            samples.
+        degradation: a family (with `sample`, `apply` and `unseen`), or degraded samples, in the
+            order of the clean ones.
         unseen_content: content it was not trained on: a family, a pair `(clean, degraded)` of
             arrays under the degradation it was trained on, clean samples (they get residuals of
             the seen ones), or a dictionary of these by name. By default the family's held-out twin.
         unseen_degradation: a family, a pair of arrays with content it was trained on, or a
             dictionary. By default the family's held-out twin; for arrays, white noise as strong as
             the residual.
-        samples: to draw of families; of arrays as many are used as there are, at most so many.
+        samples: number to draw from families; of arrays at most so many are used.
         batch: samples given to the denoiser at once; None for as many as hold a quarter of a
             million values, at most 64. Where memory does not hold a batch, the next ones are half
             as large.
-        probes: white directions an input, for the novelty response; None for as many as bring its
-            standard error to .01, at most 4, and of large samples 1 at 32 inputs.
+        probes: white directions at each input, for the novelty response. None: as many as bring its
+            standard error to .01, at most 4; for large samples 1, at 32 inputs.
         bands: frequency bands for the gains.
-        portraits: inputs at which the Jacobian is taken; 0 for none. None for 4 where a sample has
-            at most 1024 values, and none where it has more: they take long.
-        threshold: where a residual counts as there, for `E_R` and `E_B`; in the samples' unit, of
-            pictures as a share of `peak`.
-        pictures: samples are pictures with values in [0, peak]. Content is then measured from
-            mid-grey (from black, a picture's mean brightness would hide everything else), and PSNR
-            and SSIM come on top. None: they are not, but what looks like grey pictures without a
-            channel axis, or like channels first, is refused; False takes those for signals.
-        peak: white, in pictures.
-        key: of all that is drawn.
+        portraits: inputs at which the Jacobian is taken; 0 for none. None: 4 where a sample has at
+            most 1024 values, and 0 where it has more, since they take long.
+        threshold: residual above which a value counts as degraded, for `E_R` and `E_B`; in the
+            samples' unit, for pictures as a share of `peak`.
+        pictures: whether samples are pictures with values in [0, peak]. Content is then measured
+            from mid-grey (from black, mean brightness would hide everything else), and PSNR and
+            SSIM are added. None: as False, but samples that look like grey pictures without a
+            channel axis, or like channels first, are refused.
+        peak: value of white in pictures.
+        key: of all random draws.
         progress: called after each batch: how many samples went through the network, and how many
             will at most. None for a bar on a terminal or in a notebook.
 
     Raises:
         InvalidInput: a NaN, a wrong shape, samples that do not fit together, pictures or outputs in
-            another unit, a denoiser that changes the shape or raises: it says which sample.
+            another unit, a denoiser that changes the shape or raises (the message says for which
+            sample).
     """
     models = list(denoiser) if isinstance(denoiser, list | tuple) else [denoiser]
     if not models:

@@ -51,20 +51,20 @@ def cases_of(
     pictures: bool | None,
     peak: float,
 ) -> tuple[list[Case], list[str]]:
-    """The seen case, the unseen ones; and notes for the reader of the report.
+    """The seen case and the unseen ones, and notes for the reader of the report.
 
     Args:
         content: see `diagnose`.
         degradation: see `diagnose`.
         unseen_content: see `diagnose`.
         unseen_degradation: see `diagnose`.
-        samples: at most so many a case.
-        key: of all that is drawn.
+        samples: largest number of samples in a case.
+        key: of all random draws.
         pictures: see `diagnose`.
         peak: see `diagnose`.
 
     Raises:
-        InvalidInput: what is given does not fit together.
+        InvalidInput: samples or families that do not fit together.
     """
     notes = []
     draws = _Draws(key, samples)
@@ -130,10 +130,10 @@ class _Draws:
             try:
                 return clean, np.asarray(degradation.apply(clean, realisation))
             except (TypeError, ValueError):
-                return clean, realisation  # of another size; `_check` says which
+                return clean, realisation  # the sizes differ, which `_check` refuses
         residual = seen[1] - seen[0]
         if clean.shape[1:] != residual.shape[1:]:
-            return clean, clean  # `_check` says so
+            return clean, clean  # the sizes differ, which `_check` refuses
         return clean, clean + residual[np.arange(len(clean)) % len(residual)]
 
     def noise_like(self, seen: Pair) -> Pair:
@@ -236,7 +236,7 @@ FEW_CHANNELS = 4  # as many as a picture with transparency has
 
 
 def _check_axes(shape: tuple[int, ...], pictures: bool | None) -> None:
-    """Ask where the last axis is hardly one of channels."""
+    """Refuse samples whose last axis is hardly one of channels."""
     if pictures is False:
         return
     first, last = shape[1], shape[-1]

@@ -1,4 +1,4 @@
-"""The denoiser that a module or file of the user's names."""
+"""Loads a denoiser from a module or file of the user's."""
 
 import contextlib
 import importlib
@@ -15,7 +15,7 @@ from shortcut1d.diagnosis.adapters import from_torch, is_torch_module
 
 
 def load(spec: str) -> Denoiser:
-    """The denoiser that a module of the user's makes.
+    """The denoiser that a user's module or file has under a name.
 
     Args:
         spec: `MODULE:NAME`, of a module that Python finds from the working directory, or
@@ -24,7 +24,7 @@ def load(spec: str) -> Denoiser:
             one of these.
 
     Raises:
-        InvalidInput: there is no such module or name, or what it runs raises; in one line.
+        InvalidInput: there is no such module or name, or its code raises; in one line.
     """
     source, colon, name = spec.rpartition(":")
     if not colon or not source or not name.isidentifier():
@@ -56,12 +56,12 @@ def _imported(source: str) -> Any:
     path = Path(source)
     if not path.is_file():
         raise errors.InvalidInput("there is no such file")
-    name = f"_model_in_{path.stem}"  # a file may be called json.py
+    name = f"_model_in_{path.stem}"  # so that a file json.py does not hide the module json
     described = importlib.util.spec_from_file_location(name, path)
     assert described is not None
     assert described.loader is not None
     module = importlib.util.module_from_spec(described)
-    sys.modules[name] = module  # as an import would; dataclasses look themselves up there
+    sys.modules[name] = module  # as an import does; dataclasses look up their module there
     try:
         described.loader.exec_module(module)
     except BaseException:
@@ -72,7 +72,7 @@ def _imported(source: str) -> Any:
 
 @contextlib.contextmanager
 def _importable_from(folder: Path) -> Iterator[None]:
-    """Whatever is beside the model can be imported, when it is loaded and when it is called."""
+    """Make the folder's modules importable while the model is loaded."""
     sys.path.insert(0, str(folder))
     try:
         yield
@@ -82,7 +82,7 @@ def _importable_from(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _as_one_line(doing: str) -> Iterator[None]:
-    """Whatever a user's module raises, as one line."""
+    """Report whatever a user's module raises in one line."""
     try:
         yield
     except errors.Shortcut1dError as error:
@@ -93,7 +93,7 @@ def _as_one_line(doing: str) -> Iterator[None]:
 
 
 def _needs_nothing(found: Any) -> bool:
-    """Whether it is a function or class that can be called without arguments."""
+    """Whether `found` is a function or class that can be called without arguments."""
     if not (inspect.isroutine(found) or inspect.isclass(found)):
         return False
     try:

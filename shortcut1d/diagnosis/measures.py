@@ -1,4 +1,4 @@
-"""Every measure of the analysis as a line with its interval and how to read it."""
+"""The measures of the analysis as lines of a report: value, interval and meaning."""
 
 import contextlib
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from shortcut1d.analysis.transfer import measures_of
 from shortcut1d.diagnosis.inputs import CONTENT, DEGRADATION, SEEN, Case
 from shortcut1d.diagnosis.outputs import errors_as, in_batches
 
-ENERGY = 0.99  # of a family's samples that its subspace must hold
+ENERGY = 0.99  # share of samples' energy that their subspace must hold
 MEANING = {
     "phi": "above 0 fits the content, below 0 the degradation",
     "generality": "1 does both, 0 or less neither",
@@ -62,7 +62,7 @@ class Measure(NamedTuple):
     test: what it was measured on, or "all".
     interval: its value and 95% interval.
     meaning: how to read it.
-    samples: that it rests on, where they are fewer than the test has.
+    samples: number that it rests on, where the test has more.
     """
 
     measure: str
@@ -80,7 +80,7 @@ def index_measures(
     Args:
         cases: what the networks were given.
         outputs: by network and case.
-        silence: the value of nothing, from which content is measured.
+        silence: the value of silence, from which content is measured.
     """
 
     def errors_left(role: str, *, of_content: bool) -> list[np.ndarray]:
@@ -131,7 +131,7 @@ def index_measures(
 
 
 def _transfer(name: str, seen: list[np.ndarray], unseen: list[np.ndarray]) -> Measure:
-    """What is left of a share on unseen tests; not clipped, unknown where nothing was there.
+    """Unseen share over seen share, not clipped; unknown if the seen share is 0 or less.
 
     seen, unseen: relative errors of each test, `(networks, samples)`.
     """
@@ -154,7 +154,7 @@ def measures_of_cases(
 ) -> tuple[list[Measure], PerSample]:
     """The measures of each case on its own; of pictures, PSNR and SSIM first.
 
-    Also the values that they are means of, or root mean squares (`e_r`, `e_b`).
+    Also each sample's values; a measure is their mean (`e_r`, `e_b`: root mean square).
 
     Args:
         cases: what the networks were given.
@@ -202,10 +202,10 @@ PER_CASE = (
 
 
 def _line(name: str, test: str, networks: list[Any], meaning: str = "") -> Measure:
-    """A measure of some networks, one value a sample each."""
+    """A measure from each network's values, one for each sample."""
     root = name in ROOTS
     rows = np.stack([np.asarray(each**2 if root else each, np.float64) for each in networks])
-    known = ~np.isnan(rows).any(axis=0)  # a sample without the residual says nothing of it
+    known = ~np.isnan(rows).any(axis=0)  # NaN: not defined on this sample
     interval = (
         nested_bootstrap(rows[:, known], _root_mean if root else _mean)
         if known.sum() > 1
@@ -222,12 +222,12 @@ def portrait_measures(
     batch: int,
     key: PRNGKeyArray,
 ) -> tuple[Portrait | None, list[Measure], list[str]]:
-    """The Jacobian portrait at a few training inputs, its measures, and why there is none.
+    """The Jacobian portrait at a few training inputs, its measures, and notes if there is none.
 
     Args:
         member: the network.
         seen: what it was trained on.
-        count: of its inputs to look at; perhaps none.
+        count: number of its inputs to take; 0 for none.
         basis: of the training content.
         batch: inputs at once.
         key: of the randomised decomposition.
@@ -241,7 +241,7 @@ def portrait_measures(
     if size <= WHOLE:
         others = {"all but degradation": (residual,), "novelty": (basis, residual)}
         for name, known in others.items():
-            with contextlib.suppress(errors.InvalidInput):  # they are the whole space: none is left
+            with contextlib.suppress(errors.InvalidInput):  # they span the whole space
                 subspaces[name] = oracles.complement(*known)
     elif not (isinstance(member, Differentiable) or traceable(member, inputs)):
         return None, [], [f"no Jacobian portrait: {size} values a sample and no exact products"]

@@ -1,4 +1,4 @@
-"""The novelty response at training inputs, at as few of them as its standard error asks for."""
+"""The novelty response, at as few training inputs as its standard error allows."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -17,19 +17,19 @@ from shortcut1d.diagnosis.outputs import errors_as, in_batches
 from shortcut1d.diagnosis.structure import FEW
 
 ERROR = 0.01  # standard error of a novelty response that is small enough
-MAX_PROBES = 4  # white directions an input, where their number is not given
+MAX_PROBES = 4  # white directions at each input, if their number is not given
 FIRST_ROUND = 16  # inputs; each further round doubles their number
 
 Products = Float[np.ndarray, "directions networks inputs"]
 
 
 def nothing_known() -> list[Measure]:
-    """The novelty response of a model that has none."""
+    """`rho` as unknown, for a model without Jacobian products."""
     return [Measure("rho", SEEN, UNKNOWN, MEANING["rho"])]
 
 
 def inputs_of(seen: Case, probes: int | None) -> Float[np.ndarray, "inputs *space channels"]:
-    """The training inputs that are looked at, at most; see `novelty_measures`."""
+    """The training inputs at which products are taken, at most; see `novelty_measures`."""
     large = probes is None and seen.degraded[0].size > WHOLE
     return seen.degraded[:FEW] if large else seen.degraded
 
@@ -43,18 +43,18 @@ def novelty_measures(
     key: PRNGKeyArray,
     progress: Callable[[int], None],
 ) -> list[Measure]:
-    """Novelty responses `E<v, J v> / E<v, v>` at training inputs: to white `v`, and to what is new.
+    """Novelty responses `E<v, J v> / E<v, v>` at training inputs: along white and unseen `v`.
 
     All directions at an input are taken together, so that the network itself runs there once.
 
     Args:
         members: the networks.
-        cases: the seen one, whose inputs are looked at, and unseen ones.
-        silence: the value of nothing, from which content is measured.
-        probes: white directions an input, at all inputs. None: inputs are taken until every
-            response's standard error is .01, and at all of them up to 4 white directions. Of large
-            samples at most 32 inputs and one white direction each: a direction costs more than a
-            forward pass, and one of thousands of values hardly differs from another.
+        cases: the seen one, whose inputs are used, and unseen ones.
+        silence: the value of silence, from which content is measured.
+        probes: white directions at each input; all inputs are then used. None: inputs are added
+            until every response's standard error is .01, then up to 4 white directions at each. For
+            large samples at most 32 inputs and one white direction at each: a direction costs more
+            than a forward pass, and responses to different ones hardly differ there.
         batch: samples at once.
         key: of the white directions.
         progress: called after each batch with inputs times directions.
@@ -85,7 +85,7 @@ def novelty_measures(
         rounds.append(along(part, vectors))
         energies.append(np.sum(np.square(_flat(vectors), dtype=np.float64), axis=2))
         energy = np.concatenate(energies, axis=1).mean(axis=1)
-        energy[energy == 0] = 1.0  # of a case that is silence: the products are 0 as well
+        energy[energy == 0] = 1.0  # a silent case, whose products are 0 as well
         responses = np.concatenate(rounds, axis=2) / energy[:, None, None]
         if max(map(_error, responses)) <= ERROR:
             break
@@ -102,7 +102,7 @@ def novelty_measures(
 
 
 def _rounds(count: int, *, together: bool) -> list[slice]:
-    """Inputs that are taken between two looks at the standard error."""
+    """Slices of the inputs; after each the standard error is checked."""
     ends = [0] if together else [0, FIRST_ROUND]
     while not together and ends[-1] < count:
         ends.append(2 * ends[-1])
@@ -134,7 +134,7 @@ def _inner(
         moved = jvp_all(inputs[part], directions[:, part])
         return _flat(directions[:, part] * np.asarray(moved, np.float64)).sum(axis=2)
 
-    # They go through the network side by side. A power of two, so that every round is made of
+    # An input and its directions are in the network together. With a power of two, all rounds have
     # batches of one size, for which JAX compiles once.
     at_once = 2 ** (max(1, batch // (1 + count)).bit_length() - 1)
     with errors_as("a point beside the seen inputs"):

@@ -13,10 +13,10 @@ from shortcut1d.diagnosis.calling import in_tiles, memory_failed, selected
 from shortcut1d.diagnosis.inputs import Case
 
 MAX_BATCH = 64
-# Values in a batch, unless it is given. A network's layers are as many times larger: beyond some
-# 32 MiB each, a CPU spends half of the time on getting memory from the system (PReNet, PyTorch).
+# Values in a batch, unless its size is given. A layer's output is many times larger: beyond some
+# 32 MiB, a CPU spends half of the time allocating memory (PReNet, PyTorch).
 MAX_VALUES = 2**18
-MIN_TILE, OVERLAP = 64, 32  # of a sample that memory does not hold as a whole
+MIN_TILE, OVERLAP = 64, 32  # of the tiles of a sample too large for memory
 LOG = logging.getLogger(__name__)
 
 
@@ -25,7 +25,7 @@ class OutOfMemory(errors.InvalidInput):
 
 
 def batch_for(values: int) -> int:
-    """Samples of so many values each that a batch holds by default."""
+    """Default number of samples in a batch, where each has so many values."""
     return max(1, min(MAX_BATCH, MAX_VALUES // values))
 
 
@@ -35,14 +35,14 @@ def in_batches(
     batch: int,
     progress: Callable[[int], None] = lambda done: None,
 ) -> list[np.ndarray]:
-    """`function` of one slice of the samples after the other.
+    """Results of `function` on successive slices of the samples.
 
-    Where memory does not hold a batch, batches are half as large from then on.
+    If memory does not hold a batch, batches are half as large from then on.
 
     Args:
-        function: of the samples to take.
-        count: of all samples.
-        batch: of them at once.
+        function: takes a slice of the samples.
+        count: number of samples.
+        batch: samples at once.
         progress: called after each batch with its size.
     """
     parts, first = [], 0
@@ -69,7 +69,7 @@ def output_in_batches(
 ) -> np.ndarray:
     """The denoiser's output, in batches.
 
-    Where memory does not hold one sample, it goes through in tiles.
+    A sample that memory does not hold is processed in tiles.
 
     Args:
         member: the denoiser.
@@ -78,7 +78,8 @@ def output_in_batches(
         progress: called after each batch with its size.
 
     Raises:
-        InvalidInput: what it raises, or an output that is not finite numbers of the input's shape.
+        InvalidInput: what the denoiser raises, or an output that is not finite numbers of the
+            input's shape.
     """
 
     def of(part: slice) -> np.ndarray:
@@ -131,7 +132,7 @@ def _as_one_line(error: Exception, doing: str) -> errors.InvalidInput:
 
 def _call(member: Denoiser, given: np.ndarray, name: str, first: int) -> np.ndarray:
     def output(batch: np.ndarray) -> np.ndarray:
-        return np.asarray(selected(member(batch.copy()), None))  # it may write into what it gets
+        return np.asarray(selected(member(batch.copy()), None))  # it may write into its input
 
     try:
         return output(given)
@@ -146,7 +147,7 @@ def _call(member: Denoiser, given: np.ndarray, name: str, first: int) -> np.ndar
         for row in range(len(given)) if len(given) > 1 else ():
             try:
                 output(given[row : row + 1])
-            except Exception:  # the same again, and now it is known for which
+            except Exception:  # the same error, now of one sample
                 where = f"sample {first + row}"
                 break
         raise _as_one_line(error, f"{name}, {where}") from error

@@ -1,4 +1,4 @@
-"""How far a diagnosis is: a bar on terminals and in notebooks."""
+"""The progress of a diagnosis: a bar on terminals and in notebooks."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -9,14 +9,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 
 class Counter:
-    """Counts samples that went through the network, and tells somebody.
+    """Counts samples that went through the network, and reports the count to `tell`.
 
-    Without somebody to tell, it draws a bar with the time left, where there is a terminal or a
-    notebook to draw it on.
+    Without `tell`, a bar with the time left is drawn on a terminal or in a notebook.
     """
 
     def __init__(self, total: int, tell: Callable[[int, int], None] | None) -> None:
-        """total: samples to go through. tell: called with how many did, and the total.
+        """total: samples to process. tell: called with the number processed, and the total.
 
         If `tell` has a method `doing`, that is called with what is measured.
         """
@@ -55,7 +54,7 @@ class Counter:
         self._tell_what(what)
 
     def add(self, samples: int) -> None:
-        """So many more went through."""
+        """Count samples that were processed."""
         self.done = min(self.done + samples, self.total)
         if self._bar:
             self._bar.update(self._task, completed=self.done)
@@ -63,5 +62,5 @@ class Counter:
             self._tell(self.done, self.total)
 
     def finish(self) -> None:
-        """No more will go through, though more might have."""
+        """Set the count to the total, even if fewer samples were needed."""
         self.add(self.total - self.done)

@@ -15,15 +15,15 @@ from shortcut1d.diagnosis.measures import MEANING, Measure
 
 TWINS = (DEGRADATION_TWIN, CONTENT_TWIN)
 FEW = 32  # samples of a twin, where a sample is large: each costs a forward pass
-OWN_KEY = 2**16  # what the key is folded with; the probes of rho fold it with small numbers
+OWN_KEY = 2**16  # is folded into the key; the probes of rho fold in small numbers
 
 
 def twins_of(seen: Case, degradation: Any, key: PRNGKeyArray) -> list[Case]:
     """The seen task with a Gaussian twin in place of its residual, and of its content.
 
-    Of a degradation family that is not additive (blur) only the second, degraded by the family. Of
-    arrays the residual is taken for additive. Twins have the spectrum of all samples; of large
-    samples only 32 are made of them.
+    For a degradation family that is not additive (blur), only the content has a twin, which the
+    family degrades. For arrays the residual is taken to be additive. Twins have the spectrum of all
+    samples; where samples are large, only 32 are drawn.
     """
     twin_key, own_key = jax.random.split(jax.random.fold_in(key, OWN_KEY))
 
@@ -56,12 +56,12 @@ def left_of(case: Case, outputs: list[np.ndarray]) -> Float[np.ndarray, "network
 def structure_measures(
     seen: Case, of_seen: list[np.ndarray], twins: list[Case], of_twins: list[list[np.ndarray]]
 ) -> list[Measure]:
-    """`psi`, `d_D` and `d_C` with intervals; those that the twins allow.
+    """`psi`, `d_D` and `d_C` with intervals, as far as there are twins.
 
     Args:
         seen: samples like those that the networks were trained on.
         of_seen: output of each network for them.
-        twins: see `twins_of`; fewer where it was interrupted.
+        twins: see `twins_of`; fewer where the run was interrupted.
         of_twins: by twin and network.
     """
     tables = {twin.role: left_of(twin, outputs) for twin, outputs in zip(twins, of_twins)}
@@ -73,7 +73,7 @@ def structure_measures(
     }
 
     def more_left(means: np.ndarray) -> np.ndarray:
-        """What is left of the second, less what is left of the first."""
+        """Relative error of the second table, less that of the first."""
         return (means[:, 1] - means[:, 0]).mean(axis=0)
 
     return [

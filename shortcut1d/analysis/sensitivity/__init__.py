@@ -1,4 +1,4 @@
-"""What an output depends on: the noise level, a constant, which values of the input.
+"""What an output depends on: the noise level, additive constants, values of the input.
 
 The field's own measures for restoration networks, on any callable `(batch, *space, channels)`.
 """

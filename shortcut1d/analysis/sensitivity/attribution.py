@@ -15,7 +15,7 @@ from shortcut1d.analysis.sensitivity.gradients import gradient_of
 from shortcut1d.analysis.sensitivity.samples import Window, checked_window, like
 
 Detector = Callable[[Array], Float[Array, " batch"]]
-BOUNDARIES = ("constant", "mirror", "nearest", "reflect", "wrap")  # as scipy.ndimage has them
+BOUNDARIES = ("constant", "mirror", "nearest", "reflect", "wrap")  # as scipy.ndimage names them
 
 
 class Attribution(NamedTuple):
@@ -24,7 +24,7 @@ class Attribution(NamedTuple):
     map: signed share of each position in `change`, summed over channels.
     diffusion_index: of the map; see `diffusion_index`.
     change: what the detector finds in the window of the output, less what it finds there when the
-        input is blurred. The map sums to it, the more exactly the more steps.
+        input is blurred. The map sums to `change`, the more exactly the more steps.
     """
 
     map: Float[Array, "batch *space"]
@@ -38,11 +38,11 @@ def gradient_magnitude(window: Float[Array, "batch *space channels"]) -> Float[A
     Gradients are differences of neighbours along every spatial axis, of each channel.
     """
     axes = range(1, window.ndim - 1)
-    # All but the last sample along each axis, where there is a neighbour along all of them; the
-    # appended one only keeps the shape until then.
+    # The last sample along each axis has no next one and is left out; the appended 0 only keeps
+    # the shape until then.
     inner = (slice(None), *[slice(-1)] * len(axes))
     squares = sum(jnp.diff(window, axis=axis, append=0)[inner] ** 2 for axis in axes)
-    # The root has no slope at 0; flat parts count as having none.
+    # The root has no derivative at 0; the gradient of flat parts is set to 0.
     lengths = jnp.where(squares > 0, jnp.sqrt(jnp.where(squares > 0, squares, 1)), 0)
     return jnp.sum(lengths.reshape(len(window), -1), axis=1)
 
@@ -68,27 +68,27 @@ def local_attribution(
 
     J. Gu and C. Dong, "Interpreting super-resolution networks with local attribution maps" (CVPR
     2021): gradients of a detector of the output's window, integrated while a blur of the input goes
-    from its full width to none. What the blur leaves has no part in it; the wider it is, the
-    coarser the details that have.
+    from its full width to none. Only details that the blur removes take part: the wider the
+    blur, the coarser they may be.
 
-    There the input is a small picture of which a large one is made; here it has the output's size,
-    so that the default width, theirs, covers less of what a window shows. Gradients are taken in
+    The authors enlarge a small picture; here input and output have one size, so that the default
+    width, which is theirs, covers less of what a window shows. Gradients are taken in
     the middle of each step, not at its end, so that the map sums to `change` for any linear
-    denoiser with a linear detector. The detector sees the window alone, and no neighbour of it.
+    denoiser with a linear detector. The detector sees nothing outside of the window.
 
     Args:
-        denoiser: a JAX function or one that brings its own products (`adapters.from_torch`). A
-            plain callable where a sample has at most 1024 values; it is called twice a value, for
-            every step.
+        denoiser: a JAX function or one with its own products (`adapters.from_torch`). A plain
+            callable where a sample has at most 1024 values; it is called twice for each value and
+            step.
         inputs: degraded samples.
         window: of the output, one slice for each spatial axis.
         detector: JAX function of the window, `(batch, *window, channels)` to one number a sample:
             `gradient_magnitude`, `mean_value` or your own.
         width: standard deviation of the widest blur, samples; at most the longest axis.
-        steps: from the widest blur to none, of equal difference in width.
+        steps: number of steps from the widest blur to none, equal in width.
         boundary: what the blur finds beyond a sample's ends, as `scipy.ndimage` names it: "reflect"
             for pictures, "wrap" for periodic samples.
-        method: how gradients are had; see `products_of`.
+        method: how gradients are computed; see `products_of`.
         step: of a finite difference; see `products_of`.
 
     Raises:

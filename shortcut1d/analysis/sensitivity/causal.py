@@ -15,7 +15,7 @@ from shortcut1d.analysis.sensitivity.samples import Window, checked_window, like
 
 
 class CausalEffect(NamedTuple):
-    """Mean square error in the window, with each patch replaced and without.
+    """Mean square error in the window, with and without each patch replaced.
 
     Where there was no clean sample, the output itself stands for it: `before` is 0, and `after` is
     the mean square change.
@@ -34,7 +34,7 @@ class CausalEffect(NamedTuple):
 
     @property
     def decibels(self) -> Float[Array, "batch *patches"]:
-        """In the authors' unit: PSNR before less mean PSNR after; none where `before` is 0."""
+        """In the authors' unit: PSNR before less mean PSNR after; undefined if `before` is 0."""
         return jnp.mean(10 * jnp.log10(self.after / self._before), axis=0)
 
     @property
@@ -56,24 +56,23 @@ def causal_effect(
     """What each patch of the input does to a window of the output; needs no gradients.
 
     J. Hu et al., "Interpreting low-level vision models with causal effect maps" (arXiv
-    2407.19789): the input
-    is cut into patches; each is replaced by others, and the window's error is compared with the
-    error before. Patches inside the window count as all others do (the authors leave them out).
+    2407.19789): the input is cut into patches; each is replaced by others, and the window's error
+    is compared with the error before. Patches inside the window count as all others do (the
+    authors leave them out).
 
-    The authors measure in dB, see `decibels`. Square errors come first here: they add up, and exist
-    where the output is perfect. They take new patches from other pictures, from anywhere in them,
+    The authors measure in dB, see `decibels`. Here `effect` is in square errors, which add up and
+    exist where the output is perfect. The authors take new patches from anywhere in other pictures,
     and degrade these like the input (rain stays where it is). Here a new patch comes from the same
-    place of another sample with the degradation that it has there, so that any degradation will do,
-    also an unknown one. Every patch gets all interventions, where the authors first drop patches
-    that do nothing three times.
+    place of another degraded sample, so that the degradation need not be known. Every patch gets
+    all interventions; the authors first drop patches that do nothing three times.
 
     Args:
         denoiser: any callable on arrays. It is called `patches * interventions` times on the whole
             batch.
         inputs: degraded samples.
         window: of the output, one slice for each spatial axis.
-        patch: its length along every spatial axis, or one length for each; samples. The last one
-            along an axis is what is left.
+        patch: length of a patch in samples, along every spatial axis or one for each. The last
+            patch along an axis may be shorter.
         key: for the choice of donors.
         clean: clean samples, for an effect with a sign; without them the effect is the mean square
             change of the window.
@@ -114,7 +113,7 @@ def causal_effect(
 
 
 def _partition(patch: Any, space: tuple[int, ...]) -> list[list[slice]]:
-    """Slices along each axis that take it all, each of the patch's length but the last."""
+    """Slices that cover each axis, of the patch's length; the last may be shorter."""
     lengths = patch if isinstance(patch, list | tuple) else [patch] * len(space)
     if len(lengths) != len(space):
         raise errors.refuse("patch", patch, f"one length, or one for each spatial axis of {space}")
@@ -132,7 +131,7 @@ def _donors(
     if donors is None:
         if batch < 2:
             raise errors.refuse("inputs", f"{batch} sample", "at least 2, or donors of patches")
-        # So many samples further, going round, is never the sample itself.
+        # An offset from 1 to batch - 1, modulo batch, never gives the sample itself.
         further = jax.random.randint(key, (*shape, batch), 1, batch)
         return (np.arange(batch) + np.asarray(further)) % batch, np.asarray(inputs)
     finite("donors", donors)

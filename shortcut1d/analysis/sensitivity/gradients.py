@@ -1,4 +1,4 @@
-"""Gradients with respect to the input, of denoisers with a transposed product and of others."""
+"""Gradients with respect to the input, with or without the denoiser's transposed product."""
 
 import math
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Score = Callable[[Array], Float[Array, " batch"]]
 def transposable(denoiser: Denoiser, inputs: Samples, method: str, step: float) -> Products:
     """`products_of`, with a transposed product for a plain callable on small samples as well.
 
-    That is had from finite differences along each input value.
+    For such a callable it is made of finite differences along each input value.
 
     Raises:
         InvalidInput: a plain callable, and samples of more than 1024 values; what `products_of`
@@ -46,12 +46,12 @@ def transposable(denoiser: Denoiser, inputs: Samples, method: str, step: float) 
 def gradient_of(
     denoiser: Denoiser, score: Score, example: Samples, method: str, step: float
 ) -> Callable[[Samples], Samples]:
-    """The gradient, at any inputs, of a score of each sample's output.
+    """The gradient of a score of each sample's output, as a function of the inputs.
 
     Args:
         denoiser: any callable on arrays; samples must not depend on one another.
         score: a JAX function of outputs, one number a sample.
-        example: an input, by which it is seen whether JAX can trace the denoiser.
+        example: inputs to test whether JAX can trace the denoiser.
         method: see `products_of`.
         step: see `products_of`.
 
@@ -63,7 +63,7 @@ def gradient_of(
     errors.number("step", step, above=0)
     foreign = isinstance(denoiser, Differentiable) or not traceable(denoiser, example)
     if not foreign and method != "differences":
-        # `transposable` would trace the network anew at every call, and JAX compile it anew.
+        # `transposable` would make JAX trace and compile the network at every call.
         return jax.jit(jax.grad(lambda inputs: jnp.sum(score(denoiser(inputs)))))
 
     of_output = jax.jit(jax.grad(lambda output: jnp.sum(score(output))))

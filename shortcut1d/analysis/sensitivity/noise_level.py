@@ -80,12 +80,12 @@ def sure(
     2008). Single values may be negative; the mean over samples is what is unbiased.
 
     Args:
-        denoiser: any callable on arrays, with few jumps.
+        denoiser: any callable on arrays, with few discontinuities.
         noisy: samples with noise of this level.
         level: standard deviation of the noise, in the samples' unit; above 0.
         key: for the random signs.
         probes: random directions a sample; more of them make the divergence more exact.
-        method: how the Jacobian is had; see `products_of`.
+        method: how Jacobian products are computed; see `products_of`.
         step: of a finite difference; see `products_of`.
 
     Raises:
@@ -109,18 +109,18 @@ def bias_share(
 
     A network of linear layers and rectifiers is `f(y) = J y + b` around each input `y`. Without
     additive constants `b` is 0, and the network is ready for noise levels that it was not trained
-    on; with them `b` grows there (Mohan, Kadkhodaie, Simoncelli and Fernandez-Granda 2020). Of any
-    other denoiser, `b` is what its tangent at `y` gives for an input of 0.
+    on; with them `b` grows at such levels (Mohan, Kadkhodaie, Simoncelli and Fernandez-Granda
+    2020). For any other denoiser, `b` is the value of its tangent at `y` for an input of 0.
 
     Args:
         denoiser: any callable on arrays.
         inputs: degraded samples.
-        method: how the Jacobian is had; see `products_of`.
+        method: how Jacobian products are computed; see `products_of`.
         step: of a finite difference; see `products_of`.
 
     Returns:
-        0 for a denoiser without bias, also where its output is 0; infinite for an output of 0
-        around which it is not linear.
+        0 for a denoiser without bias, also where its output is 0; infinite where the
+        output is 0 and `J y` is not.
 
     Raises:
         InvalidInput: inputs or outputs that are not finite; a bad option.

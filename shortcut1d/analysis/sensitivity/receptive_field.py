@@ -13,12 +13,12 @@ from shortcut1d.analysis.sensitivity.gradients import transposable
 
 
 class ReceptiveField(NamedTuple):
-    """Where an output's dependence lies.
+    """How an output's dependence is spread over the input.
 
     energy: squared gradient at each position of the input, summed over channels of input and
         output; sums to 1, or is 0 throughout for an output that depends on nothing.
     radius: the least distance from the output's position, in samples, that holds the wanted share
-        of the energy; NaN where there is none.
+        of the energy; NaN where the energy is 0.
     """
 
     energy: Float[Array, "batch *space"]
@@ -38,17 +38,17 @@ def receptive_field(
 
     W. Luo, Y. Li, R. Urtasun and R. Zemel, "Understanding the effective receptive field in deep
     convolutional neural networks" (NeurIPS 2016). They average over inputs; here each sample has
-    its own, and the caller averages `energy`. Distances are Euclidean and do not go round: for a
+    its own, and the caller averages `energy`. Distances are Euclidean and do not wrap round: for a
     denoiser of periodic samples take a position in the middle.
 
     Args:
-        denoiser: a JAX function or one that brings its own products (`adapters.from_torch`). A
-            plain callable where a sample has at most 1024 values; it is called twice a value.
+        denoiser: a JAX function or one with its own products (`adapters.from_torch`). A plain
+            callable where a sample has at most 1024 values; it is called twice for each value.
         inputs: degraded samples.
         at: the output's position, one index for each spatial axis; by default the middle,
             `length // 2`.
-        share: of the energy, that the radius holds; above 0, at most 1.
-        method: how the Jacobian is had; see `products_of`.
+        share: of the energy within the radius; above 0, at most 1.
+        method: how Jacobian products are computed; see `products_of`.
         step: of a finite difference; see `products_of`.
 
     Raises:
@@ -59,7 +59,7 @@ def receptive_field(
     share = errors.number("share", share, above=0, high=1)
     space, channels = inputs.shape[1:-1], inputs.shape[-1]
     place = _position(at, space)
-    output_of(denoiser, inputs)  # refuses what cannot be looked at
+    output_of(denoiser, inputs)  # refuses outputs of another shape, or not finite
     products = transposable(denoiser, inputs, method, step)
     one_channel_each = np.zeros((channels, *inputs.shape), np.float32)
     for channel in range(channels):
@@ -89,5 +89,5 @@ def _radius(
     distance = np.sqrt(sum(axis**2 for axis in axes)).ravel()
     order = np.argsort(distance)
     within = np.cumsum(energy.reshape(len(energy), -1)[:, order], axis=1)
-    # Of its own last value, so that a share of 1 ends at the last position that has any.
+    # Relative to the last sum, so that a share of 1 ends at the last position with energy.
     return distance[order][np.argmax(within >= share * within[:, -1:], axis=1)]

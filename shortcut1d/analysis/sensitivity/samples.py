@@ -1,4 +1,4 @@
-"""Samples that a measure changes: which part of them, and of what kind they are given on."""
+"""Windows of samples, and arrays of the kind that a denoiser was given."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,11 +14,11 @@ Window = Sequence[slice]
 
 
 def checked_window(window: Any, inputs: Samples) -> tuple[slice, ...]:
-    """`window`, to be used behind the batch axis: one slice with both ends for each spatial axis.
+    """`window` with both ends of each slice, to index behind the batch axis.
 
     Raises:
-        InvalidInput: not one slice for each spatial axis, one that skips samples, that is empty or
-            that ends outside of the samples.
+        InvalidInput: not one slice for each spatial axis, or a slice that skips samples, is empty
+            or ends outside of the samples.
     """
     space = np.shape(inputs)[1:-1]
     wanted = f"one slice for each spatial axis, within {space}"
@@ -29,7 +29,7 @@ def checked_window(window: Any, inputs: Samples) -> tuple[slice, ...]:
         if not isinstance(part, slice):
             raise errors.refuse("window", window, wanted)
         start, stop, step = part.indices(length)
-        # `indices` cuts an end that lies outside, where a typing error would pass unseen.
+        # `indices` clips an end that lies outside, which would hide a typing error.
         if step != 1 or stop <= start or (part.stop is not None and part.stop > length):
             raise errors.refuse("window", window, wanted)
         found.append(slice(start, stop))
@@ -37,5 +37,5 @@ def checked_window(window: Any, inputs: Samples) -> tuple[slice, ...]:
 
 
 def like(inputs: Samples, values: np.ndarray) -> Samples:
-    """`values` as the kind of array that the denoiser was made for, if it was for `inputs`."""
+    """`values` as a JAX array if `inputs` is one, else as given."""
     return jnp.asarray(values) if isinstance(inputs, jax.Array) else values

@@ -25,18 +25,18 @@ def about(
     """Samples, tests, options and versions, as plain values.
 
     Args:
-        cases: what the networks were tested on, over `peak`.
-        outputs: by network and case, over `peak`.
-        twins: Gaussian twins that they were tested on as well, over `peak`.
+        cases: what the networks were tested on, in units of `peak`.
+        outputs: by network and case, in units of `peak`.
+        twins: Gaussian twins that the networks were tested on as well, in units of `peak`.
         pictures: whether samples are pictures.
-        peak: white, in pictures; the unit of all values here.
+        peak: value of white in pictures; the unit of all values here.
         options: of `diagnose`.
 
     Returns:
-        `samples` (shape, pictures, peak), `tests` (see below), `options`, `versions`. Of a test its
-        name, role, number of samples and `data_hash`; of those that are no twins the least and
-        largest value of clean, degraded and output, and of pictures the shares of values that lie
-        at or beyond black and white (`clipped`).
+        `samples` (shape, pictures, peak), `tests` (see below), `options`, `versions`. Each test
+        has its name, role, number of samples and `data_hash`. A test that is no twin also has the
+        least and largest value of clean, degraded and output (`range`), and for pictures the share
+        of values at or beyond black and white (`clipped`).
     """
     tests = []
     for number, case in enumerate(cases):
@@ -79,12 +79,12 @@ def _named(case: Case) -> dict[str, Any]:
 
 
 def data_hash(values: np.ndarray) -> str:
-    """SHA-256 of the values over `peak`, as little-endian float32, the last axis fastest."""
+    """SHA-256 of the values in units of `peak`, as little-endian float32, the last axis fastest."""
     return hashlib.sha256(np.ascontiguousarray(values, "<f4").tobytes()).hexdigest()
 
 
 def versions() -> dict[str, str]:
-    """Of Python, of this package and what it computes with, and of PyTorch where it is loaded."""
+    """Versions of Python, this package, JAX and NumPy, and of PyTorch where it is loaded."""
     found = {"python": platform.python_version()}
     for name in LIBRARIES:
         try:

@@ -35,8 +35,8 @@ def _less(one: Means, other: Means) -> np.ndarray:
 _KEPT, _REMOVED = ("nmse", CONTENT), ("relative_error", DEGRADATION)
 _LEFT = ("relative_error", SEEN)
 _TWIN_D, _TWIN_C = ("relative_error", DEGRADATION_TWIN), ("relative_error", CONTENT_TWIN)
-# What is computed from several tests: from which measures, on tests of which roles, and how. The
-# same formulas as in `measures.index_measures` and `structure.structure_measures`.
+# Measures that are computed from several tests: the measure and role of each test, and the formula,
+# the same as in `measures.index_measures` and `structure.structure_measures`.
 SUMMARIES: dict[str, tuple[list[tuple[str, str]], Callable[..., np.ndarray]]] = {
     "phi": ([_REMOVED, _KEPT], lambda d, c: _share(d) - _share(c)),
     "generality": ([_REMOVED, _KEPT], lambda d, c: (_share(d) + _share(c)) / 2),
@@ -58,8 +58,8 @@ class Comparison:
     """Two networks, or two sets of them, side by side.
 
     titles: what a and b are called.
-    verdicts: what is said of each.
-    networks: how many of each.
+    verdicts: the verdict on each.
+    networks: number of networks in each.
     table: see `to_frame`.
     """
 
@@ -69,7 +69,7 @@ class Comparison:
     table: pd.DataFrame
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a measure and test that either report has.
+        """One row for each measure and test that either report has.
 
         `measure, test`; `a, a_low, a_high, b, b_low, b_high`; `difference, low, high`: b - a and
         its 95% interval over the samples that both were tested on; `basis`: "paired", "not the same
@@ -132,17 +132,17 @@ class Comparison:
 def compare(a: Report | str | Path, b: Report | str | Path) -> Comparison:
     """Two networks side by side; paired, sample by sample, where they were given the same data.
 
-    A difference is b - a. Its interval is a bootstrap of the samples: in each resample both
-    networks have the same samples. It is narrower than one from two separate intervals, as much as
-    the samples that are hard for one are hard for the other. Data are the same where a test's
+    A difference is b - a. Its interval is a bootstrap of the samples; both networks have the same
+    samples in each resample. The more the networks agree on which samples are hard, the narrower
+    this interval is than one from two separate intervals. Data are the same where a test's
     clean and degraded samples have the same SHA-256; tests are matched by name.
 
     Args:
         a: a report, or the path of one that was saved as JSON.
-        b: as a; it may be of another number of networks, whose mean is compared.
+        b: as a. The numbers of networks may differ; their means are compared.
 
     Raises:
-        InvalidInput: no report, a file that cannot be read, or is none, or of another format.
+        InvalidInput: no report; a file that cannot be read, is no report or has another format.
     """
     one, other = _saved("a", a), _saved("b", b)
     columns = ["value", "low", "high"]
@@ -153,7 +153,7 @@ def compare(a: Report | str | Path, b: Report | str | Path) -> Comparison:
         )
         for letter, saved in (("a", one), ("b", other))
     ]
-    # In the order of a, and what only b has at the end.
+    # In the order of a; rows that only b has come last.
     table = sides[0].merge(sides[1], on=keys, how="left")
     known = pd.MultiIndex.from_frame(sides[0][keys])
     more = sides[1][~pd.MultiIndex.from_frame(sides[1][keys]).isin(known)]
@@ -187,7 +187,7 @@ def _saved(name: str, given: Report | str | Path) -> Saved:
 
 
 def _difference(a: Saved, b: Saved, measure: str, test: str) -> tuple[Interval, str]:
-    """How much larger a measure is of b than of a, and what that rests on."""
+    """The difference b - a of a measure, and its basis."""
     if measure in SUMMARIES:
         parts, statistic = SUMMARIES[measure]
         groups = [
@@ -231,15 +231,15 @@ def paired_bootstrap(
     tables: list[Float[np.ndarray, "networks samples"]],
     statistic: Callable[[Means], np.ndarray],
 ) -> Interval:
-    """95% interval over samples, which all networks have in common.
+    """95% interval over samples that all networks share.
 
-    As `nested_bootstrap` for one network and as wide, but that all networks stay together in each
-    resample, on several tests as well.
+    As `nested_bootstrap` for one network, and as wide, but all networks have the same samples in
+    each resample of a test.
 
     Args:
-        tables: one a test, whose samples have nothing to do with another's. Samples with a NaN in
-            any network are left out.
-        statistic: of the means over samples, to one value a resample.
+        tables: one for each test; the samples of different tests are independent. Samples with a
+            NaN in any network are left out.
+        statistic: from the means over samples to one value for each resample.
     """
     known = [table[:, ~np.isnan(table).any(axis=0)] for table in tables]
     counts = [table.shape[1] for table in known]
@@ -247,7 +247,7 @@ def paired_bootstrap(
         return UNKNOWN
     rng = np.random.default_rng(0)
     weights = [rng.multinomial(n, np.full(n, 1 / n), NESTED) / n for n in counts]
-    with np.errstate(divide="ignore", invalid="ignore"):  # a ratio to nothing is unknown
+    with np.errstate(divide="ignore", invalid="ignore"):  # a ratio to 0 is unknown
         estimate = statistic(np.stack([table.mean(axis=1)[:, None] for table in known]))
         spread = statistic(np.stack([table @ w.T for table, w in zip(known, weights)]))
     low, high = np.quantile(spread, _percentiles(min(counts), 0.95))

@@ -26,7 +26,7 @@ def draw(table: pd.DataFrame, arrays: dict[str, np.ndarray], *, titled: bool = T
         arrays: of `Report.arrays`: frequency edges of the bands; gains of content and residual by
             test and band; singular values of the Jacobian, if there are any; by test a sample's
             input, target and output.
-        titled: whether the verdict stands above it.
+        titled: whether the verdict stands above the figure.
     """
     shown = {n.removeprefix(SHOWN): v for n, v in arrays.items() if n.startswith(SHOWN)}
     by_band = {n.removeprefix(BANDS): v for n, v in arrays.items() if n.startswith(BANDS)}

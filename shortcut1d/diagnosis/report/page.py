@@ -1,4 +1,4 @@
-"""A report as one HTML file that needs no other file and no network."""
+"""A report as one HTML file that loads no other file."""
 
 import base64
 import io
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from shortcut1d.diagnosis.report.table import Report
 
 KEY_NUMBERS = ("removed from seen", "removed", "kept", "transfer", "psi", "rho")
-SCALES = {"psi": (-1, 1), "transfer": (0, 1.5)}  # of the others: 0 to 1
-DPI = 220  # of the figure: twice what its 7 inches take on a page, for screens of fine pixels
-VALUES = 1_250_000  # of all pictures together; a PNG holds about one a byte
-MAX_SAMPLES = 4  # to choose from
-WIDTH = 320  # pixels on the page that a picture has at most, unless it is larger itself
+SCALES = {"psi": (-1, 1), "transfer": (0, 1.5)}  # ends of a scale; 0 to 1 for the others
+DPI = 220  # of the figure: twice its resolution on the page, for high-density screens
+VALUES = 1_250_000  # in all pictures together; a PNG takes about a byte for each
+MAX_SAMPLES = 4  # samples of a test to choose from
+WIDTH = 320  # pixels up to which a picture is enlarged on the page
 ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent),
     autoescape=True,
@@ -65,7 +65,7 @@ def _over(report: "Report") -> str:
 
 
 def _key_numbers(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Each with its interval as places on a scale, in percent of its width."""
+    """Each with its interval as places on a scale, in percent of the scale's width."""
     made = []
     for row in _records(table[table["measure"].isin(KEY_NUMBERS)]):
         least, largest = SCALES.get(row["measure"], (0, 1))
@@ -106,7 +106,7 @@ def _row(row: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _pictures(report: "Report") -> dict[str, Any] | None:
-    """For each test a few samples' input, target and output; None of signals."""
+    """For each test a few samples' input, target and output; None for signals."""
     if report.cases[0].clean.ndim < 4:
         return None
     are_pictures = bool(report.about.get("samples", {}).get("pictures"))
@@ -190,7 +190,7 @@ def _data_url(png: bytes) -> str:
 
 
 def _about(report: "Report") -> list[tuple[str, str]]:
-    """What was measured and how, as terms and what is said of them."""
+    """What was measured and how, as pairs of a term and its text."""
     samples, options = report.about.get("samples", {}), report.about.get("options", {})
     shape = report.cases[0].clean.shape[1:]
     axes = {2: "length", 3: "height x width"}.get(len(shape), "space")
@@ -228,7 +228,7 @@ def _about(report: "Report") -> list[tuple[str, str]]:
 
 
 def _test(test: dict[str, Any]) -> dict[str, Any]:
-    """A test with the values of its samples in words; of a Gaussian twin there are none."""
+    """A test with the ranges of its values as text; a Gaussian twin has none."""
     said = []
     for part, (least, largest) in test.get("range", {}).items():
         clipped = f"{100 * test['clipped'][part]:.2g}% clipped" if "clipped" in test else ""

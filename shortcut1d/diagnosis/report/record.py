@@ -1,4 +1,4 @@
-"""A report as JSON: all that it measured, each sample's values too, and no pictures."""
+"""A report as JSON: all measures and each sample's values, but no pictures."""
 
 import json
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 KIND = "shortcut1d_report"  # the key of the format's number
 FORMAT = 1
-DIGITS = 7  # significant ones of a number: as many as float32 has
+DIGITS = 7  # significant digits, as many as float32 has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +25,12 @@ class Saved:
     """What a record holds, checked.
 
     title: what the network is called.
-    verdict: the sentence.
+    verdict: the verdict's sentence.
     table: of `Report.to_frame`.
     per_sample: by measure and test, `(networks, samples)`.
     roles: of each test.
     data: of each test, SHA-256 of clean and degraded samples.
-    networks: that were tested.
+    networks: number of networks that were tested.
     """
 
     title: str
@@ -63,7 +63,7 @@ def record_of(report: "Report", title: str) -> dict[str, Any]:
 
 
 def text_of(record: dict[str, Any]) -> str:
-    """A record as JSON, a line a field and a line an element of those that are lists."""
+    """A record as JSON, with a line for each field and for each element of a list."""
     lines = []
     for name, value in record.items():
         said = json.dumps(value, allow_nan=False, ensure_ascii=False)
@@ -105,7 +105,7 @@ def saved_of(record: dict[str, Any]) -> Saved:
     """What a record holds.
 
     Raises:
-        LookupError, TypeError, ValueError, ArithmeticError: it is none of `record_of`.
+        LookupError, TypeError, ValueError, ArithmeticError: `record_of` did not make it.
     """
     table = pd.DataFrame(record["measures"])
     numbers = ["value", "low", "high"]

@@ -32,12 +32,12 @@ class Report:
     measures: every number with its interval.
     edges: of the frequency bands, cycles per window.
     bands: by test, gains of content and residual in each band.
-    portrait: of the first network; None where it could not be had.
+    portrait: of the first network; None if there is none.
     cases: what the networks were tested on.
     outputs: of the first network, by case.
     networks, samples: how many of each the intervals rest on.
     notes: what the reader should know.
-    interrupted: whether it holds only what was measured until Ctrl-C.
+    interrupted: whether Ctrl-C ended it, so that it holds only what was measured until then.
     per_sample: by measure and test, its values, `(networks, samples)`; NaN where a sample has none.
     about: what was measured and how; see `about.about`.
     """
@@ -116,11 +116,11 @@ class Report:
         return draw(self.to_frame(), self.arrays())
 
     def save(self, path: str | Path, *, title: str = TITLE) -> Path:
-        """Write it to one file: a page to send and to open in any browser, or a record to compare.
+        """Write the report to one file: a page for any browser, or a record to compare.
 
         Args:
             path: ends in .html for the page, in .json for the record.
-            title: what the reader is to call the network.
+            title: name of the network for the reader.
 
         Returns:
             the path.
@@ -140,7 +140,7 @@ class Report:
         return text.encode("utf-8", "replace")
 
     def to_json(self, *, title: str = TITLE) -> str:
-        """All its numbers as JSON, each sample's too; `compare` reads it."""
+        """All numbers as JSON, each sample's too; `compare` reads them."""
         return text_of(record_of(self, _checked(title)))
 
     def to_html(self, *, title: str = TITLE) -> str:
@@ -148,7 +148,7 @@ class Report:
         return page_of(self, _checked(title))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What the figure shows beside the table; see `draw`."""
+        """The arrays that the figure shows besides the table; see `draw`."""
         made = {"edges": self.edges}
         for name, gains in self.bands.items():
             made[f"{BANDS}{name}"] = np.stack([gains.content, gains.degradation])

@@ -14,7 +14,7 @@ def sentence(table: pd.DataFrame) -> str:
 
 
 def judgements(table: pd.DataFrame) -> list[tuple[str, str]]:
-    """The verdict on the degradation, that on the content, and the transfer that each rests on."""
+    """The verdicts on degradation and content, each with the transfer that it rests on."""
     return [
         _judged("degradation", interval_of(table, "transfer")),
         _judged("content", interval_of(table, "transfer of content")),
@@ -22,7 +22,7 @@ def judgements(table: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def shares(table: pd.DataFrame) -> str:
-    """What it removes and keeps, in percent."""
+    """What the network removes and keeps, in percent."""
     kept, removed, seen = (
         interval_of(table, name) for name in ("kept", "removed", "removed from seen")
     )

@@ -54,7 +54,8 @@ def stamp_of_cells() -> str:
     A cell trained by other code is not this code's cell.
     """
     libraries = [importlib.metadata.version(name) for name in CELL_LIBRARIES]
-    return identity(_code(_modules(CELL_FOLDERS)), libraries, _device())
+    files = [path for name in CELL_FOLDERS for path in sorted((PACKAGE / name).rglob("*.py"))]
+    return identity(_code(files), libraries, _device())
 
 
 def stamp_of_table(script: Path) -> str:
@@ -174,10 +175,6 @@ def _counts(module: Path, rooms: Collection[str]) -> bool:
 def _lines(node: ast.stmt) -> set[int]:
     first = min([node.lineno, *(part.lineno for part in getattr(node, "decorator_list", ()))])
     return set(range(first, (node.end_lineno or node.lineno) + 1))
-
-
-def _modules(folders: Iterable[str]) -> list[Path]:
-    return [path for name in folders for path in sorted((PACKAGE / name).rglob("*.py"))]
 
 
 def _code(files: Iterable[Path]) -> list[tuple[str, str]]:

@@ -137,7 +137,8 @@ def folder_of(name: str, data: str | Path | None = None) -> Path:
     """
     state, root = state_of(name, data), root_of(data)
     get = f"shortcut1d data get {name}"
-    get += "" if root == pooch.os_cache("shortcut1d") else f" --to {shlex.quote(str(root))}"
+    if root != pooch.os_cache("shortcut1d"):
+        get += f" --to {shlex.quote(str(root))}"
     if not state.here:
         raise InvalidInput(f"{name}: not in {root}; to download it: {get}")
     if state.missing or state.damaged:

@@ -2,7 +2,6 @@
 
 import io
 import warnings
-from math import gcd
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +45,7 @@ def read_wav(path: str | Path, rate: int) -> Float[np.ndarray, " samples"]:
     if np.ptp(samples) == 0:
         raise errors.refuse(str(path), "silence", "a recording with sound in it")
     if own_rate != rate:
-        divisor = gcd(own_rate, rate)
-        samples = resample_poly(samples, rate // divisor, own_rate // divisor)
+        samples = resample_poly(samples, rate, own_rate)
     return samples
 
 

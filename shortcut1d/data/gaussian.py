@@ -53,7 +53,7 @@ def twin_of(samples: Any) -> Gaussian:
     Raises:
         InvalidInput: fewer than two samples, or some that are not finite numbers.
     """
-    values = errors.numbers("samples", samples, axes=3).astype(np.float64)
+    values = errors.numbers("samples", samples, axes=3)
     if len(values) < 2 or not np.all(np.isfinite(values)):
         raise errors.refuse("samples", f"shape {values.shape}", "two or more, of finite numbers")
     axes = tuple(range(1, values.ndim - 1))

@@ -274,19 +274,18 @@ def rain(
 
     amount, width, length, angle: see `Range`; each replaces the range's own.
     """
-    defaults = RANGES[errors.choice("range", range, RANGES)]._asdict()
-    given = {"amount": amount, "length": length, "angle": angle}
+    given = {"amount": amount, "width": width, "length": length, "angle": angle}
+    chosen = RANGES[errors.choice("range", range, RANGES)]._asdict()
+    chosen |= {field: value for field, value in given.items() if value is not None}
     limits = {
         "amount": (1e-6, 1.0, "of all pixels"), "length": (1.0, 160.0, "pixels"),
         "angle": (-80.0, 80.0, "degrees"),  # leaves room for the more slanted unseen twin
     }  # fmt: skip
-    checked = {}
-    for field, (low, high, unit) in limits.items():
-        value = defaults[field] if given[field] is None else given[field]
-        checked[field] = traced(errors.span(field, value, low=low, high=high, unit=unit))
-    widths = errors.non_empty(
-        "width", defaults["width"] if width is None else width, "at least one"
-    )
+    checked = {
+        field: traced(errors.span(field, chosen[field], low=low, high=high, unit=unit))
+        for field, (low, high, unit) in limits.items()
+    }
+    widths = errors.non_empty("width", chosen["width"], "at least one")
     if len(widths) > 6:
         raise errors.refuse("width", widths, "at most six of them")
     for each in widths:

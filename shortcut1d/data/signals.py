@@ -269,7 +269,7 @@ def chords(notes: int = 1, high: float = 40.0, low: float = 1.0, *, length: int 
     length = errors.integer("length", length)
     notes = errors.integer("notes", notes, high=MAX_CHORD)
     high = integer_pitch("high", high, length)
-    low = errors.integer("low", low, low=1, high=int(high))
+    low = errors.integer("low", low, high=high)
     return Chords(traced(notes, np.int32), traced(low), traced(high), length)
 
 
@@ -277,7 +277,7 @@ def band(high: float = 16.0, low: float = 1.0, *, length: int = WINDOW) -> Band:
     """Gaussian process with energy at the integer frequencies `low..high`."""
     length = errors.integer("length", length)
     high = integer_pitch("high", high, length)
-    low = errors.integer("low", low, low=1, high=int(high))
+    low = errors.integer("low", low, high=high)
     return Band(traced(low), traced(high), length)
 
 
@@ -377,12 +377,12 @@ def pitch_below_nyquist(field: str, value: Any, length: int) -> float:
     )
 
 
-def integer_pitch(field: str, value: Any, length: int) -> float:
+def integer_pitch(field: str, value: Any, length: int) -> int:
     """`value` as an integer number of cycles, so that a tone is periodic over the window."""
     pitch = pitch_below_nyquist(field, value, length)
     if pitch != int(pitch):
         raise errors.refuse(field, value, "whole cycles per window, so that it is periodic")
-    return pitch
+    return int(pitch)
 
 
 def a_fifth_away(pitch: Float[Array, "..."], length: int) -> Float[Array, "..."]:

@@ -9,12 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import spearmanr
 
 from shortcut1d import errors
-from shortcut1d.analysis.intervals import (
-    Interval,
-    interval,
-    mean_over_seeds,
-    p_above,
-)
+from shortcut1d.analysis.intervals import Interval, interval, mean_over_seeds, p_above
 
 HOLDS, REFUTED, EQUIVALENT, UNDECIDED = "holds", "refuted", "equivalent", "undecided"
 LEVEL = 0.05  # of every verdict; one-sided .025 where a side is claimed

@@ -233,17 +233,16 @@ def run_and_save(
     for name, sound in outcome.sounds.items():
         files[f"_{name}.wav"] = audio.wav_bytes(*sound)
     files |= outcome.files
+    for name, model in outcome.models.items():
+        files[f"_{name}.safetensors"] = checkpoints.to_bytes(*model)
     for suffix, data in files.items():
         store.write_atomic(out / f"{experiment.name}{suffix}", data)
-    models = [f"_{name}.safetensors" for name in outcome.models]
-    for suffix, (network, params, shape) in zip(models, outcome.models.values()):
-        checkpoints.save(out / f"{experiment.name}{suffix}", network, params, shape)
     # Last: it says that all the others are there.
     store.write_atomic(out / f"{experiment.name}.json", store.json_bytes(record))
     print_claims(experiment.name, claims, out, record["wall_time_seconds"])
     for suffix in outcome.files:
         print(out / f"{experiment.name}{suffix}")
-    return document(experiment, saved, record, out, [*files, *models])
+    return document(experiment, saved, record, out, [*files])
 
 
 def document(

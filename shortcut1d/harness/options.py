@@ -107,13 +107,12 @@ def parser(
     for field in dataclasses.fields(config):
         shown = [_shown(getattr(preset, field.name)) for preset in presets.values()]
         default = shown[0] if len(set(shown)) == 1 else " / ".join(shown)
-        settings = _settings(hints[field.name])
         group.add_argument(
             f"--{field.name.replace('_', '-')}",
             dest=field.name,
             default=argparse.SUPPRESS,
             help=f"{field.metadata['help']} ({default})".replace("%", "%%"),
-            **settings,
+            **_settings(hints[field.name]),
         )
     return made
 

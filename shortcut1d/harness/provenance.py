@@ -20,6 +20,7 @@ TABLE_ROOMS = {*CELL_FOLDERS, "diagnosis", "cli"}  # what a number of a table ma
 FIGURE_ROOMS = {"analysis", "diagnosis", "plotting", "cli"}
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "pandas", "matplotlib")
 CELL_LIBRARIES = LIBRARIES[:5]
+CODE = ("shortcut1d", "experiments", "pyproject.toml")  # what a commit is the commit of
 OPTIONAL = ("scikit-image", "PyWavelets", "bm3d", "pillow", "torch")  # a few studies need them
 
 
@@ -53,7 +54,8 @@ def stamp_of_cells() -> str:
     A cell trained by other code is not this code's cell.
     """
     libraries = [importlib.metadata.version(name) for name in CELL_LIBRARIES]
-    return identity(_code(_modules(CELL_FOLDERS)), libraries, _device())
+    files = [path for name in CELL_FOLDERS for path in sorted((PACKAGE / name).rglob("*.py"))]
+    return identity(_code(files), libraries, _device())
 
 
 def stamp_of_table(script: Path) -> str:
@@ -175,10 +177,6 @@ def _lines(node: ast.stmt) -> set[int]:
     return set(range(first, (node.end_lineno or node.lineno) + 1))
 
 
-def _modules(folders: Iterable[str]) -> list[Path]:
-    return [path for name in folders for path in sorted((PACKAGE / name).rglob("*.py"))]
-
-
 def _code(files: Iterable[Path]) -> list[tuple[str, str]]:
     return [
         (f"{path.parent.name}/{path.name}", significant(path.read_text(encoding="utf-8")))
@@ -203,15 +201,20 @@ def _commit() -> str | None:
 
     None outside a checkout: site-packages may lie in some other repository.
     """
-    if not (PACKAGE.parent / ".git").exists():
+    checkout = PACKAGE.parent
+    if not (checkout / ".git").exists():
         return None
-    git = ["git", "-C", str(PACKAGE.parent)]
-    code = ["shortcut1d", "experiments", "pyproject.toml"]
+    head = git(checkout, "rev-parse", "HEAD")
+    changes = git(checkout, "status", "--porcelain", "--", *CODE)
+    if head is None or changes is None:
+        return None
+    return head + (" (changed since)" if changes else "")
+
+
+def git(folder: Path, *words: str) -> str | None:
+    """What git says in a folder; None where it fails, or is not installed."""
+    command = ["git", "-C", str(folder), *words]
     try:
-        head, changes = (
-            subprocess.run([*git, *command], capture_output=True, text=True, check=True).stdout
-            for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--", *code])
-        )
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
-    return head.strip() + (" (changed since)" if changes.strip() else "")

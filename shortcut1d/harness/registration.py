@@ -6,7 +6,6 @@ committed before that run, whose provenance names its hash.
 
 import datetime
 import hashlib
-import subprocess
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from numpy.typing import ArrayLike
 from shortcut1d import errors, store
 from shortcut1d.analysis.intervals import seeds_needed
 from shortcut1d.harness.claims import Claim, claim
+from shortcut1d.harness.provenance import git
 
 CONFIRMING = 1000  # first seed of kept runs; those below 100 are for exploring
 FIELDS = {"study": str, "date": datetime.date, "settings": dict, "claims": dict}
@@ -144,14 +144,6 @@ def _check(where: str, found: Any, fields: Mapping[str, Any]) -> None:
 
 def _commit_of(path: Path) -> str | None:
     """The last commit that changed the file, if the file is as it was committed."""
-
-    def git(*words: str) -> str:
-        command = ["git", "-C", str(path.parent), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        if git("status", "--porcelain", "--", path.name):
-            return None
-        return git("log", "-1", "--format=%H", "--", path.name) or None
-    except (OSError, subprocess.CalledProcessError):
+    if git(path.parent, "status", "--porcelain", "--", path.name) != "":
         return None
+    return git(path.parent, "log", "-1", "--format=%H", "--", path.name) or None

@@ -44,9 +44,8 @@ class _Transformer(nnx.Module):
     ) -> None:
         patch = network.patch ** len(space) * channels
         tokens = math.prod(axis // network.patch for axis in space)
-        self.first, self.last = (
-            _dense(a, b, rngs) for a, b in ((patch, network.width), (network.width, patch))
-        )
+        self.first = _dense(patch, network.width, rngs)
+        self.last = _dense(network.width, patch, rngs)
         position = 0.02 * jax.random.normal(rngs.params(), (tokens * network.width,))
         self.position = nnx.Param(position.reshape(tokens, network.width))
         self.blocks = nnx.List(

@@ -15,6 +15,7 @@ from shortcut1d.networks.layers import (
     MAX_DEPTH,
     MAX_WIDTH,
     Batch,
+    Conv,
     check_convolutions,
     convolutions,
     he_normal,
@@ -87,12 +88,16 @@ class ConvNet:
         """Samples along an axis that one output sample depends on."""
         return 1 + (self.kernel - 1) * sum(self.spacing())
 
+    def layers(self, rank: int, channels_in: int, channels_out: int, rngs: nnx.Rngs) -> list[Conv]:
+        """Its convolutions, first to last."""
+        sizes = [channels_in, *[self.width] * (self.depth - 1), channels_out]
+        conv = convolutions(self, rank, rngs)
+        pairs = zip(itertools.pairwise(sizes), self.spacing())
+        return [conv(a, b, dilation=dilation) for (a, b), dilation in pairs]
+
     def module(self, space: tuple[int, ...], channels: int, rngs: nnx.Rngs) -> nnx.Module:
         """See `Network.module`."""
-        sizes = [channels, *[self.width] * (self.depth - 1), channels]
-        conv = convolutions(self, len(space), rngs)
-        pairs = zip(itertools.pairwise(sizes), self.spacing())
-        layers = [conv(a, b, dilation=dilation) for (a, b), dilation in pairs]
+        layers = self.layers(len(space), channels, channels, rngs)
         return _Stack(layers, self.skip, flatten=False)
 
 

@@ -4,7 +4,6 @@ It learns clean content alone, whatever the degradation is. Then an input is tak
 white noise of a level that is set, and the output is the posterior mean or a posterior sample.
 """
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
@@ -15,7 +14,6 @@ from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from shortcut1d import errors
-from shortcut1d.networks import layers
 from shortcut1d.networks.conv import ConvNet
 from shortcut1d.networks.layers import Batch
 
@@ -65,10 +63,7 @@ class Diffusion:
 
 class _Diffusion(nnx.Module):
     def __init__(self, config: Diffusion, rank: int, channels: int, rngs: nnx.Rngs) -> None:
-        sizes = [channels + 1, *[config.width] * (config.depth - 1), channels]
-        conv = layers.convolutions(config, rank, rngs)
-        pairs = zip(itertools.pairwise(sizes), config.net().spacing())
-        self.layers = nnx.List([conv(a, b, dilation=dilation) for (a, b), dilation in pairs])
+        self.layers = nnx.List(config.net().layers(rank, channels + 1, channels, rngs))
         self.level = nnx.Param(jnp.float32(config.scale))
         self.config = config
 

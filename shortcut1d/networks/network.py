@@ -54,13 +54,11 @@ class Chain:
 
 
 class _Chain(nnx.Module):
-    def __init__(self, first: nnx.Module, then: nnx.Module) -> None:
+    def __init__(self, first: Any, then: Any) -> None:
         self.first, self.then = first, then
 
     def __call__(self, x: Batch, key: PRNGKeyArray | None = None) -> Batch:
-        first: Any = self.first
-        then: Any = self.then
-        return then(first(x))
+        return self.then(self.first(x))
 
 
 def init(network: Network, key: PRNGKeyArray, space: tuple[int, ...], channels: int) -> Params:

@@ -49,8 +49,7 @@ class Schedule:
 
     def __post_init__(self) -> None:
         errors.check_types(self)
-        errors.integer("steps", self.steps)
-        errors.integer("batch", self.batch)
+        errors.integer_fields(self, "steps", "batch")
         errors.number("learning_rate", self.learning_rate, above=0, high=MAX_RATE)
         errors.choice("loss", self.loss, LOSSES)
         for step in self.checkpoints:

@@ -84,18 +84,12 @@ def indices(table: pd.DataFrame) -> pd.DataFrame:
         kept=_of_rows(kept_content, table["nmse"]),
         removed=_of_rows(removed_degradation, table["relative_error"]),
     )
-    who = list(table.columns[: table.columns.get_loc("diverged")])
-
-    def mean_of(role: str, column: str) -> pd.Series:
-        chosen = named[named["test"] == role]
-        return chosen.groupby(who, sort=False, dropna=False)[column].mean()
-
     result = pd.DataFrame(
         {
-            "kept": mean_of(UNSEEN_CONTENT, "kept"),
-            "removed": mean_of(UNSEEN_DEGRADATION, "removed"),
-            "rho": mean_of(SEEN, "rho"),
-            "nmse": mean_of(SEEN, "nmse"),
+            "kept": _mean_of(named, UNSEEN_CONTENT, "kept"),
+            "removed": _mean_of(named, UNSEEN_DEGRADATION, "removed"),
+            "rho": _mean_of(named, SEEN, "rho"),
+            "nmse": _mean_of(named, SEEN, "nmse"),
         }
     )
     result["phi"] = result["removed"] - result["kept"]
@@ -114,10 +108,9 @@ def structures(table: pd.DataFrame) -> pd.DataFrame:
         without_degradation, without_content, of_degradation, of_content, psi, transfer`; NaN where
         a network has no such test.
     """
-    who = list(table.columns[: table.columns.get_loc("diverged")])
-    removed = table.assign(removed=1 - table["relative_error"])
+    named = table.assign(removed=1 - table["relative_error"])
     seen, unseen, *twins = (
-        removed[removed["test"] == role].groupby(who, sort=False, dropna=False)["removed"].mean()
+        _mean_of(named, role, "removed")
         for role in (SEEN, UNSEEN_DEGRADATION, DEGRADATION_TWIN, CONTENT_TWIN)
     )
     found = Structure(seen, *twins)
@@ -136,6 +129,12 @@ def array_of(frame: pd.DataFrame, column: str, *dims: str) -> xr.DataArray:
         dims: columns; their values are the coordinates, in rising order.
     """
     return frame.set_index(list(dims))[column].to_xarray()
+
+
+def _mean_of(table: pd.DataFrame, role: str, column: str) -> pd.Series:
+    """Mean of a column over each trained network's tests of one role."""
+    who = list(table.columns[: table.columns.get_loc("diverged")])
+    return table[table["test"] == role].groupby(who, sort=False, dropna=False)[column].mean()
 
 
 def _of_rows(score: Any, errors_left: pd.Series) -> np.ndarray:

@@ -159,7 +159,7 @@ experiment = Experiment(
         "The best content to train on is neither the simplest nor the richest: it is where content "
         "and noise balance beyond their spectra, and the simpler the noise, the simpler it is."
     ),
-    presets={name: ChordConfig(**settings) for name, settings in CHORD_MAPS.items()},
+    presets=CHORD_MAPS,
     run=run,
     plot=plot,
     claims=claims,

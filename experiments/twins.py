@@ -143,7 +143,7 @@ experiment = Experiment(
         "Networks fit whichever structure lies beyond the spectrum: the noise's where only the "
         "noise has any, the content's where only the content has; a linear filter has none to lose."
     ),
-    presets={name: ChordConfig(**settings) for name, settings in CHORD_MAPS.items()},
+    presets=CHORD_MAPS,
     run=run,
     plot=plot,
     claims=claims,

@@ -107,7 +107,8 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     corners.set_title("what is lost where one component is replaced", fontsize=7, loc="left")
     figure.legend(fontsize=6, loc="outside lower left", ncols=4)
     psi = measured(table, "psi")
-    psi = psi.isel(notes=_twin_last(psi["notes"]), shapes=_twin_last(psi["shapes"]))
+    # The Gaussian twin, which is number 0, stands last.
+    psi = psi.sel(notes=np.roll(psi["notes"], -1), shapes=np.roll(psi["shapes"], -1))
     drawn = plotting.heat_map(
         plane, psi.mean("seed").values, psi["shapes"].values, psi["notes"].values,
         plotting.DIVERGING, (-0.6, 0.6),
@@ -124,12 +125,6 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
                      fontsize=6)  # fmt: skip
     colors.ax.tick_params(labelsize=6)
     return figure
-
-
-def _twin_last(axis: xr.DataArray) -> list[int]:
-    """The order in which the Gaussian twin, which has no number, stands last."""
-    numbers = [n for n, value in enumerate(axis.values) if value != GAUSSIAN]
-    return [*numbers, *(n for n, value in enumerate(axis.values) if value == GAUSSIAN)]
 
 
 def _names(axis: xr.DataArray) -> list[str]:

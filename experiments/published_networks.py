@@ -18,7 +18,7 @@ import pandas as pd
 from common import published, registered
 from common.papers import Sentence
 from common.published import Published
-from common.published_figure import MEASURES, SHOWN, SWEEP, draw
+from common.published_figure import MEASURES, SHOWN, SWEEP, plot
 from common.published_tasks import (
     CONTENT,
     DEGRADATION,
@@ -29,7 +29,6 @@ from common.published_tasks import (
     luminance,
     whole_pictures,
 )
-from matplotlib.figure import Figure
 
 from shortcut1d import errors
 from shortcut1d.analysis.denoiser import output_of
@@ -298,11 +297,6 @@ def transfers(shares_left: np.ndarray) -> np.ndarray:
 
 
 WEAK = 30  # of 255: denoisers trained up to it are those on weak noise
-
-
-def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
-    """The plane of all networks, rain by rain, level by level, and crops to look at."""
-    return draw(table, arrays)
 
 
 REGISTERED = registered.of("published_networks")

@@ -36,8 +36,8 @@ CROPS = (  # network, test, part of what is shown, title
 )
 
 
-def draw(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
-    """The figure.
+def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
+    """The plane of all networks, rain by rain, level by level, and crops to look at.
 
     Args:
         table: a row for each picture of each test of each network.

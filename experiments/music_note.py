@@ -19,7 +19,14 @@ import pandas as pd
 import xarray as xr
 from common import registered
 from common.papers import Sentence
-from common.signal_tasks import TrainConfig, decibels, filter_rows, make_test_sets, median, wiener
+from common.signal_tasks import (
+    MEDIAN,
+    WIENER,
+    TrainConfig,
+    decibels,
+    make_test_sets,
+    untrained_rows,
+)
 from matplotlib.figure import Figure
 
 from shortcut1d import analysis, errors, networks, plotting
@@ -40,7 +47,6 @@ CONTENTS = ("note", "melody")
 DEGRADATIONS = ("hiss", "clicks", "hum")
 NEW_NOISES = ("clicks", "hum")  # to the networks that are shown
 SHOWN = "hiss"  # the degradation whose networks are drawn and heard
-WIENER, MEDIAN = "Wiener filter", "median filter"
 NETWORKS: dict[str, Callable[[Any], Network]] = {
     "conv": lambda config: networks.ConvNet(width=config.width),
     "conv_skip": lambda config: networks.ConvNet(width=config.width, skip=True),
@@ -139,8 +145,7 @@ def run(config: Config, session: Session) -> Result:
     tables = [swept.table]
     for run in runs:
         if run.network == config.networks[0] and run.degradation == SHOWN:
-            for name, denoiser in ((WIENER, wiener(run)), (MEDIAN, median)):
-                tables.append(filter_rows(run, name, denoiser, config.samples))
+            tables.append(untrained_rows(run, config.samples))
     # By network and by content.
     weights: dict[str, dict[str, Any]] = {name: {} for name in config.networks}
     for position, params in swept.weights.items():

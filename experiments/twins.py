@@ -23,7 +23,7 @@ from common.chord_tasks import (
     train_chords,
 )
 from common.papers import Sentence
-from common.signal_tasks import decibels, filter_rows, median, wiener
+from common.signal_tasks import MEDIAN, WIENER, decibels, untrained_rows
 from matplotlib.figure import Figure
 
 from shortcut1d import networks, plotting
@@ -33,7 +33,6 @@ from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.training.sweep import Session
 
 MANY_NOTES, MANY_SHAPES = 32, 256  # of the registered claims
-WIENER, MEDIAN = "Wiener filter", "median filter"
 
 
 def run(config: ChordConfig, session: Session) -> Result:
@@ -42,8 +41,7 @@ def run(config: ChordConfig, session: Session) -> Result:
     for seed in config.all_seeds():
         for notes, shapes in CORNERS:
             corner = chord_run(notes, shapes, seed, networks.ConvNet(width=config.width))
-            for name, denoiser in ((WIENER, wiener(corner)), (MEDIAN, median)):
-                tables.append(filter_rows(corner, name, denoiser, config.samples))
+            tables.append(untrained_rows(corner, config.samples))
     return Result(pd.concat(tables, ignore_index=True))
 
 

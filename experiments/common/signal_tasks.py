@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 import pandas as pd
-from scipy.ndimage import median_filter
 
+from common.priors import classics
 from shortcut1d import errors, networks
 from shortcut1d.analysis import oracles
 from shortcut1d.analysis.structure import CONTENT_TWIN, DEGRADATION_TWIN
@@ -23,6 +23,7 @@ from shortcut1d.training.loop import Schedule
 from shortcut1d.training.tables import names_of
 
 BANKS = 16  # of unseen clicks at a test
+WIENER, MEDIAN = classics.WIENER, "median filter"  # networks, in the tables, that nobody trained
 Named = tuple[str, Any]  # a family, and what the table calls it
 
 
@@ -137,9 +138,10 @@ def wiener(run: Run) -> Any:
     return oracles.wiener(*[oracles.power_spectrum(part) for part in parts])
 
 
-def median(windows: Any) -> np.ndarray:
-    """The median of five samples, periodic."""
-    return median_filter(np.asarray(windows), (1, 5, 1), mode="wrap")
+def untrained_rows(run: Run, samples: int) -> pd.DataFrame:
+    """`filter_rows` of the best linear filter, and of the median of five samples."""
+    filters = {WIENER: wiener(run), MEDIAN: functools.partial(classics.median, window=5)}
+    return pd.concat([filter_rows(run, *each, samples) for each in filters.items()])
 
 
 def decibels(ratio: Any) -> Any:

@@ -17,7 +17,6 @@ import xarray as xr
 from common import registered
 from common.image_figures import draw_examples, draw_gains, draw_structure, examples
 from common.image_tasks import (
-    FILTER,
     FULL,
     MATCHED,
     OWN,
@@ -36,6 +35,7 @@ from common.image_tasks import (
     twin_of,
 )
 from common.papers import Sentence
+from common.signal_tasks import WIENER
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, plotting
@@ -159,7 +159,7 @@ def specialists_of(table: pd.DataFrame) -> list[str]:
 
 def on_all(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of the networks trained on all photographs, sharp or blurred, under small rain."""
-    rows = table[(table["degradation"] == SMALL) & (table["network"] != FILTER)]
+    rows = table[(table["degradation"] == SMALL) & (table["network"] != WIENER)]
     return rows[rows["pool"] == rows["pool"].max()]
 
 

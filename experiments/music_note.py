@@ -25,6 +25,7 @@ from common.signal_tasks import (
     TrainConfig,
     decibels,
     make_test_sets,
+    trained_networks,
     untrained_rows,
 )
 from matplotlib.figure import Figure
@@ -197,11 +198,6 @@ def index_of(table: pd.DataFrame, network: str, column: str) -> xr.DataArray:
     """A measure of one kind of network (see `indices`) as `(content, degradation, seed)`."""
     own = indices(table[table["network"] == network])
     return array_of(own, column, "content", "degradation", "seed")
-
-
-def trained_networks(table: pd.DataFrame) -> list[str]:
-    """Names of the networks, without the filters."""
-    return [name for name in table["network"].unique() if name not in (WIENER, MEDIAN)]
 
 
 def under_hiss(table: pd.DataFrame, network: str, content: str) -> pd.DataFrame:

@@ -20,8 +20,16 @@ import pandas as pd
 import xarray as xr
 from common import registered
 from common.papers import Sentence
-from common.phase_map import COLORS, EXCESS, FLOOR, LINEAR, PHI, RATE, RHO, map_of, maps_of
-from common.signal_tasks import BANKS, TrainConfig, check_banks, check_clicks, make_test_sets
+from common.phase_map import COLORS, EXCESS, LINEAR, PHI, RATE, RHO, map_of, maps_of
+from common.signal_tasks import (
+    BANKS,
+    WIENER,
+    TrainConfig,
+    check_banks,
+    check_clicks,
+    make_test_sets,
+    trained_networks,
+)
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, networks, plotting
@@ -163,7 +171,7 @@ def _floor_rows(config: Config, seed: int) -> Iterator[dict[str, Any]]:
         pairs = [(spectrum(test.content), spectrum(test.degradation)) for test in run.tests]
         floors = linear.floor(pairs[0], pairs)
         for left, test, (content, residual) in zip(floors, run.tests, pairs, strict=True):
-            yield names_of(run._replace(network=FLOOR), test) | {
+            yield names_of(run._replace(network=WIENER), test) | {
                 "nmse": left / float(content.sum()),
                 "relative_error": left / float(residual.sum()),
             }
@@ -187,11 +195,6 @@ def balance_of(table: pd.DataFrame) -> xr.DataArray:
     """What `predict` sees, `(frequency, shapes)`: above 0 the content is the simpler one."""
     cells = table.drop_duplicates(["frequency", "shapes"])
     return array_of(cells, "balance", "frequency", "shapes")
-
-
-def trained_networks(table: pd.DataFrame) -> list[str]:
-    """Names of the networks, without the linear filter."""
-    return [name for name in table["network"].unique() if name != FLOOR]
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:

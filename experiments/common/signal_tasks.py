@@ -130,6 +130,11 @@ def filter_rows(run: Run, name: str, denoiser: Any, samples: int) -> pd.DataFram
     return pd.DataFrame(rows)
 
 
+def trained_networks(table: pd.DataFrame) -> list[str]:
+    """Names of the networks, without the filters."""
+    return [name for name in table["network"].unique() if name not in (WIENER, MEDIAN)]
+
+
 def wiener(run: Run) -> Any:
     """The best linear filter of a run's task, from the spectra of its two components."""
     key = jax.random.key(run.cell.seed)

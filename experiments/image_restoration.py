@@ -71,18 +71,13 @@ class Config(PoolsConfig):
     def known(self, task: str) -> dict[str, Any]:
         """The degradations to train on, by name, the narrow one first."""
         kwargs = self.image_kwargs()
-        middle = self.sigma if task == DENOISING else self.blur
-        least = 0.25 if task == DENOISING else 0.5
-        limits = {NARROW: (middle, middle), WIDE: (least * middle, 2 * middle)}
+        family: Any = image_degradations.blur_kernel
+        least, middle = 0.5, self.blur
         if task == DENOISING:
-            return {
-                f"{name} {KNOWN[task]}": image_degradations.sensor_noise("gaussian", span, **kwargs)
-                for name, span in limits.items()
-            }
-        return {
-            f"{name} {KNOWN[task]}": image_degradations.blur_kernel(span, **kwargs)
-            for name, span in limits.items()
-        }
+            family = functools.partial(image_degradations.sensor_noise, "gaussian")
+            least, middle = 0.25, self.sigma
+        limits = {NARROW: (middle, middle), WIDE: (least * middle, 2 * middle)}
+        return {f"{name} {KNOWN[task]}": family(span, **kwargs) for name, span in limits.items()}
 
     def unseen(self, task: str) -> dict[str, Any]:
         """The degradations to test on, by name."""

@@ -20,7 +20,6 @@ from common.image_tasks import (
     FULL,
     MATCHED,
     OWN,
-    PANEL,
     REAL_RAIN,
     SMOKE,
     PictureConfig,
@@ -29,6 +28,7 @@ from common.image_tasks import (
     kept_weights,
     linear_rows,
     networks_of,
+    others_of,
     panel_of,
     picture_run,
     psnr_of,
@@ -146,15 +146,9 @@ def unseen_of(table: pd.DataFrame) -> list[str]:
     return [name for name in (SLANTED, PAIRS, RAIN100H) if name in tested]
 
 
-def others_of(table: pd.DataFrame) -> list[str]:
-    """The rains that a network trained under small rain has never seen."""
-    tested = table.loc[table["test"] == PANEL, "test_degradation"].unique()
-    return [name for name in tested if name != SMALL]
-
-
 def specialists_of(table: pd.DataFrame) -> list[str]:
     """The rains that specialists were trained under."""
-    return [name for name in others_of(table) if name != RANDOM]
+    return [name for name in others_of(table, SMALL) if name != RANDOM]
 
 
 def on_all(table: pd.DataFrame) -> pd.DataFrame:
@@ -180,7 +174,7 @@ def by_pool(table: pd.DataFrame, column: str) -> xr.DataArray:
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """What was registered, of the cells that are there."""
-    others, unknown = others_of(table), unseen_of(table)
+    others, unknown = others_of(table, SMALL), unseen_of(table)
     own, matched = (
         psnr_of(networks_of(table, SMALL), "seed", "pool", how=how) for how in STRENGTHS
     )
@@ -226,9 +220,9 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     parts: Any = figure.subfigures(2, 1, height_ratios=[1, 1.2])
     above, below = parts
     number, structure, simplicity, special = above.subplots(1, 4, width_ratios=[1.3, 1.3, 1, 0.9])
-    known = networks_of(table, SMALL)
-    draw_gains(number, lambda how: psnr_of(known, "seed", "pool", how=how), SMALL, others_of(table))
-    draw_gains(simplicity, lambda how: psnr_by_blur(table, how), SMALL, others_of(table))
+    known, others = networks_of(table, SMALL), others_of(table, SMALL)
+    draw_gains(number, lambda how: psnr_of(known, "seed", "pool", how=how), SMALL, others)
+    draw_gains(simplicity, lambda how: psnr_by_blur(table, how), SMALL, others)
     draw_structure(structure, structures(known), "pool")
     names = specialists_of(table)
     for how, color, marker in ((OWN, plotting.RED, "o"), (MATCHED, plotting.ORANGE, "s")):

@@ -286,6 +286,12 @@ def psnr_of(table: pd.DataFrame, *dims: str, how: str = OWN) -> xr.DataArray:
     return array_of(renamed, "psnr", *dims, "tested")
 
 
+def others_of(table: pd.DataFrame, known: str) -> list[str]:
+    """The degradations of the panel that a network trained under `known` has never seen."""
+    tested = table.loc[table["test"] == PANEL, "test_degradation"].unique()
+    return [name for name in tested if name != known]
+
+
 def networks_of(table: pd.DataFrame, degradation: str) -> pd.DataFrame:
     """Rows of the networks that were trained under a degradation, on photographs as they are."""
     rows = table[(table["degradation"] == degradation) & (table["network"] != WIENER)]

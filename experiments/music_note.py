@@ -28,6 +28,7 @@ from common.signal_tasks import (
     trained_networks,
     untrained_rows,
 )
+from common.sounds import RATE, in_noise, on_one_scale
 from matplotlib.figure import Figure
 
 from shortcut1d import analysis, errors, networks, plotting
@@ -43,7 +44,6 @@ from shortcut1d.training.grid import Cell
 from shortcut1d.training.sweep import Session, sweep
 from shortcut1d.training.tables import array_of, indices
 
-RATE = 8000  # Hz of what is heard and of recordings: a note of 8 cycles a window is 500 Hz
 CONTENTS = ("note", "melody")
 DEGRADATIONS = ("hiss", "clicks", "hum")
 NEW_NOISES = ("clicks", "hum")  # to the networks that are shown
@@ -182,16 +182,13 @@ def performance(config: Config, network: Network, weights: dict[str, Any]) -> di
     }
     heard = {"1_target": clean}
     for number, (noise, family) in enumerate(noises.items(), start=2):
-        drawn = degradations.over_length(family, jax.random.key(1), clean.shape[1])
-        heard[f"{number}_{noise}_input"] = family.apply(clean, drawn)
+        heard[f"{number}_{noise}_input"] = in_noise(clean, family)
     for content, params in weights.items():
         denoise = networks.denoiser(network, params)
         for number, noise in enumerate(noises, start=2):
             output = denoise(heard[f"{number}_{noise}_input"])
             heard[f"{number}_{noise}_output_{content}_trained"] = output
-    # One scale for all, so that loudness can be compared; set by the music, so that clicks clip.
-    loudest = 2 * float(np.max(np.abs(clean)))
-    return {n: Sound(np.asarray(s)[0, :, 0], RATE, loudest) for n, s in heard.items()}
+    return on_one_scale(heard, clean)
 
 
 def index_of(table: pd.DataFrame, network: str, column: str) -> xr.DataArray:

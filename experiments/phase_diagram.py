@@ -20,7 +20,7 @@ import pandas as pd
 import xarray as xr
 from common import registered
 from common.papers import Sentence
-from common.phase_map import COLORS, EXCESS, LINEAR, PHI, RATE, RHO, map_of, maps_of
+from common.phase_map import COLORS, EXCESS, LINEAR, PHI, RHO, map_of, maps_of
 from common.signal_tasks import (
     BANKS,
     WIENER,
@@ -30,6 +30,7 @@ from common.signal_tasks import (
     make_test_sets,
     trained_networks,
 )
+from common.sounds import RATE
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, networks, plotting

@@ -7,7 +7,6 @@ from common.signal_tasks import WIENER
 from shortcut1d import plotting
 from shortcut1d.training.tables import array_of, indices
 
-RATE = 8000  # Hz, at which the page plays what networks are given
 PHI, LINEAR, EXCESS, RHO = "phi", "floor", "excess", "rho"
 COLORS = {  # colour map and its limits
     PHI: (plotting.DIVERGING, (-1.0, 1.0)),

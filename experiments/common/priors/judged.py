@@ -1,4 +1,7 @@
-"""What is read off the table of a prior: quality, gain, ceiling, and the claims."""
+"""What is read off the table of a prior: quality, gain, ceiling, and the claims.
+
+A case is a content and a task, such as "faces: deraining".
+"""
 
 from collections.abc import Sequence
 
@@ -24,7 +27,6 @@ from common.priors.tasks import (
 from shortcut1d.harness.claims import rank_correlation
 from shortcut1d.training.tables import array_of
 
-CASE = "case"  # a content and a task, such as "faces: deraining"
 CLASSICS = ("median", "total variation", "wavelet", "non-local means", "BM3D", WIENER)
 # Whose outputs say whether the distance from the prior's range goes with the error.
 COMPARED = (PLAIN, NO_CODE, TRAINED, PROJECTED, PRIOR, STANDS)
@@ -57,11 +59,8 @@ def ceiling(table: pd.DataFrame) -> xr.DataArray:
 
 def printed_ceilings(table: pd.DataFrame) -> dict[str, float]:
     """The ceiling of each case in dB as readers know it: PSNR of pictures, `quality` of signals."""
-    if "psnr" not in table:
-        found = ceiling(table)
-    else:
-        found = _measure(table, "psnr", CLEAN).sel(restorer=STANDS).isel(tested=0, drop=True)
-    mean = found.mean("seed")
+    found = _measure(table, "psnr", CLEAN) if "psnr" in table else quality(table, CLEAN)
+    mean = found.sel(restorer=STANDS).isel(tested=0, drop=True).mean("seed")
     return {str(case): float(mean.sel(case=case)) for case in mean["case"].values}
 
 
@@ -207,10 +206,10 @@ def mean_over(values: xr.DataArray, cases: Sequence[str]) -> np.ndarray:
 def _measure(table: pd.DataFrame, column: str, role: str) -> xr.DataArray:
     """A column as `(seed, case, tested, restorer)`."""
     rows = table[table["test"] == role]
-    rows = rows.assign(**{CASE: rows["content"] + ": " + rows["task"]})
-    who = ["seed", CASE, "restorer"]
+    rows = rows.assign(case=rows["content"] + ": " + rows["task"])
+    who = ["seed", "case", "restorer"]
     rows = rows.assign(tested=rows.groupby(who, sort=False).cumcount())
-    return array_of(rows, column, "seed", CASE, "tested", "restorer")
+    return array_of(rows, column, "seed", "case", "tested", "restorer")
 
 
 def _log10(values: xr.DataArray) -> xr.DataArray:

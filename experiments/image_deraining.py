@@ -51,7 +51,6 @@ from shortcut1d.training.tables import array_of, structures
 
 SMALL, RANDOM = "small rain", "random rain"
 RAIN100H, PAIRS, SLANTED = "Rain100H's rain", "rain of the pairs", "slanted rain"
-STRENGTHS = (OWN, MATCHED)
 FEWEST, MOST, SIMPLE = 2, 400, 8.0  # photographs, and blur, of the registered claims
 
 
@@ -157,28 +156,19 @@ def on_all(table: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["pool"] == rows["pool"].max()]
 
 
-def by_blur(table: pd.DataFrame, column: str) -> xr.DataArray:
-    """A measure of the networks trained on all photographs under small rain, `(seed, blur)`."""
-    return array_of(structures(on_all(table)), column, "seed", "blur")
-
-
 def psnr_by_blur(table: pd.DataFrame, how: str) -> xr.DataArray:
     """PSNR of the networks trained on all photographs under small rain."""
     return psnr_of(on_all(table), "seed", "blur", how=how)
-
-
-def by_pool(table: pd.DataFrame, column: str) -> xr.DataArray:
-    """A measure of `structures`, of the networks trained under small rain, `(seed, pool)`."""
-    return array_of(structures(networks_of(table, SMALL)), column, "seed", "pool")
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """What was registered, of the cells that are there."""
     others, unknown = others_of(table, SMALL), unseen_of(table)
     own, matched = (
-        psnr_of(networks_of(table, SMALL), "seed", "pool", how=how) for how in STRENGTHS
+        psnr_of(networks_of(table, SMALL), "seed", "pool", how=how) for how in (OWN, MATCHED)
     )
-    psi, transfer = by_pool(table, "psi"), by_pool(table, "transfer")
+    found = structures(networks_of(table, SMALL))
+    psi, transfer = (array_of(found, column, "seed", "pool") for column in ("psi", "transfer"))
     most = table["pool"].max()
     values: dict[str, Any] = {}
     if most == MOST:
@@ -203,7 +193,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             }
         simple = psnr_by_blur(table, MATCHED).sel(tested=others)
         if SIMPLE in simple["blur"]:
-            blurred = by_blur(table, "psi")
+            blurred = array_of(structures(on_all(table)), "psi", "seed", "blur")
             values["simple"] = blurred.sel(blur=SIMPLE) - blurred.sel(blur=0)
             values["blurred"] = mean_of(simple.sel(blur=SIMPLE) - simple.sel(blur=0))
     return REGISTERED.claims_on(values, Sentence.__members__, domain="2D")

@@ -245,12 +245,10 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
                 )  # fmt: skip
             if name == names[-1]:
                 axes.set_xlabel("click shapes $K$")
-                bar = figure.colorbar(
-                    drawn, ax=panels[:, number], location="bottom", aspect=18, shrink=0.9,
-                    extend="neither" if column == RHO else "both",
+                plotting.color_bar(
+                    figure, drawn, panels[:, number], reading, location="bottom", aspect=18,
+                    shrink=0.9, extend="neither" if column == RHO else "both",
                 )  # fmt: skip
-                bar.set_label(reading, fontsize=6)
-                bar.ax.tick_params(labelsize=6)
         kept, removed = (map_of(table, name, part).mean("seed") for part in ("kept", "removed"))
         neither = ((kept < HALF) & (removed < HALF)).values
         plotting.hatch_cells(row[0], neither)

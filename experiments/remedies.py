@@ -212,8 +212,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     cells.set_title("gain on a tune under what none knows (dB)", fontsize=7, loc="left")
     overall.set_xlabel("mean gain (dB, 95%)")
     price.set_xlabel("cost on what it\nknows (dB, 95%)")
-    bar = figure.colorbar(drawn, ax=cells, location="bottom", aspect=40, extend="both")
-    bar.ax.tick_params(labelsize=6)
+    plotting.color_bar(figure, drawn, cells, location="bottom", aspect=40, extend="both")
     melodies, shapes = table[["advised_melodies", "advised_shapes"]].iloc[0]
     figure.supxlabel(
         f"bold: in the direction of the test; advised: {melodies:g} melodies, or {shapes:g} shapes",

@@ -147,9 +147,7 @@ def _draw_map(
         axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=6, color=ink)
     axes.set_xlabel("click shapes $K$")
     axes.set_ylabel("notes at once $M$")
-    bar = figure.colorbar(drawn, ax=axes, location="bottom", aspect=20)
-    bar.set_label(label, fontsize=6)
-    bar.ax.tick_params(labelsize=6)
+    plotting.color_bar(figure, drawn, axes, label, location="bottom", aspect=20)
 
 
 REGISTERED = registered.of("sweet_spot")

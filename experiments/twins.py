@@ -118,10 +118,8 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     plane.set_yticks(range(psi["notes"].size), _names(psi["notes"]), fontsize=6)
     plane.set_xlabel("click shapes $K$")
     plane.set_ylabel("notes at once $M$")
-    colors = figure.colorbar(drawn, ax=plane, extend="both")
-    colors.set_label("$\\psi$: fits the noise's $\\leftarrow\\,\\rightarrow$ content's structure",
-                     fontsize=6)  # fmt: skip
-    colors.ax.tick_params(labelsize=6)
+    label = "$\\psi$: fits the noise's $\\leftarrow\\,\\rightarrow$ content's structure"
+    plotting.color_bar(figure, drawn, plane, label, extend="both")
     return figure
 
 

@@ -19,16 +19,7 @@ from common import published, registered
 from common.papers import Sentence
 from common.published import Published
 from common.published_figure import MEASURES, SHOWN, SWEEP, plot
-from common.published_tasks import (
-    CONTENT,
-    DEGRADATION,
-    OTHER_PHOTOGRAPHS,
-    OWN_RAIN,
-    SEEN,
-    Panel,
-    luminance,
-    whole_pictures,
-)
+from common.published_tasks import OTHER_PHOTOGRAPHS, OWN_RAIN, Panel, luminance, whole_pictures
 
 from shortcut1d import errors
 from shortcut1d.analysis.denoiser import output_of
@@ -38,6 +29,7 @@ from shortcut1d.analysis.transfer import relative_error
 from shortcut1d.data.family import identity
 from shortcut1d.diagnosis import diagnose
 from shortcut1d.diagnosis.adapters import from_torch
+from shortcut1d.diagnosis.inputs import CONTENT, DEGRADATION, SEEN
 from shortcut1d.harness.claims import Claim
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option

@@ -190,9 +190,6 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     return figure
 
 
-QUICK: dict[str, Any] = {
-    "seeds": 2, "pools": (2, 32, 400), "steps": 300, "width": 12, "samples": 32,
-}  # fmt: skip
 REGISTERED = registered.of("image_restoration")
 experiment = Experiment(
     name="image_restoration",
@@ -203,7 +200,7 @@ experiment = Experiment(
     ),
     presets={
         "smoke": Config(**SMOKE, blur=1.0),
-        "quick": Config(**QUICK),
+        "quick": Config(seeds=2, steps=300, width=12, samples=32),
         "full": Config(**FULL),
         "kept": Config(**REGISTERED.settings),
     },

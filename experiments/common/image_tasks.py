@@ -16,9 +16,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from common.signal_tasks import WIENER, Named, TrainConfig, make_test_sets
+from common.signal_tasks import WIENER, Named, TrainConfig, make_test_sets, wiener
 from shortcut1d import datasets, errors, networks
-from shortcut1d.analysis import oracles
 from shortcut1d.analysis.transfer import measures_of
 from shortcut1d.data import gaussian, image_degradations, images, pictures
 from shortcut1d.data.family import draw, draw_pair, identity
@@ -259,10 +258,7 @@ def linear_rows(runs: Iterable[Run], config: PictureConfig) -> pd.DataFrame:
     """The best shift-invariant linear filter of each run's task, on the run's own tests."""
     rows = []
     for run in runs:
-        pair = draw_pair(jax.random.key(0), run.cell.content, run.cell.degradation, DRAWS)
-        clean, degraded = (np.asarray(part) for part in pair)
-        spectra = [oracles.power_spectrum(part) for part in (clean, degraded - clean)]
-        denoiser = oracles.wiener(*spectra)
+        denoiser = wiener(run, jax.random.key(0), DRAWS)
         batch = evaluation.draw([run], config.eval_config())
         for test, clean, degraded in zip(run.tests, batch.clean[0], batch.degraded[0]):
             found = measures_of(denoiser(degraded), clean, degraded, pictures=True)

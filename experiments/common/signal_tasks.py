@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 import pandas as pd
+from jaxtyping import PRNGKeyArray
 
 from common.priors import classics
 from shortcut1d import errors, networks
@@ -135,17 +136,17 @@ def trained_networks(table: pd.DataFrame) -> list[str]:
     return [name for name in table["network"].unique() if name not in (WIENER, MEDIAN)]
 
 
-def wiener(run: Run) -> Any:
+def wiener(run: Run, key: PRNGKeyArray, draws: int) -> Any:
     """The best linear filter of a run's task, from the spectra of its two components."""
-    key = jax.random.key(run.cell.seed)
-    clean, degraded = draw_pair(key, run.cell.content, run.cell.degradation, gaussian.DRAWS)
+    clean, degraded = draw_pair(key, run.cell.content, run.cell.degradation, draws)
     parts = [np.asarray(part) for part in (clean, degraded - clean)]
     return oracles.wiener(*[oracles.power_spectrum(part) for part in parts])
 
 
 def untrained_rows(run: Run, samples: int) -> pd.DataFrame:
     """`filter_rows` of the best linear filter, and of the median of five samples."""
-    filters = {WIENER: wiener(run), MEDIAN: functools.partial(classics.median, window=5)}
+    key, median = jax.random.key(run.cell.seed), functools.partial(classics.median, window=5)
+    filters = {WIENER: wiener(run, key, gaussian.DRAWS), MEDIAN: median}
     return pd.concat([filter_rows(run, *each, samples) for each in filters.items()])
 
 

@@ -144,15 +144,14 @@ def _performance(config: Config, weights: list[Params]) -> dict[str, np.ndarray]
     for frequency in config.frequencies:  # as one long window, for joints would be heard
         band = signals.band(frequency * windows, windows, length=HEARD)
         found[f"band({frequency:g})"] = draw(band, jax.random.key(0), 1)[0, :, 0]
-    banks = {f"clicks({k})": (k, config.first_seed) for k in config.shapes}
-    banks["other clicks"] = max(config.shapes), config.first_seed + 1
-    noises = {
-        name: degradations.clicks(shapes, bank=bank, level=config.level)
-        for name, (shapes, bank) in banks.items()
+    clicks = partial(degradations.clicks, level=config.level)
+    noises: dict[str, Any] = {
+        f"clicks({k})": clicks(k, bank=config.first_seed) for k in config.shapes
     }
-    for name, noise in (noises | {"hiss": degradations.hiss(level=config.level)}).items():
-        joined = degradations.over_length(noise, jax.random.key(1), HEARD)
-        found[name] = joined[0, :, 0]
+    noises["other clicks"] = clicks(max(config.shapes), bank=config.first_seed + 1)
+    noises["hiss"] = degradations.hiss(level=config.level)
+    for name, noise in noises.items():
+        found[name] = degradations.over_length(noise, jax.random.key(1), HEARD)[0, :, 0]
     return {name: np.asarray(values, np.float16) for name, values in found.items()}
 
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import xarray as xr
-from jaxtyping import Float
 
 from common.priors.classics import WIENER
 from common.priors.tasks import (
@@ -157,12 +156,13 @@ def statistics(
     half = gained.sel(restorer=PROJECTED) - 0.5 * gained.sel(restorer=PRIOR)
     classics = of_unseen.sel(restorer=PRIOR, drop=True) - best_classic(table)
     fitted = -structure(table)  # larger is better: it fits less
+    of_seeds = zip(_flat(room(table)), _flat(gain(table)), strict=True)
     found = {
         "structure": _ahead(fitted, PRIOR, PLAIN, first),
         "frozen": _ahead(fitted, PRIOR, TRAINED, first),
         "gap": _ahead(-gap(table), PRIOR, TRAINED, first),
         "crossing": crossing(table),
-        "room": rank_correlations(_flat(room(table)), _flat(gain(table))),
+        "room": np.array([rank_correlation(x, y[None])[0] for x, y in of_seeds]),
         "distance": goes_with_distance(table),
         "cost": _ahead(known, PLAIN, PRIOR, cases),
     }
@@ -180,13 +180,6 @@ def statistics(
     if not np.mean(found["prior"]) > 0:  # half of no gain says nothing
         found["projection"] = np.full_like(found["prior"], np.nan)
     return found
-
-
-def rank_correlations(
-    x: Float[np.ndarray, "seeds points"], y: Float[np.ndarray, "seeds points"]
-) -> Float[np.ndarray, " seeds"]:
-    """Spearman's, of each seed's points."""
-    return np.array([rank_correlation(a, b[None])[0] for a, b in zip(x, y, strict=True)])
 
 
 def _ahead(values: xr.DataArray, one: str, other: str, cases: Sequence[str]) -> np.ndarray:

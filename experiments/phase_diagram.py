@@ -27,6 +27,7 @@ from common.signal_tasks import (
     TrainConfig,
     check_banks,
     check_clicks,
+    complexity,
     make_test_sets,
     trained_networks,
 )
@@ -35,7 +36,6 @@ from matplotlib.figure import Figure
 
 from shortcut1d import errors, networks, plotting
 from shortcut1d.analysis import Interval, interval_each, linear, oracles
-from shortcut1d.analysis.complexity import DEFAULT, MEASURES
 from shortcut1d.analysis.transfer import HALF
 from shortcut1d.data import degradations, signals
 from shortcut1d.data.family import draw, fingerprint
@@ -50,7 +50,6 @@ from shortcut1d.training.tables import array_of, names_of
 
 RICHEST = 60.0  # top frequency of the registered claim
 SPECTRUM = 4096  # draws that a spectrum is taken from
-SAMPLES = 1024  # that complexity is measured on
 HEARD = 2**14  # samples of what the page of the map plays
 NETWORKS: dict[str, Callable[["Config"], Network]] = {
     "conv": lambda config: networks.ConvNet(width=config.width),
@@ -182,12 +181,9 @@ def _balances(config: Config, table: pd.DataFrame) -> pd.Series:
 
     The noise is the clicks of bank 0; every seed of the networks has clicks of its own.
     """
-
-    def complexity(family: Any) -> float:
-        return MEASURES[DEFAULT](np.asarray(draw(family, jax.random.key(0), SAMPLES)))
-
-    content = {f: complexity(signals.band(f)) for f in config.frequencies}
-    noise = {k: complexity(degradations.clicks(k, level=config.level)) for k in config.shapes}
+    key = jax.random.key(0)
+    content = {f: complexity(signals.band(f), key) for f in config.frequencies}
+    noise = {k: complexity(degradations.clicks(k, level=config.level), key) for k in config.shapes}
     return np.log2(table["shapes"].map(noise) / table["frequency"].map(content))
 
 

@@ -14,12 +14,13 @@ from jaxtyping import PRNGKeyArray
 from common.priors import classics
 from shortcut1d import errors, networks
 from shortcut1d.analysis import oracles
+from shortcut1d.analysis.complexity import DEFAULT, MEASURES
 from shortcut1d.analysis.structure import CONTENT_TWIN, DEGRADATION_TWIN
 from shortcut1d.data import degradations, gaussian
-from shortcut1d.data.family import draw_pair
+from shortcut1d.data.family import draw, draw_pair
 from shortcut1d.harness.options import option
 from shortcut1d.training import evaluation
-from shortcut1d.training.evaluation import UNSEEN_BOTH, EvalConfig, Run, TestSet, draw
+from shortcut1d.training.evaluation import UNSEEN_BOTH, EvalConfig, Run, TestSet
 from shortcut1d.training.loop import Schedule
 from shortcut1d.training.tables import names_of
 
@@ -117,7 +118,7 @@ def filter_rows(run: Run, name: str, denoiser: Any, samples: int) -> pd.DataFram
 
     name: of the filter, in the column `network`. denoiser: any callable on arrays.
     """
-    batch = draw([run], EvalConfig(samples))
+    batch = evaluation.draw([run], EvalConfig(samples))
     rows = []
     for test, clean, degraded in zip(run.tests, batch.clean[0], batch.degraded[0], strict=True):
         left = np.mean((np.asarray(denoiser(degraded)) - clean) ** 2)
@@ -148,6 +149,11 @@ def untrained_rows(run: Run, samples: int) -> pd.DataFrame:
     key, median = jax.random.key(run.cell.seed), functools.partial(classics.median, window=5)
     filters = {WIENER: wiener(run, key, gaussian.DRAWS), MEDIAN: median}
     return pd.concat([filter_rows(run, *each, samples) for each in filters.items()])
+
+
+def complexity(family: Any, key: PRNGKeyArray) -> float:
+    """Of a content or a degradation, by the measure of `predict`, from 1024 samples."""
+    return MEASURES[DEFAULT](np.asarray(draw(family, key, 1024)))
 
 
 def decibels(ratio: Any) -> Any:

@@ -14,14 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from common import registered
-from common.chord_tasks import (
-    CHORD_MAPS,
-    GAUSSIAN,
-    ChordConfig,
-    chord_run,
-    measured,
-    train_chords,
-)
+from common.chord_tasks import CHORD_MAPS, GAUSSIAN, ChordConfig, chord_run, measured, train_chords
 from common.papers import Sentence
 from common.signal_tasks import MEDIAN, WIENER, decibels, untrained_rows
 from matplotlib.figure import Figure

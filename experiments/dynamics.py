@@ -17,7 +17,6 @@ from common import registered
 from common.chord_tasks import GAUSSIAN, chord_run
 from common.papers import Sentence
 from common.signal_tasks import TrainConfig, check_banks
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from shortcut1d import networks, plotting
@@ -107,21 +106,17 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     figure = plotting.new_figure(2.3)
     panels = figure.subplots(1, len(TASKS), sharex=True, sharey=True)
     for axes, (name, task) in zip(panels, TASKS.items(), strict=True):
-        _draw_task(axes, table, task)
+        axes.axhline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
+        for column, (label, color, fmt) in LINES.items():
+            values = course(table, task, column).sel({STEP: slice(1, None)})
+            mean = interval_each(values)
+            plotting.curve(axes, values[STEP].values, mean, color, fmt, markersize=2.5, label=label)
+        axes.set_xscale("log")
         axes.set_title(name, fontsize=7, loc="left")
         axes.set_xlabel("training step")
     panels[0].set_ylabel("lost without it\n(share of the noise's energy)", fontsize=7)
     panels[0].legend(fontsize=6, loc="upper left")
     return figure
-
-
-def _draw_task(axes: Axes, table: pd.DataFrame, task: tuple[int, int]) -> None:
-    axes.axhline(0, color=plotting.PALE, linewidth=0.6, zorder=0)
-    for column, (label, color, fmt) in LINES.items():
-        values = course(table, task, column).sel({STEP: slice(1, None)})
-        mean = interval_each(values)
-        plotting.curve(axes, values[STEP].values, mean, color, fmt, markersize=2.5, label=label)
-    axes.set_xscale("log")
 
 
 REGISTERED = registered.of("dynamics")

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import numpy as np
 import pandas as pd
 from common import registered
@@ -23,6 +22,7 @@ from common.priors.figure import plot
 from common.priors.options import PriorOptions
 from common.priors.tasks import NOTHING, PLAIN, PRIOR, STANDS, Plan, Task, Weights
 from common.signal_tasks import BANKS, check_banks, clicks_twin
+from common.sounds import RATE, in_noise, on_one_scale
 
 from shortcut1d import errors, networks
 from shortcut1d.data import degradations, signals
@@ -40,7 +40,6 @@ CONTENTS: dict[str, Callable[[], Any]] = {
     "melody": signals.melody,
 }
 LEVELS = tuple(float(level) for level in np.geomspace(0.1, 2.0, 12))  # of white noise
-RATE = 8000  # Hz, of the sound files
 HEARD = "melody"  # what the networks that are heard were trained on
 
 
@@ -112,8 +111,7 @@ def performance(config: Config, weights: Weights, content: str) -> dict[str, Sou
     plan, seed = config.plan(), config.first_seed
     clean = signals.tune().perform(RATE, config.seconds)[None, :, None]
     clean = clean[:, : clean.shape[1] // signals.WINDOW * signals.WINDOW]
-    hiss = degradations.hiss(length=2048)
-    given = hiss.apply(clean, degradations.over_length(hiss, jax.random.key(1), clean.shape[1]))
+    given = in_noise(clean, degradations.hiss(length=2048))
     outputs = {
         "plain": (plan.plain, weights[PLAIN, content, TASK, seed]),
         "prior": (plan.network, weights[PRIOR, content, TASK, seed]),
@@ -122,8 +120,7 @@ def performance(config: Config, weights: Weights, content: str) -> dict[str, Sou
     heard = {"1_clean": clean, "2_hiss": given}
     for number, (name, network) in enumerate(outputs.items(), start=3):
         heard[f"{number}_{name}"] = networks.denoiser(*network)(given)
-    loudest = 2 * float(np.max(np.abs(clean)))  # one scale for all
-    return {name: Sound(np.asarray(s)[0, :, 0], RATE, loudest) for name, s in heard.items()}
+    return on_one_scale(heard, clean)
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:

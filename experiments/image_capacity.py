@@ -16,13 +16,14 @@ from common.image_figures import draw_gains, draw_structure
 from common.image_tasks import (
     FULL,
     PictureConfig,
+    others_of,
     panel_of,
     picture_run,
     psnr_of,
     twin_of,
 )
 from common.papers import Sentence
-from image_deraining import SMALL, others_of, rains_of
+from image_deraining import SMALL, rains_of
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, plotting
@@ -66,12 +67,12 @@ def run(config: Config, session: Session) -> Result:
 def claims(table: pd.DataFrame) -> list[Claim]:
     """What was registered, of the widths that are there."""
     psi = array_of(structures(table), "psi", "seed", "width")
-    psnr = psnr_of(table, "seed", "width").sel(tested=others_of(table)).mean("tested", skipna=False)
+    psnr = psnr_of(table, "seed", "width").sel(tested=others_of(table, SMALL))
     if not {NARROWEST, WIDEST} <= set(psi["width"].values):
         return []
     values = {
         name: each.sel(width=WIDEST) - each.sel(width=NARROWEST)
-        for name, each in (("structure", psi), ("unseen", psnr))
+        for name, each in (("structure", psi), ("unseen", psnr.mean("tested", skipna=False)))
     }
     return REGISTERED.claims_on(values, Sentence.__members__, domain="2D")
 
@@ -82,9 +83,8 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     known, gained = figure.subplots(1, 2)
     draw_structure(known, structures(table), "width")
     known.set_title("known of structure", fontsize=7, loc="left")
-    draw_gains(
-        gained, lambda how: psnr_of(table, "seed", "width", how=how), SMALL, others_of(table)
-    )
+    others = others_of(table, SMALL)
+    draw_gains(gained, lambda how: psnr_of(table, "seed", "width", how=how), SMALL, others)
     gained.set_title("PSNR gained by more channels (dB)", fontsize=7, loc="left")
     for axes in (known, gained):
         axes.axhline(0, color=plotting.PALE, linewidth=0.6, zorder=0)

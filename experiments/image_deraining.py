@@ -17,11 +17,9 @@ import xarray as xr
 from common import registered
 from common.image_figures import draw_examples, draw_gains, draw_structure, examples
 from common.image_tasks import (
-    FILTER,
     FULL,
     MATCHED,
     OWN,
-    PANEL,
     REAL_RAIN,
     SMOKE,
     PictureConfig,
@@ -30,12 +28,14 @@ from common.image_tasks import (
     kept_weights,
     linear_rows,
     networks_of,
+    others_of,
     panel_of,
     picture_run,
     psnr_of,
     twin_of,
 )
 from common.papers import Sentence
+from common.signal_tasks import WIENER
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, plotting
@@ -51,7 +51,6 @@ from shortcut1d.training.tables import array_of, structures
 
 SMALL, RANDOM = "small rain", "random rain"
 RAIN100H, PAIRS, SLANTED = "Rain100H's rain", "rain of the pairs", "slanted rain"
-STRENGTHS = (OWN, MATCHED)
 FEWEST, MOST, SIMPLE = 2, 400, 8.0  # photographs, and blur, of the registered claims
 
 
@@ -146,26 +145,15 @@ def unseen_of(table: pd.DataFrame) -> list[str]:
     return [name for name in (SLANTED, PAIRS, RAIN100H) if name in tested]
 
 
-def others_of(table: pd.DataFrame) -> list[str]:
-    """The rains that a network trained under small rain has never seen."""
-    tested = table.loc[table["test"] == PANEL, "test_degradation"].unique()
-    return [name for name in tested if name != SMALL]
-
-
 def specialists_of(table: pd.DataFrame) -> list[str]:
     """The rains that specialists were trained under."""
-    return [name for name in others_of(table) if name != RANDOM]
+    return [name for name in others_of(table, SMALL) if name != RANDOM]
 
 
 def on_all(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of the networks trained on all photographs, sharp or blurred, under small rain."""
-    rows = table[(table["degradation"] == SMALL) & (table["network"] != FILTER)]
+    rows = table[(table["degradation"] == SMALL) & (table["network"] != WIENER)]
     return rows[rows["pool"] == rows["pool"].max()]
-
-
-def by_blur(table: pd.DataFrame, column: str) -> xr.DataArray:
-    """A measure of the networks trained on all photographs under small rain, `(seed, blur)`."""
-    return array_of(structures(on_all(table)), column, "seed", "blur")
 
 
 def psnr_by_blur(table: pd.DataFrame, how: str) -> xr.DataArray:
@@ -173,18 +161,14 @@ def psnr_by_blur(table: pd.DataFrame, how: str) -> xr.DataArray:
     return psnr_of(on_all(table), "seed", "blur", how=how)
 
 
-def by_pool(table: pd.DataFrame, column: str) -> xr.DataArray:
-    """A measure of `structures`, of the networks trained under small rain, `(seed, pool)`."""
-    return array_of(structures(networks_of(table, SMALL)), column, "seed", "pool")
-
-
 def claims(table: pd.DataFrame) -> list[Claim]:
     """What was registered, of the cells that are there."""
-    others, unknown = others_of(table), unseen_of(table)
+    others, unknown = others_of(table, SMALL), unseen_of(table)
     own, matched = (
-        psnr_of(networks_of(table, SMALL), "seed", "pool", how=how) for how in STRENGTHS
+        psnr_of(networks_of(table, SMALL), "seed", "pool", how=how) for how in (OWN, MATCHED)
     )
-    psi, transfer = by_pool(table, "psi"), by_pool(table, "transfer")
+    found = structures(networks_of(table, SMALL))
+    psi, transfer = (array_of(found, column, "seed", "pool") for column in ("psi", "transfer"))
     most = table["pool"].max()
     values: dict[str, Any] = {}
     if most == MOST:
@@ -209,7 +193,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             }
         simple = psnr_by_blur(table, MATCHED).sel(tested=others)
         if SIMPLE in simple["blur"]:
-            blurred = by_blur(table, "psi")
+            blurred = array_of(structures(on_all(table)), "psi", "seed", "blur")
             values["simple"] = blurred.sel(blur=SIMPLE) - blurred.sel(blur=0)
             values["blurred"] = mean_of(simple.sel(blur=SIMPLE) - simple.sel(blur=0))
     return REGISTERED.claims_on(values, Sentence.__members__, domain="2D")
@@ -226,9 +210,9 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     parts: Any = figure.subfigures(2, 1, height_ratios=[1, 1.2])
     above, below = parts
     number, structure, simplicity, special = above.subplots(1, 4, width_ratios=[1.3, 1.3, 1, 0.9])
-    known = networks_of(table, SMALL)
-    draw_gains(number, lambda how: psnr_of(known, "seed", "pool", how=how), SMALL, others_of(table))
-    draw_gains(simplicity, lambda how: psnr_by_blur(table, how), SMALL, others_of(table))
+    known, others = networks_of(table, SMALL), others_of(table, SMALL)
+    draw_gains(number, lambda how: psnr_of(known, "seed", "pool", how=how), SMALL, others)
+    draw_gains(simplicity, lambda how: psnr_by_blur(table, how), SMALL, others)
     draw_structure(structure, structures(known), "pool")
     names = specialists_of(table)
     for how, color, marker in ((OWN, plotting.RED, "o"), (MATCHED, plotting.ORANGE, "s")):

@@ -19,12 +19,12 @@ from common.image_figures import draw_curve, draw_examples, examples
 from common.image_tasks import (
     FULL,
     MATCHED,
-    PANEL,
     SMOKE,
     PoolsConfig,
     behind,
     kept_weights,
     networks_of,
+    others_of,
     panel_of,
     picture_run,
     psnr_of,
@@ -71,18 +71,13 @@ class Config(PoolsConfig):
     def known(self, task: str) -> dict[str, Any]:
         """The degradations to train on, by name, the narrow one first."""
         kwargs = self.image_kwargs()
-        middle = self.sigma if task == DENOISING else self.blur
-        least = 0.25 if task == DENOISING else 0.5
-        limits = {NARROW: (middle, middle), WIDE: (least * middle, 2 * middle)}
+        family: Any = image_degradations.blur_kernel
+        least, middle = 0.5, self.blur
         if task == DENOISING:
-            return {
-                f"{name} {KNOWN[task]}": image_degradations.sensor_noise("gaussian", span, **kwargs)
-                for name, span in limits.items()
-            }
-        return {
-            f"{name} {KNOWN[task]}": image_degradations.blur_kernel(span, **kwargs)
-            for name, span in limits.items()
-        }
+            family = functools.partial(image_degradations.sensor_noise, "gaussian")
+            least, middle = 0.25, self.sigma
+        limits = {NARROW: (middle, middle), WIDE: (least * middle, 2 * middle)}
+        return {f"{name} {KNOWN[task]}": family(span, **kwargs) for name, span in limits.items()}
 
     def unseen(self, task: str) -> dict[str, Any]:
         """The degradations to test on, by name."""
@@ -128,17 +123,12 @@ def run(config: Config, session: Session) -> Result:
     return Result(pd.concat(tables, ignore_index=True), arrays)
 
 
-def others_of(table: pd.DataFrame) -> list[str]:
-    """The degradations of a task that a network trained on its Gaussian one has never seen."""
-    tested = table.loc[table["test"] == PANEL, "test_degradation"].unique()
-    return [name for name in tested if not name.startswith(NARROW)]
-
-
 def psnr_by_pool(table: pd.DataFrame, task: str, width: str) -> xr.DataArray:
     """PSNR on new photographs under what was not seen, a mean over kinds, `(seed, pool)`."""
     rows = networks_of(table, f"{width} {KNOWN[task]}")
     psnr = psnr_of(rows, "seed", "pool", how=MATCHED)
-    return psnr.sel(tested=others_of(rows)).mean("tested", skipna=False)
+    others = others_of(rows, f"{NARROW} {KNOWN[task]}")
+    return psnr.sel(tested=others).mean("tested", skipna=False)
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
@@ -149,7 +139,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         narrow, wide = (psnr_by_pool(rows, task, width) for width in (NARROW, WIDE))
         if MOST not in narrow["pool"]:
             continue
-        gaps = behind(rows, known, others_of(rows), MATCHED)
+        gaps = behind(rows, known, others_of(rows, known), MATCHED)
         transfer = array_of(structures(networks_of(rows, known)), "transfer", "seed", "pool")
         found = {
             "behind": gaps.mean("tested", skipna=False),
@@ -174,13 +164,13 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     parts: Any = figure.subfigures(2, 1, height_ratios=[1.9, 1.3 * len(tasks)])
     panels = parts[0].subplots(1, 2 * len(tasks))
     for (curves, special), task in zip(panels.reshape(-1, 2), tasks, strict=True):
-        rows = table[table["task"] == task]
-        known = psnr_of(networks_of(rows, f"{NARROW} {KNOWN[task]}"), "seed", "pool", how=MATCHED)
+        rows, narrow = table[table["task"] == task], f"{NARROW} {KNOWN[task]}"
+        known = psnr_of(networks_of(rows, narrow), "seed", "pool", how=MATCHED)
         for width, color in ((NARROW, plotting.RED), (WIDE, plotting.BLUE)):
             values = psnr_by_pool(rows, task, width)
             label = f"other; trained on {width}"
             draw_curve(curves, values - values.isel(pool=0), label, color, known["pool"].values)
-        itself = known.sel(tested=f"{NARROW} {KNOWN[task]}")
+        itself = known.sel(tested=narrow)
         draw_curve(
             curves, itself - itself.isel(pool=0), "the narrow one it knows", plotting.GREY,
             known["pool"].values,
@@ -189,8 +179,8 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
         curves.set_xlabel("photographs to train on")
         curves.set_title(f"{task}: PSNR gained\nby more photographs (dB)", fontsize=7, loc="left")
         curves.legend(fontsize=5.5)
-        names = others_of(rows)
-        gaps = behind(rows, f"{NARROW} {KNOWN[task]}", names, MATCHED)
+        names = others_of(rows, narrow)
+        gaps = behind(rows, narrow, names, MATCHED)
         for row, name in enumerate(names):
             plotting.bar(special, interval(gaps.sel(tested=name)), row, plotting.RED, "o")
         plotting.name_rows(special, names, fontsize=6)
@@ -200,9 +190,6 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     return figure
 
 
-QUICK: dict[str, Any] = {
-    "seeds": 2, "pools": (2, 32, 400), "steps": 300, "width": 12, "samples": 32,
-}  # fmt: skip
 REGISTERED = registered.of("image_restoration")
 experiment = Experiment(
     name="image_restoration",
@@ -213,7 +200,7 @@ experiment = Experiment(
     ),
     presets={
         "smoke": Config(**SMOKE, blur=1.0),
-        "quick": Config(**QUICK),
+        "quick": Config(seeds=2, steps=300, width=12, samples=32),
         "full": Config(**FULL),
         "kept": Config(**REGISTERED.settings),
     },

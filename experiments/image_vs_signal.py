@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from common import registered
-from common.image_tasks import OWN, networks_of, psnr_of
+from common.image_tasks import networks_of, others_of, psnr_of
 from common.papers import Sentence
 from common.pool_tasks import pool_curves, pool_run
 from common.signal_tasks import TrainConfig, check_banks, decibels
-from image_deraining import SMALL, others_of
+from image_deraining import SMALL
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, networks, plotting
@@ -102,8 +102,8 @@ def curves(table: pd.DataFrame, domain: str, measure: str) -> xr.DataArray:
     if domain == SIGNALS:
         error = decibels(pool_curves(rows, "nmse").sel(shapes=SHAPES))
     else:
-        psnr = psnr_of(networks_of(rows, SMALL), "seed", "pool", how=OWN)
-        error = -psnr.sel(tested=others_of(rows)).mean("tested", skipna=False)
+        psnr = psnr_of(networks_of(rows, SMALL), "seed", "pool")
+        error = -psnr.sel(tested=others_of(rows, SMALL)).mean("tested", skipna=False)
     return error - error.isel(pool=0)
 
 

@@ -19,7 +19,16 @@ import pandas as pd
 import xarray as xr
 from common import registered
 from common.papers import Sentence
-from common.signal_tasks import TrainConfig, decibels, filter_rows, make_test_sets, median, wiener
+from common.signal_tasks import (
+    MEDIAN,
+    WIENER,
+    TrainConfig,
+    decibels,
+    make_test_sets,
+    trained_networks,
+    untrained_rows,
+)
+from common.sounds import RATE, in_noise, on_one_scale
 from matplotlib.figure import Figure
 
 from shortcut1d import analysis, errors, networks, plotting
@@ -35,12 +44,10 @@ from shortcut1d.training.grid import Cell
 from shortcut1d.training.sweep import Session, sweep
 from shortcut1d.training.tables import array_of, indices
 
-RATE = 8000  # Hz of what is heard and of recordings: a note of 8 cycles a window is 500 Hz
 CONTENTS = ("note", "melody")
 DEGRADATIONS = ("hiss", "clicks", "hum")
 NEW_NOISES = ("clicks", "hum")  # to the networks that are shown
 SHOWN = "hiss"  # the degradation whose networks are drawn and heard
-WIENER, MEDIAN = "Wiener filter", "median filter"
 NETWORKS: dict[str, Callable[[Any], Network]] = {
     "conv": lambda config: networks.ConvNet(width=config.width),
     "conv_skip": lambda config: networks.ConvNet(width=config.width, skip=True),
@@ -139,8 +146,7 @@ def run(config: Config, session: Session) -> Result:
     tables = [swept.table]
     for run in runs:
         if run.network == config.networks[0] and run.degradation == SHOWN:
-            for name, denoiser in ((WIENER, wiener(run)), (MEDIAN, median)):
-                tables.append(filter_rows(run, name, denoiser, config.samples))
+            tables.append(untrained_rows(run, config.samples))
     # By network and by content.
     weights: dict[str, dict[str, Any]] = {name: {} for name in config.networks}
     for position, params in swept.weights.items():
@@ -176,27 +182,19 @@ def performance(config: Config, network: Network, weights: dict[str, Any]) -> di
     }
     heard = {"1_target": clean}
     for number, (noise, family) in enumerate(noises.items(), start=2):
-        drawn = degradations.over_length(family, jax.random.key(1), clean.shape[1])
-        heard[f"{number}_{noise}_input"] = family.apply(clean, drawn)
+        heard[f"{number}_{noise}_input"] = in_noise(clean, family)
     for content, params in weights.items():
         denoise = networks.denoiser(network, params)
         for number, noise in enumerate(noises, start=2):
             output = denoise(heard[f"{number}_{noise}_input"])
             heard[f"{number}_{noise}_output_{content}_trained"] = output
-    # One scale for all, so that loudness can be compared; set by the music, so that clicks clip.
-    loudest = 2 * float(np.max(np.abs(clean)))
-    return {n: Sound(np.asarray(s)[0, :, 0], RATE, loudest) for n, s in heard.items()}
+    return on_one_scale(heard, clean)
 
 
 def index_of(table: pd.DataFrame, network: str, column: str) -> xr.DataArray:
     """A measure of one kind of network (see `indices`) as `(content, degradation, seed)`."""
     own = indices(table[table["network"] == network])
     return array_of(own, column, "content", "degradation", "seed")
-
-
-def trained_networks(table: pd.DataFrame) -> list[str]:
-    """Names of the networks, without the filters."""
-    return [name for name in table["network"].unique() if name not in (WIENER, MEDIAN)]
 
 
 def under_hiss(table: pd.DataFrame, network: str, content: str) -> pd.DataFrame:

@@ -20,13 +20,22 @@ import pandas as pd
 import xarray as xr
 from common import registered
 from common.papers import Sentence
-from common.phase_map import COLORS, EXCESS, FLOOR, LINEAR, PHI, RATE, RHO, map_of, maps_of
-from common.signal_tasks import BANKS, TrainConfig, check_banks, check_clicks, make_test_sets
+from common.phase_map import COLORS, EXCESS, LINEAR, PHI, RHO, map_of, maps_of
+from common.signal_tasks import (
+    BANKS,
+    WIENER,
+    TrainConfig,
+    check_banks,
+    check_clicks,
+    complexity,
+    make_test_sets,
+    trained_networks,
+)
+from common.sounds import RATE
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, networks, plotting
 from shortcut1d.analysis import Interval, interval_each, linear, oracles
-from shortcut1d.analysis.complexity import DEFAULT, MEASURES
 from shortcut1d.analysis.transfer import HALF
 from shortcut1d.data import degradations, signals
 from shortcut1d.data.family import draw, fingerprint
@@ -41,7 +50,6 @@ from shortcut1d.training.tables import array_of, names_of
 
 RICHEST = 60.0  # top frequency of the registered claim
 SPECTRUM = 4096  # draws that a spectrum is taken from
-SAMPLES = 1024  # that complexity is measured on
 HEARD = 2**14  # samples of what the page of the map plays
 NETWORKS: dict[str, Callable[["Config"], Network]] = {
     "conv": lambda config: networks.ConvNet(width=config.width),
@@ -135,15 +143,14 @@ def _performance(config: Config, weights: list[Params]) -> dict[str, np.ndarray]
     for frequency in config.frequencies:  # as one long window, for joints would be heard
         band = signals.band(frequency * windows, windows, length=HEARD)
         found[f"band({frequency:g})"] = draw(band, jax.random.key(0), 1)[0, :, 0]
-    banks = {f"clicks({k})": (k, config.first_seed) for k in config.shapes}
-    banks["other clicks"] = max(config.shapes), config.first_seed + 1
-    noises = {
-        name: degradations.clicks(shapes, bank=bank, level=config.level)
-        for name, (shapes, bank) in banks.items()
+    clicks = partial(degradations.clicks, level=config.level)
+    noises: dict[str, Any] = {
+        f"clicks({k})": clicks(k, bank=config.first_seed) for k in config.shapes
     }
-    for name, noise in (noises | {"hiss": degradations.hiss(level=config.level)}).items():
-        joined = degradations.over_length(noise, jax.random.key(1), HEARD)
-        found[name] = joined[0, :, 0]
+    noises["other clicks"] = clicks(max(config.shapes), bank=config.first_seed + 1)
+    noises["hiss"] = degradations.hiss(level=config.level)
+    for name, noise in noises.items():
+        found[name] = degradations.over_length(noise, jax.random.key(1), HEARD)[0, :, 0]
     return {name: np.asarray(values, np.float16) for name, values in found.items()}
 
 
@@ -163,7 +170,7 @@ def _floor_rows(config: Config, seed: int) -> Iterator[dict[str, Any]]:
         pairs = [(spectrum(test.content), spectrum(test.degradation)) for test in run.tests]
         floors = linear.floor(pairs[0], pairs)
         for left, test, (content, residual) in zip(floors, run.tests, pairs, strict=True):
-            yield names_of(run._replace(network=FLOOR), test) | {
+            yield names_of(run._replace(network=WIENER), test) | {
                 "nmse": left / float(content.sum()),
                 "relative_error": left / float(residual.sum()),
             }
@@ -174,12 +181,9 @@ def _balances(config: Config, table: pd.DataFrame) -> pd.Series:
 
     The noise is the clicks of bank 0; every seed of the networks has clicks of its own.
     """
-
-    def complexity(family: Any) -> float:
-        return MEASURES[DEFAULT](np.asarray(draw(family, jax.random.key(0), SAMPLES)))
-
-    content = {f: complexity(signals.band(f)) for f in config.frequencies}
-    noise = {k: complexity(degradations.clicks(k, level=config.level)) for k in config.shapes}
+    key = jax.random.key(0)
+    content = {f: complexity(signals.band(f), key) for f in config.frequencies}
+    noise = {k: complexity(degradations.clicks(k, level=config.level), key) for k in config.shapes}
     return np.log2(table["shapes"].map(noise) / table["frequency"].map(content))
 
 
@@ -187,11 +191,6 @@ def balance_of(table: pd.DataFrame) -> xr.DataArray:
     """What `predict` sees, `(frequency, shapes)`: above 0 the content is the simpler one."""
     cells = table.drop_duplicates(["frequency", "shapes"])
     return array_of(cells, "balance", "frequency", "shapes")
-
-
-def trained_networks(table: pd.DataFrame) -> list[str]:
-    """Names of the networks, without the linear filter."""
-    return [name for name in table["network"].unique() if name != FLOOR]
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
@@ -241,12 +240,10 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
                 )  # fmt: skip
             if name == names[-1]:
                 axes.set_xlabel("click shapes $K$")
-                bar = figure.colorbar(
-                    drawn, ax=panels[:, number], location="bottom", aspect=18, shrink=0.9,
-                    extend="neither" if column == RHO else "both",
+                plotting.color_bar(
+                    figure, drawn, panels[:, number], reading, location="bottom", aspect=18,
+                    shrink=0.9, extend="neither" if column == RHO else "both",
                 )  # fmt: skip
-                bar.set_label(reading, fontsize=6)
-                bar.ax.tick_params(labelsize=6)
         kept, removed = (map_of(table, name, part).mean("seed") for part in ("kept", "removed"))
         neither = ((kept < HALF) & (removed < HALF)).values
         plotting.hatch_cells(row[0], neither)

@@ -18,18 +18,8 @@ import pandas as pd
 from common import published, registered
 from common.papers import Sentence
 from common.published import Published
-from common.published_figure import MEASURES, SHOWN, SWEEP, draw
-from common.published_tasks import (
-    CONTENT,
-    DEGRADATION,
-    OTHER_PHOTOGRAPHS,
-    OWN_RAIN,
-    SEEN,
-    Panel,
-    luminance,
-    whole_pictures,
-)
-from matplotlib.figure import Figure
+from common.published_figure import MEASURES, SHOWN, SWEEP, plot
+from common.published_tasks import OTHER_PHOTOGRAPHS, OWN_RAIN, Panel, luminance, whole_pictures
 
 from shortcut1d import errors
 from shortcut1d.analysis.denoiser import output_of
@@ -39,6 +29,7 @@ from shortcut1d.analysis.transfer import relative_error
 from shortcut1d.data.family import identity
 from shortcut1d.diagnosis import diagnose
 from shortcut1d.diagnosis.adapters import from_torch
+from shortcut1d.diagnosis.inputs import CONTENT, DEGRADATION, SEEN
 from shortcut1d.harness.claims import Claim
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.harness.options import option
@@ -298,11 +289,6 @@ def transfers(shares_left: np.ndarray) -> np.ndarray:
 
 
 WEAK = 30  # of 255: denoisers trained up to it are those on weak noise
-
-
-def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
-    """The plane of all networks, rain by rain, level by level, and crops to look at."""
-    return draw(table, arrays)
 
 
 REGISTERED = registered.of("published_networks")

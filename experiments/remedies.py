@@ -86,30 +86,22 @@ def unseen(seed: int) -> dict[str, Any]:
 def remedies(config: Config, keep: int, shapes: int, seed: int) -> dict[str, Remedy]:
     """By name; keep, shapes: advised numbers of melodies and of click shapes."""
     conv, melodies = networks.ConvNet(width=config.width), signals.melody()
-    usual, half = config.schedule(), max(1, config.steps // 2)
-    clicks, gaps = degradations.clicks(bank=seed), degradations.dropout()
+    usual, clicks, gaps = config.schedule(), degradations.clicks(bank=seed), degradations.dropout()
     hums = [degradations.hum(pitch) for pitch in (5, 8, 12, 15, 22, 27, 33, 40)]
-
-    def wide(count: int) -> Any:
-        return degradations.clicks(count, bank=seed)
-
-    def on_top(other: Any) -> Any:
-        return composition.in_turn(clicks, other)
-
     trained_on = {
         NOTHING: clicks,
-        ADVISED: wide(shapes),
-        WIDEST: wide(WIDTHS[-1]),
+        ADVISED: degradations.clicks(shapes, bank=seed),
+        WIDEST: degradations.clicks(WIDTHS[-1], bank=seed),
         OR_HISS: composition.any_of(clicks, degradations.hiss()),
         OR_HUMS: composition.any_of(clicks, *hums),
         OR_GAPS: composition.any_of(clicks, gaps),
-        "hiss on top": on_top(degradations.hiss(level=config.noise)),
-        "gaps on top": on_top(gaps),
+        "hiss on top": composition.in_turn(clicks, degradations.hiss(level=config.noise)),
+        "gaps on top": composition.in_turn(clicks, gaps),
     }
     made = {name: Remedy(conv, melodies, noise, usual) for name, noise in trained_on.items()}
     early = config.schedule(checkpoints=(max(1, config.steps // 4),))
     # Two gradients a step: half of the steps.
-    sharp = config.schedule(steps=half, sharpness=config.sharpness)
+    sharp = config.schedule(steps=max(1, config.steps // 2), sharpness=config.sharpness)
     return made | {
         FEWER: Remedy(conv, signals.pool(melodies, keep, seed), clicks, usual),
         "dropout": Remedy(networks.WithDropout(conv, config.dropout), melodies, clicks, usual),
@@ -212,8 +204,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     cells.set_title("gain on a tune under what none knows (dB)", fontsize=7, loc="left")
     overall.set_xlabel("mean gain (dB, 95%)")
     price.set_xlabel("cost on what it\nknows (dB, 95%)")
-    bar = figure.colorbar(drawn, ax=cells, location="bottom", aspect=40, extend="both")
-    bar.ax.tick_params(labelsize=6)
+    plotting.color_bar(figure, drawn, cells, location="bottom", aspect=40, extend="both")
     melodies, shapes = table[["advised_melodies", "advised_shapes"]].iloc[0]
     figure.supxlabel(
         f"bold: in the direction of the test; advised: {melodies:g} melodies, or {shapes:g} shapes",

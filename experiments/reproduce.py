@@ -275,10 +275,7 @@ def record_of(out: Path, name: str) -> dict[str, Any]:
 def pages(out: Path) -> dict[str, str]:
     """The pages of the studies that are there, by file name."""
     studies, left_out = studies_in(out)
-    return {
-        INDEX: page_of(out, studies, left_out),
-        GALLERY: gallery.page(studies, left_out),
-    }
+    return {INDEX: page_of(out, studies, left_out), GALLERY: gallery.page(studies, left_out)}
 
 
 def write_pages(out: Path) -> None:

@@ -16,14 +16,12 @@ import xarray as xr
 from common import registered
 from common.chord_tasks import CHORD_MAPS, ChordConfig, families_of, measured, train_chords
 from common.papers import Sentence
-from common.signal_tasks import decibels
+from common.signal_tasks import complexity, decibels
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from shortcut1d import plotting
 from shortcut1d.analysis import interval_each
-from shortcut1d.analysis.complexity import DEFAULT, MEASURES
-from shortcut1d.data.family import draw
 from shortcut1d.harness.claims import Claim
 from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.training.evaluation import UNSEEN_BOTH
@@ -32,7 +30,6 @@ from shortcut1d.training.tables import array_of
 
 BEST = (2, 256)  # notes and shapes; fixed on exploring seeds
 ENDS = (1, 32)  # notes that those are compared with
-SAMPLES = 1024  # that complexity is measured on
 
 
 def run(config: ChordConfig, session: Session) -> Result:
@@ -46,10 +43,10 @@ def run(config: ChordConfig, session: Session) -> Result:
     of_content, of_noise = {}, {}
     for notes in config.notes:
         (content, _), _ = families_of(notes, 1, config.first_seed)
-        of_content[notes] = MEASURES[DEFAULT](np.asarray(draw(content, keys[0], SAMPLES)))
+        of_content[notes] = complexity(content, keys[0])
     for shapes in config.shapes:
         (_, noise), _ = families_of(1, shapes, config.first_seed)
-        of_noise[shapes] = MEASURES[DEFAULT](np.asarray(draw(noise, keys[1], SAMPLES)))
+        of_noise[shapes] = complexity(noise, keys[1])
     return Result(
         table.assign(
             content_complexity=table["notes"].map(of_content),
@@ -147,9 +144,7 @@ def _draw_map(
         axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=6, color=ink)
     axes.set_xlabel("click shapes $K$")
     axes.set_ylabel("notes at once $M$")
-    bar = figure.colorbar(drawn, ax=axes, location="bottom", aspect=20)
-    bar.set_label(label, fontsize=6)
-    bar.ax.tick_params(labelsize=6)
+    plotting.color_bar(figure, drawn, axes, label, location="bottom", aspect=20)
 
 
 REGISTERED = registered.of("sweet_spot")
@@ -159,7 +154,7 @@ experiment = Experiment(
         "The best content to train on is neither the simplest nor the richest: it is where content "
         "and noise balance beyond their spectra, and the simpler the noise, the simpler it is."
     ),
-    presets={name: ChordConfig(**settings) for name, settings in CHORD_MAPS.items()},
+    presets=CHORD_MAPS,
     run=run,
     plot=plot,
     claims=claims,

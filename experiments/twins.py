@@ -14,16 +14,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from common import registered
-from common.chord_tasks import (
-    CHORD_MAPS,
-    GAUSSIAN,
-    ChordConfig,
-    chord_run,
-    measured,
-    train_chords,
-)
+from common.chord_tasks import CHORD_MAPS, GAUSSIAN, ChordConfig, chord_run, measured, train_chords
 from common.papers import Sentence
-from common.signal_tasks import decibels, filter_rows, median, wiener
+from common.signal_tasks import MEDIAN, WIENER, decibels, untrained_rows
 from matplotlib.figure import Figure
 
 from shortcut1d import networks, plotting
@@ -33,7 +26,6 @@ from shortcut1d.harness.driver import Experiment, Result, main
 from shortcut1d.training.sweep import Session
 
 MANY_NOTES, MANY_SHAPES = 32, 256  # of the registered claims
-WIENER, MEDIAN = "Wiener filter", "median filter"
 
 
 def run(config: ChordConfig, session: Session) -> Result:
@@ -42,8 +34,7 @@ def run(config: ChordConfig, session: Session) -> Result:
     for seed in config.all_seeds():
         for notes, shapes in CORNERS:
             corner = chord_run(notes, shapes, seed, networks.ConvNet(width=config.width))
-            for name, denoiser in ((WIENER, wiener(corner)), (MEDIAN, median)):
-                tables.append(filter_rows(corner, name, denoiser, config.samples))
+            tables.append(untrained_rows(corner, config.samples))
     return Result(pd.concat(tables, ignore_index=True))
 
 
@@ -107,7 +98,8 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     corners.set_title("what is lost where one component is replaced", fontsize=7, loc="left")
     figure.legend(fontsize=6, loc="outside lower left", ncols=4)
     psi = measured(table, "psi")
-    psi = psi.isel(notes=_twin_last(psi["notes"]), shapes=_twin_last(psi["shapes"]))
+    # The Gaussian twin, which is number 0, stands last.
+    psi = psi.sel(notes=np.roll(psi["notes"], -1), shapes=np.roll(psi["shapes"], -1))
     drawn = plotting.heat_map(
         plane, psi.mean("seed").values, psi["shapes"].values, psi["notes"].values,
         plotting.DIVERGING, (-0.6, 0.6),
@@ -119,17 +111,9 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
     plane.set_yticks(range(psi["notes"].size), _names(psi["notes"]), fontsize=6)
     plane.set_xlabel("click shapes $K$")
     plane.set_ylabel("notes at once $M$")
-    colors = figure.colorbar(drawn, ax=plane, extend="both")
-    colors.set_label("$\\psi$: fits the noise's $\\leftarrow\\,\\rightarrow$ content's structure",
-                     fontsize=6)  # fmt: skip
-    colors.ax.tick_params(labelsize=6)
+    label = "$\\psi$: fits the noise's $\\leftarrow\\,\\rightarrow$ content's structure"
+    plotting.color_bar(figure, drawn, plane, label, extend="both")
     return figure
-
-
-def _twin_last(axis: xr.DataArray) -> list[int]:
-    """The order in which the Gaussian twin, which has no number, stands last."""
-    numbers = [n for n, value in enumerate(axis.values) if value != GAUSSIAN]
-    return [*numbers, *(n for n, value in enumerate(axis.values) if value == GAUSSIAN)]
 
 
 def _names(axis: xr.DataArray) -> list[str]:
@@ -143,7 +127,7 @@ experiment = Experiment(
         "Networks fit whichever structure lies beyond the spectrum: the noise's where only the "
         "noise has any, the content's where only the content has; a linear filter has none to lose."
     ),
-    presets={name: ChordConfig(**settings) for name, settings in CHORD_MAPS.items()},
+    presets=CHORD_MAPS,
     run=run,
     plot=plot,
     claims=claims,

@@ -192,6 +192,21 @@ def heat_map(
     return drawn
 
 
+def color_bar(figure: Figure, drawn: Any, axes: Any, label: str = "", **details: Any) -> None:
+    """What the colours of a map mean, in small print.
+
+    Args:
+        figure: a figure or subfigure.
+        drawn: the map.
+        axes: of the map, or several that share its colours.
+        label: what is measured.
+        details: of `Figure.colorbar`, such as the bar's location.
+    """
+    made = figure.colorbar(drawn, ax=axes, **details)
+    made.set_label(label, fontsize=6)
+    made.ax.tick_params(labelsize=6)
+
+
 def zero_line(
     axes: Axes,
     estimate: Float[np.ndarray, "rows columns"],

@@ -59,17 +59,16 @@ class ChordConfig(TrainConfig):
 
 
 # By preset. The twins and the sweet spot share these cells: they are trained once for both.
-CHORD_MAPS: dict[str, dict[str, Any]] = {
-    "smoke": {
-        "seeds": 2, "notes": (1, 2, 32), "shapes": (1, 256), "width": 2, "steps": 10, "batch": 8,
-        "samples": 16,
-    },
-    "quick": {"seeds": 3, "steps": 250, "notes": (1, 2, 32), "shapes": (1, 16, 256)},
-    "full": {
-        "seeds": 32, "first_seed": 3000, "width": 32, "steps": 3000, "batch": 64, "samples": 512,
-        "notes": (1, 2, 3, 4, 8, 16, 32), "shapes": (1, 2, 4, 16, 64, 256),
-    },
-    "kept": dict(registered.of("twins").settings),
+CHORD_MAPS = {
+    "smoke": ChordConfig(
+        seeds=2, notes=(1, 2, 32), shapes=(1, 256), width=2, steps=10, batch=8, samples=16
+    ),
+    "quick": ChordConfig(seeds=3, steps=250, notes=(1, 2, 32), shapes=(1, 16, 256)),
+    "full": ChordConfig(
+        seeds=32, first_seed=3000, width=32, steps=3000, batch=64, samples=512,
+        notes=(1, 2, 3, 4, 8, 16, 32), shapes=(1, 2, 4, 16, 64, 256),
+    ),
+    "kept": ChordConfig(**registered.of("twins").settings),
 }  # fmt: skip
 
 

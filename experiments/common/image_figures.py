@@ -133,5 +133,4 @@ def draw_examples(part: Any, arrays: Mapping[str, np.ndarray]) -> None:
                 axes.imshow(np.clip(picture, 0, 1).squeeze(), cmap="gray", vmin=0, vmax=1)
     for axes in panels.flat:
         axes.set_axis_off()
-    bar = part.colorbar(error, ax=panels[:, -1], fraction=0.05, ticks=[-0.3, 0, 0.3])
-    bar.ax.tick_params(labelsize=6)
+    plotting.color_bar(part, error, panels[:, -1], fraction=0.05, ticks=[-0.3, 0, 0.3])

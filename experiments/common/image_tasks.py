@@ -16,9 +16,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from common.signal_tasks import Named, TrainConfig, make_test_sets
+from common.signal_tasks import WIENER, Named, TrainConfig, make_test_sets, wiener
 from shortcut1d import datasets, errors, networks
-from shortcut1d.analysis import oracles
 from shortcut1d.analysis.transfer import measures_of
 from shortcut1d.data import gaussian, image_degradations, images, pictures
 from shortcut1d.data.family import draw, draw_pair, identity
@@ -36,7 +35,6 @@ PHOTOGRAPHS, NEW = "photographs", "new photographs"
 PANEL = "panel"  # role of a test: new photographs under one of the study's degradations
 OWN, MATCHED = "own", "matched"  # strengths of a degradation; matched: as strong as the known one
 REAL, REAL_NEW, REAL_RAIN = "bsd400", "bsd68", "rain100h"  # data sets of the kept figures
-FILTER = "Wiener filter"
 DRAWS = 512  # that strengths and spectra are taken from
 NETWORKS: dict[str, Callable[["PictureConfig"], Network]] = {
     # Sees 17 pixels. The dilations of the nets on signals lose detail here: 2 dB on what is seen.
@@ -260,15 +258,12 @@ def linear_rows(runs: Iterable[Run], config: PictureConfig) -> pd.DataFrame:
     """The best shift-invariant linear filter of each run's task, on the run's own tests."""
     rows = []
     for run in runs:
-        pair = draw_pair(jax.random.key(0), run.cell.content, run.cell.degradation, DRAWS)
-        clean, degraded = (np.asarray(part) for part in pair)
-        spectra = [oracles.power_spectrum(part) for part in (clean, degraded - clean)]
-        denoiser = oracles.wiener(*spectra)
+        denoiser = wiener(run, jax.random.key(0), DRAWS)
         batch = evaluation.draw([run], config.eval_config())
         for test, clean, degraded in zip(run.tests, batch.clean[0], batch.degraded[0]):
             found = measures_of(denoiser(degraded), clean, degraded, pictures=True)
             means = {name: float(np.nanmean(values)) for name, values in found.items()}
-            rows.append(names_of(run._replace(network=FILTER), test) | means)
+            rows.append(names_of(run._replace(network=WIENER), test) | means)
     return pd.DataFrame(rows)
 
 
@@ -287,9 +282,15 @@ def psnr_of(table: pd.DataFrame, *dims: str, how: str = OWN) -> xr.DataArray:
     return array_of(renamed, "psnr", *dims, "tested")
 
 
+def others_of(table: pd.DataFrame, known: str) -> list[str]:
+    """The degradations of the panel that a network trained under `known` has never seen."""
+    tested = table.loc[table["test"] == PANEL, "test_degradation"].unique()
+    return [name for name in tested if name != known]
+
+
 def networks_of(table: pd.DataFrame, degradation: str) -> pd.DataFrame:
     """Rows of the networks that were trained under a degradation, on photographs as they are."""
-    rows = table[(table["degradation"] == degradation) & (table["network"] != FILTER)]
+    rows = table[(table["degradation"] == degradation) & (table["network"] != WIENER)]
     return rows[rows["blur"] == 0] if "blur" in rows else rows
 
 

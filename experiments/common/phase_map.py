@@ -3,11 +3,10 @@
 import pandas as pd
 import xarray as xr
 
+from common.signal_tasks import WIENER
 from shortcut1d import plotting
 from shortcut1d.training.tables import array_of, indices
 
-FLOOR = "Wiener filter"
-RATE = 8000  # Hz, at which the page plays what networks are given
 PHI, LINEAR, EXCESS, RHO = "phi", "floor", "excess", "rho"
 COLORS = {  # colour map and its limits
     PHI: (plotting.DIVERGING, (-1.0, 1.0)),
@@ -25,5 +24,5 @@ def map_of(table: pd.DataFrame, network: str, column: str) -> xr.DataArray:
 
 def maps_of(table: pd.DataFrame, network: str) -> dict[str, xr.DataArray]:
     """The maps of `COLORS`: index, best linear filter's, what is beyond it, novelty response."""
-    phi, floor = map_of(table, network, "phi"), map_of(table, FLOOR, "phi")
+    phi, floor = map_of(table, network, "phi"), map_of(table, WIENER, "phi")
     return {PHI: phi, LINEAR: floor, EXCESS: phi - floor, RHO: map_of(table, network, "rho")}

@@ -11,11 +11,12 @@ from matplotlib.lines import Line2D
 
 from common import published
 from common.published import LEVELS, Published
-from common.published_tasks import DEGRADATION, OWN_RAIN, RANGES, SEEN
+from common.published_tasks import OWN_RAIN, RANGES
 from shortcut1d import plotting
 from shortcut1d.analysis import interval_each
 from shortcut1d.analysis.intervals import Interval
 from shortcut1d.analysis.transfer import HALF
+from shortcut1d.diagnosis.inputs import DEGRADATION, SEEN
 
 SHOWN = "shown: "  # what names of crops begin with: input, target and output, as bytes
 SWEEP = "noise sweep"  # role of a test
@@ -36,8 +37,8 @@ CROPS = (  # network, test, part of what is shown, title
 )
 
 
-def draw(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
-    """The figure.
+def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
+    """The plane of all networks, rain by rain, level by level, and crops to look at.
 
     Args:
         table: a row for each picture of each test of each network.

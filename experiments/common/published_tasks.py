@@ -13,7 +13,6 @@ from shortcut1d import datasets
 from shortcut1d.data import image_degradations, images, pictures
 
 PHOTOGRAPHS, RAINY = "bsd68", "rain100h"  # data sets: for noise, and pairs with their own rain
-SEEN, CONTENT, DEGRADATION = "seen", "unseen content", "unseen degradation"
 OTHER_PHOTOGRAPHS, LETTERS = "other photographs", "letters"
 RANGES = ("small", "medium", "large", "random")  # of our own rain, the papers'
 OWN_RAIN = "Rain100H"  # the set whose pairs are at hand

@@ -10,14 +10,10 @@ FOLDER = Path(__file__).resolve().parent.parent / "registered"
 
 def versions(study: str) -> list[Registration]:
     """The registrations of a study, oldest first; the last one is in force."""
-    return [registration.read(path) for path in _files(study)]
+    numbered = {int(path.stem.rpartition("_")[2]): path for path in FOLDER.glob(f"{study}_*.toml")}
+    return [registration.read(path) for _, path in sorted(numbered.items())]
 
 
 def of(study: str) -> Registration:
     """The registration of a study that is in force."""
-    return registration.read(_files(study)[-1])
-
-
-def _files(study: str) -> list[Path]:
-    numbered = {int(path.stem.rpartition("_")[2]): path for path in FOLDER.glob(f"{study}_*.toml")}
-    return [path for _, path in sorted(numbered.items())]
+    return versions(study)[-1]

@@ -9,20 +9,23 @@ from typing import Any
 import jax
 import numpy as np
 import pandas as pd
-from scipy.ndimage import median_filter
+from jaxtyping import PRNGKeyArray
 
+from common.priors import classics
 from shortcut1d import errors, networks
 from shortcut1d.analysis import oracles
+from shortcut1d.analysis.complexity import DEFAULT, MEASURES
 from shortcut1d.analysis.structure import CONTENT_TWIN, DEGRADATION_TWIN
 from shortcut1d.data import degradations, gaussian
-from shortcut1d.data.family import draw_pair
+from shortcut1d.data.family import draw, draw_pair
 from shortcut1d.harness.options import option
 from shortcut1d.training import evaluation
-from shortcut1d.training.evaluation import UNSEEN_BOTH, EvalConfig, Run, TestSet, draw
+from shortcut1d.training.evaluation import UNSEEN_BOTH, EvalConfig, Run, TestSet
 from shortcut1d.training.loop import Schedule
 from shortcut1d.training.tables import names_of
 
 BANKS = 16  # of unseen clicks at a test
+WIENER, MEDIAN = classics.WIENER, "median filter"  # networks, in the tables, that nobody trained
 Named = tuple[str, Any]  # a family, and what the table calls it
 
 
@@ -115,7 +118,7 @@ def filter_rows(run: Run, name: str, denoiser: Any, samples: int) -> pd.DataFram
 
     name: of the filter, in the column `network`. denoiser: any callable on arrays.
     """
-    batch = draw([run], EvalConfig(samples))
+    batch = evaluation.draw([run], EvalConfig(samples))
     rows = []
     for test, clean, degraded in zip(run.tests, batch.clean[0], batch.degraded[0], strict=True):
         left = np.mean((np.asarray(denoiser(degraded)) - clean) ** 2)
@@ -129,17 +132,28 @@ def filter_rows(run: Run, name: str, denoiser: Any, samples: int) -> pd.DataFram
     return pd.DataFrame(rows)
 
 
-def wiener(run: Run) -> Any:
+def trained_networks(table: pd.DataFrame) -> list[str]:
+    """Names of the networks, without the filters."""
+    return [name for name in table["network"].unique() if name not in (WIENER, MEDIAN)]
+
+
+def wiener(run: Run, key: PRNGKeyArray, draws: int) -> Any:
     """The best linear filter of a run's task, from the spectra of its two components."""
-    key = jax.random.key(run.cell.seed)
-    clean, degraded = draw_pair(key, run.cell.content, run.cell.degradation, gaussian.DRAWS)
+    clean, degraded = draw_pair(key, run.cell.content, run.cell.degradation, draws)
     parts = [np.asarray(part) for part in (clean, degraded - clean)]
     return oracles.wiener(*[oracles.power_spectrum(part) for part in parts])
 
 
-def median(windows: Any) -> np.ndarray:
-    """The median of five samples, periodic."""
-    return median_filter(np.asarray(windows), (1, 5, 1), mode="wrap")
+def untrained_rows(run: Run, samples: int) -> pd.DataFrame:
+    """`filter_rows` of the best linear filter, and of the median of five samples."""
+    key, median = jax.random.key(run.cell.seed), functools.partial(classics.median, window=5)
+    filters = {WIENER: wiener(run, key, gaussian.DRAWS), MEDIAN: median}
+    return pd.concat([filter_rows(run, *each, samples) for each in filters.items()])
+
+
+def complexity(family: Any, key: PRNGKeyArray) -> float:
+    """Of a content or a degradation, by the measure of `predict`, from 1024 samples."""
+    return MEASURES[DEFAULT](np.asarray(draw(family, key, 1024)))
 
 
 def decibels(ratio: Any) -> Any:

@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 from common import published
 from common.published import LEVELS
-from common.published_tasks import CONTENT, DEGRADATION, OWN_RAIN, SEEN, luminance
+from common.published_tasks import OWN_RAIN, luminance
+
+from shortcut1d.diagnosis.inputs import CONTENT, DEGRADATION, SEEN
 
 FIGURES = Path(__file__).resolve().parent.parent.parent / "figures"
 # dB on whole pictures: Zhang et al. 2017 and Mohan et al. 2020 (BSD68 in noise of 25), the table in

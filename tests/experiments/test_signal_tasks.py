@@ -87,7 +87,7 @@ def test_all_cells_of_a_seed_are_tested_on_the_same_new_music_under_the_same_new
 @pytest.mark.slow
 def test_a_filter_is_tested_as_a_network_and_a_wiener_filter_has_no_structure_to_lose():
     run = chord_run(1, 1, 0, TINY)
-    rows = filter_rows(run, "Wiener filter", wiener(run), 2048)
+    rows = filter_rows(run, "Wiener filter", wiener(run, jax.random.key(0), gaussian.DRAWS), 2048)
     assert list(rows["test"]) == [test.role for test in run.tests]
     assert list(structures(rows)["psi"]) == pytest.approx([0], abs=0.05)
     nothing = filter_rows(run, "none", lambda given: given, 32)

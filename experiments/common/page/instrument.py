@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import to_hex
 
-from common.phase_map import COLORS, EXCESS, LINEAR, PHI, RATE, RHO, map_of, maps_of
+from common.phase_map import COLORS, EXCESS, LINEAR, PHI, RHO, map_of, maps_of
+from common.sounds import RATE
 from shortcut1d.analysis import verdict
 from shortcut1d.networks import ConvNet
 

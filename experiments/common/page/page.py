@@ -13,6 +13,7 @@ from common.gallery import Study
 from common.page.instrument import instrument
 from common.page.story import COMPARED, PANELS, PLAYERS, Compared, Player
 from common.papers import Sentence
+from common.sounds import RATE
 from shortcut1d import store
 from shortcut1d.data import audio
 from shortcut1d.diagnosis.report import page as report_page
@@ -141,13 +142,12 @@ def _player(out: Path, player: Player) -> dict[str, Any]:
 
 def _waveform(path: Path) -> tuple[float, str]:
     """Seconds of a sound, and its outline as an SVG path, `COLUMNS` wide and from -100 to 100."""
-    rate = 8000
-    samples = audio.read_wav(path, rate)
+    samples = audio.read_wav(path, RATE)
     parts = np.array_split(samples, COLUMNS)
     top = [round(-100 * float(np.max(part))) for part in parts]
     bottom = [round(-100 * float(np.min(part))) for part in parts]
     points = [*enumerate(top), *reversed(list(enumerate(bottom)))]
-    return len(samples) / rate, "M" + "L".join(f"{x} {y}" for x, y in points) + "Z"
+    return len(samples) / RATE, "M" + "L".join(f"{x} {y}" for x, y in points) + "Z"
 
 
 def _compared(out: Path, compared: Compared) -> dict[str, Any]:

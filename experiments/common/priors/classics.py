@@ -246,7 +246,7 @@ def variation_of_pictures(batch: Batch, weight: float) -> Batch:
     Raises:
         InvalidInput: scikit-image is not installed.
     """
-    restoration = _optional("skimage.restoration", "scikit-image")
+    restoration = _optional("skimage.restoration")
     samples = np.asarray(batch)
     if weight == 0:
         return samples
@@ -266,7 +266,7 @@ def wavelet(batch: Batch, sigma: float) -> Batch:
     Raises:
         InvalidInput: PyWavelets is not installed.
     """
-    pywt = _optional("pywt", "PyWavelets")
+    pywt = _optional("pywt")
     samples = np.asarray(batch)
     if sigma == 0:
         return samples
@@ -294,7 +294,7 @@ def nonlocal_pictures(batch: Batch, sigma: float) -> Batch:
     Raises:
         InvalidInput: scikit-image is not installed.
     """
-    restoration = _optional("skimage.restoration", "scikit-image")
+    restoration = _optional("skimage.restoration")
     samples = np.asarray(batch)
     if sigma == 0:
         return samples
@@ -332,7 +332,7 @@ def bm3d(batch: Batch, sigma: float) -> Batch:
     Raises:
         InvalidInput: bm3d is not installed.
     """
-    package = _optional("bm3d", "bm3d")
+    package = _optional("bm3d")
     samples = np.asarray(batch)
     if sigma == 0:
         return samples
@@ -360,11 +360,12 @@ def _same_shape(clean: Batch, degraded: Batch) -> None:
         raise errors.refuse("degraded", np.shape(degraded), f"the clean ones' {np.shape(clean)}")
 
 
-def _optional(module: str, package: str) -> Any:
+def _optional(module: str) -> Any:
     """A module of the extra `classics`."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
+        package = PACKAGES[module.partition(".")[0]]
         raise errors.InvalidInput(
             f'classics: {package} is not installed (pip install "shortcut1d[classics]")'
         ) from error

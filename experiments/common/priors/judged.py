@@ -1,11 +1,13 @@
-"""What is read off the table of a prior: quality, gain, ceiling, and the claims."""
+"""What is read off the table of a prior: quality, gain, ceiling, and the claims.
+
+A case is a content and a task, such as "faces: deraining".
+"""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from jaxtyping import Float
 
 from common.priors.classics import WIENER
 from common.priors.tasks import (
@@ -24,7 +26,6 @@ from common.priors.tasks import (
 from shortcut1d.harness.claims import rank_correlation
 from shortcut1d.training.tables import array_of
 
-CASE = "case"  # a content and a task, such as "faces: deraining"
 CLASSICS = ("median", "total variation", "wavelet", "non-local means", "BM3D", WIENER)
 # Whose outputs say whether the distance from the prior's range goes with the error.
 COMPARED = (PLAIN, NO_CODE, TRAINED, PROJECTED, PRIOR, STANDS)
@@ -57,11 +58,8 @@ def ceiling(table: pd.DataFrame) -> xr.DataArray:
 
 def printed_ceilings(table: pd.DataFrame) -> dict[str, float]:
     """The ceiling of each case in dB as readers know it: PSNR of pictures, `quality` of signals."""
-    if "psnr" not in table:
-        found = ceiling(table)
-    else:
-        found = _measure(table, "psnr", CLEAN).sel(restorer=STANDS).isel(tested=0, drop=True)
-    mean = found.mean("seed")
+    found = _measure(table, "psnr", CLEAN) if "psnr" in table else quality(table, CLEAN)
+    mean = found.sel(restorer=STANDS).isel(tested=0, drop=True).mean("seed")
     return {str(case): float(mean.sel(case=case)) for case in mean["case"].values}
 
 
@@ -158,12 +156,13 @@ def statistics(
     half = gained.sel(restorer=PROJECTED) - 0.5 * gained.sel(restorer=PRIOR)
     classics = of_unseen.sel(restorer=PRIOR, drop=True) - best_classic(table)
     fitted = -structure(table)  # larger is better: it fits less
+    of_seeds = zip(_flat(room(table)), _flat(gain(table)), strict=True)
     found = {
         "structure": _ahead(fitted, PRIOR, PLAIN, first),
         "frozen": _ahead(fitted, PRIOR, TRAINED, first),
         "gap": _ahead(-gap(table), PRIOR, TRAINED, first),
         "crossing": crossing(table),
-        "room": rank_correlations(_flat(room(table)), _flat(gain(table))),
+        "room": np.array([rank_correlation(x, y[None])[0] for x, y in of_seeds]),
         "distance": goes_with_distance(table),
         "cost": _ahead(known, PLAIN, PRIOR, cases),
     }
@@ -183,13 +182,6 @@ def statistics(
     return found
 
 
-def rank_correlations(
-    x: Float[np.ndarray, "seeds points"], y: Float[np.ndarray, "seeds points"]
-) -> Float[np.ndarray, " seeds"]:
-    """Spearman's, of each seed's points."""
-    return np.array([rank_correlation(a, b[None])[0] for a, b in zip(x, y, strict=True)])
-
-
 def _ahead(values: xr.DataArray, one: str, other: str, cases: Sequence[str]) -> np.ndarray:
     """How far one restorer is ahead of another, mean over some cases."""
     return mean_over(
@@ -207,10 +199,10 @@ def mean_over(values: xr.DataArray, cases: Sequence[str]) -> np.ndarray:
 def _measure(table: pd.DataFrame, column: str, role: str) -> xr.DataArray:
     """A column as `(seed, case, tested, restorer)`."""
     rows = table[table["test"] == role]
-    rows = rows.assign(**{CASE: rows["content"] + ": " + rows["task"]})
-    who = ["seed", CASE, "restorer"]
+    rows = rows.assign(case=rows["content"] + ": " + rows["task"])
+    who = ["seed", "case", "restorer"]
     rows = rows.assign(tested=rows.groupby(who, sort=False).cumcount())
-    return array_of(rows, column, "seed", CASE, "tested", "restorer")
+    return array_of(rows, column, "seed", "case", "tested", "restorer")
 
 
 def _log10(values: xr.DataArray) -> xr.DataArray:

@@ -2,14 +2,14 @@
 
 from typing import Any
 
+LAYERS, WIDTH = 20, 64  # convolutions, and channels between them
 
-def dncnn(*, bias: bool, layers: int = 20, width: int = 64) -> Any:
+
+def dncnn(*, bias: bool) -> Any:
     """DnCNN (Zhang et al. 2017): it estimates the noise and subtracts it.
 
     Args:
         bias: without, no layer adds a constant, normalisation neither (Mohan et al. 2020).
-        layers: convolutions.
-        width: channels between them.
     """
     import torch  # optional
     from torch.nn import functional
@@ -26,13 +26,13 @@ def dncnn(*, bias: bool, layers: int = 20, width: int = 64) -> Any:
         def __init__(self) -> None:
             super().__init__()
             norm = torch.nn.BatchNorm2d if bias else Scale
-            between = range(layers - 2)
-            self.first_layer = torch.nn.Conv2d(1, width, 3, padding=1, bias=bias)
+            between = range(LAYERS - 2)
+            self.first_layer = torch.nn.Conv2d(1, WIDTH, 3, padding=1, bias=bias)
             self.hidden_layer_list = torch.nn.ModuleList(
-                [torch.nn.Conv2d(width, width, 3, padding=1, bias=bias) for _ in between]
+                [torch.nn.Conv2d(WIDTH, WIDTH, 3, padding=1, bias=bias) for _ in between]
             )
-            self.bn_layer_list = torch.nn.ModuleList([norm(width) for _ in between])
-            self.last_layer = torch.nn.Conv2d(width, 1, 3, padding=1, bias=bias)
+            self.bn_layer_list = torch.nn.ModuleList([norm(WIDTH) for _ in between])
+            self.last_layer = torch.nn.Conv2d(WIDTH, 1, 3, padding=1, bias=bias)
 
         def forward(self, x: Any) -> Any:
             y = functional.relu(self.first_layer(x))

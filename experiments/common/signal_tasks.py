@@ -10,8 +10,8 @@ import jax
 import numpy as np
 import pandas as pd
 from jaxtyping import PRNGKeyArray
+from scipy.ndimage import median_filter
 
-from common.priors import classics
 from shortcut1d import errors, networks
 from shortcut1d.analysis import oracles
 from shortcut1d.analysis.complexity import DEFAULT, MEASURES
@@ -25,7 +25,7 @@ from shortcut1d.training.loop import Schedule
 from shortcut1d.training.tables import names_of
 
 BANKS = 16  # of unseen clicks at a test
-WIENER, MEDIAN = classics.WIENER, "median filter"  # networks, in the tables, that nobody trained
+WIENER, MEDIAN = "Wiener filter", "median filter"  # networks, in the tables, that nobody trained
 Named = tuple[str, Any]  # a family, and what the table calls it
 
 
@@ -144,10 +144,15 @@ def wiener(run: Run, key: PRNGKeyArray, draws: int) -> Any:
     return oracles.wiener(*[oracles.power_spectrum(part) for part in parts])
 
 
+def median_of_five(windows: Any) -> np.ndarray:
+    """The median of five samples, periodic."""
+    return median_filter(np.asarray(windows), (1, 5, 1), mode="wrap")
+
+
 def untrained_rows(run: Run, samples: int) -> pd.DataFrame:
     """`filter_rows` of the best linear filter, and of the median of five samples."""
-    key, median = jax.random.key(run.cell.seed), functools.partial(classics.median, window=5)
-    filters = {WIENER: wiener(run, key, gaussian.DRAWS), MEDIAN: median}
+    linear = wiener(run, jax.random.key(run.cell.seed), gaussian.DRAWS)
+    filters = {WIENER: linear, MEDIAN: median_of_five}
     return pd.concat([filter_rows(run, *each, samples) for each in filters.items()])
 
 

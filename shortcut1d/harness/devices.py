@@ -8,7 +8,6 @@ import os
 import platform
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 import threadpoolctl
@@ -92,8 +91,15 @@ def join_processes(address: Sequence[str] | None) -> None:
         # JAX would end the process without a word of ours; a collective on CPUs fails by itself.
         jax.config.update("jax_enable_recoverability", True)
     try:
-        known: Any = (address[0], int(address[2]), int(address[1])) if address else ()
-        jax.distributed.initialize(*known, heartbeat_timeout_seconds=PATIENCE)
+        if address:
+            jax.distributed.initialize(
+                address[0],
+                int(address[2]),
+                int(address[1]),
+                heartbeat_timeout_seconds=PATIENCE,
+            )
+        else:
+            jax.distributed.initialize(heartbeat_timeout_seconds=PATIENCE)
     except (ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InvalidInput(f"distributed: no job of several processes here ({reason})") from error

@@ -217,9 +217,9 @@ REGISTERED = registered.of("image_prior")
 experiment = Experiment(
     name="image_prior",
     message=(
-        "A prior pays where it can draw much better than the plain net restores, by 5 dB or more: "
-        "0.6 dB in unseen rain, most on faces and photographs. In noise it loses 1.1 dB. A Wiener "
-        "filter does better in unseen rain, and to pass an output through the prior gains nothing."
+        "On pictures a prior pays in unseen rain (0.4 dB, most on faces) and under motion blur "
+        "(1.8 dB); in unseen noise it loses 1.3 dB, under a wider blur 1.1. A Wiener filter does "
+        "better in unseen rain, and to pass an output through the prior gains nothing."
     ),
     presets={
         "smoke": Config(

@@ -1,11 +1,11 @@
-"""Mutation check of the analysis: change a sign or drop a term, and see whether a test notices.
+"""Mutation check: change a sign or drop a term, and see whether a test notices.
 
 python tests/mutate.py [HOW_MANY [SEED]]
 
 Not a test: it takes a minute for each mutant on one core. Mutants are drawn (60, with seed 0,
-by default) from all that can be made of `shortcut1d/analysis`; each is tried in a copy of the
-repository, on the tests of its module. What no test noticed is printed as a line to look at: some
-change nothing.
+by default) from all that can be made of the analysis and of the verdicts; each is tried in a copy
+of the repository, on the tests of its module. What no test noticed is printed as a line to look
+at: some change nothing.
 """
 
 import ast
@@ -19,18 +19,24 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ANALYSIS = Path("shortcut1d/analysis")
+ANALYSIS, VERDICTS = Path("shortcut1d/analysis"), Path("shortcut1d/harness/claims.py")
 SWAPS = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.Pow: ast.Mult,
     ast.Lt: ast.GtE, ast.GtE: ast.Lt, ast.Gt: ast.LtE, ast.LtE: ast.Gt,
 }  # fmt: skip
+# By module, or by its folder.
 TESTS = {
-    "portrait": ["analysis/test_portrait.py"], "products": ["analysis/test_portrait.py"],
-    "complexity": ["analysis/test_complexity.py", "analysis/test_balance.py"],
     "balance": ["analysis/test_balance.py"],
-    "oracles": ["analysis/test_oracles.py", "analysis/test_measures.py"],
-    "intervals": ["analysis", "diagnosis"], "measures": ["analysis", "diagnosis"],
-}  # fmt: skip
+    "claims": ["harness/test_claims.py"],
+    "complexity": ["analysis/test_complexity.py", "analysis/test_balance.py"],
+    "intervals": ["analysis/test_measures.py", "harness/test_claims.py"],
+    "linear": ["analysis/test_structure_test.py"],
+    "noise_level": ["analysis/test_noise_level.py"],
+    "portrait": ["analysis/test_portrait.py"],
+    "products": ["analysis/test_portrait.py", "diagnosis/test_checks.py"],
+    "sensitivity": ["analysis/test_sensitivity.py"],
+    "structure": ["analysis/test_structure_test.py"],
+}
 OTHERS = [
     "analysis/test_measures.py", "analysis/test_oracles.py", "data/test_image_degradations.py",
 ]  # fmt: skip
@@ -70,7 +76,7 @@ def mutated(source, number):
 
 def tests_of(file):
     """The tests that should notice a fault in a module."""
-    return TESTS.get(file.stem, OTHERS)
+    return TESTS.get(file.stem) or TESTS.get(file.parent.name, OTHERS)
 
 
 def passes(file, source, cache):
@@ -81,18 +87,7 @@ def passes(file, source, cache):
             copy(ROOT / part, Path(folder) / part)
         (Path(folder) / file).write_text(source)
         tests = [f"tests/{name}" for name in tests_of(file)]
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-m",
-            "",
-            "-q",
-            "-x",
-            "-n0",
-            "-p",
-            "no:cacheprovider",
-        ]
+        command = [sys.executable, "-m", "pytest", "-qxn0", "-p", "no:cacheprovider", "-m", ""]
         try:
             done = subprocess.run(
                 [*command, *tests],
@@ -106,7 +101,7 @@ def passes(file, source, cache):
 
 def main(how_many=60, seed=0):
     """Try some mutants, two at a time; the exit status."""
-    files = sorted(path.relative_to(ROOT) for path in (ROOT / ANALYSIS).glob("*.py"))
+    files = [*sorted(p.relative_to(ROOT) for p in (ROOT / ANALYSIS).rglob("*.py")), VERDICTS]
     sources = {file: (ROOT / file).read_text() for file in files}
     every = [
         (file, number)

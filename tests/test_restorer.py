@@ -220,6 +220,7 @@ def test_the_ceiling_of_a_projector(framework):
         assert one.ceiling(half, peak=2) == pytest.approx(psnr, abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "framework", ["nnx", pytest.param("equinox", marks=pytest.mark.slow), TORCH]
 )

@@ -218,6 +218,7 @@ def test_samples_without_a_residual_are_refused():
 # ---------------------------------------------------------------- the linear floor
 
 
+@pytest.mark.slow
 def test_ridge_regression_finds_the_wiener_filter():
     families = signals.band(20), degradations.hiss(low=10, high=50)
     clean, degraded = pairs(*families, 4096)

@@ -704,7 +704,7 @@ def images(channels, batch=16, space=(12, 10), seed=0):
     return clean, clean + rain
 
 
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_images_are_diagnosed(channels):
     clean, degraded = images(channels)
     unseen = images(channels, seed=1)

@@ -98,7 +98,7 @@ def drawn(kind, rng, shape):
 
 
 @pytest.mark.parametrize("kind", ["normal", "exponential"])
-@pytest.mark.parametrize("count", [4, 8, 16])
+@pytest.mark.parametrize("count", [8, *(pytest.param(n, marks=pytest.mark.slow) for n in (4, 16))])
 def test_a_claim_of_nothing_holds_as_rarely_as_is_said(kind, count):
     trials = 2000
     rows = drawn(kind, np.random.default_rng(count), (trials, count))
@@ -108,7 +108,9 @@ def test_a_claim_of_nothing_holds_as_rarely_as_is_said(kind, count):
     assert wrong < 0.07 + 5 * np.sqrt(0.07 * 0.93 / trials)
 
 
-@pytest.mark.parametrize(("spread", "effect"), [(1.0, 0.8), (0.2, 0.1)])
+@pytest.mark.parametrize(
+    ("spread", "effect"), [(1.0, 0.8), pytest.param(0.2, 0.1, marks=pytest.mark.slow)]
+)
 def test_so_many_seeds_find_the_effect_as_often_as_is_said(spread, effect):
     count, trials = seeds_needed(spread, effect), 1000
     rows = np.random.default_rng(0).normal(effect, spread, (trials, count))
@@ -116,6 +118,7 @@ def test_so_many_seeds_find_the_effect_as_often_as_is_said(spread, effect):
     assert found == pytest.approx(0.9, abs=0.04)  # four standard errors
 
 
+@pytest.mark.slow
 def test_an_equivalence_is_claimed_wrongly_as_rarely_as_is_said():
     trials = 2000
     rows = np.random.default_rng(0).normal(0.5, 0.3, (trials, 10))  # at the very margin

@@ -89,6 +89,7 @@ def test_pieces_divide_the_batch_and_only_a_net_that_overflows_the_cache_is_cut(
     assert gradient._pieces(ConvNet(width=32, depth=5), 7, 128, 1) == 7
 
 
+@pytest.mark.slow
 def test_a_grid_cell_equals_its_solo_run():
     # To the last bit where the grid holds one kind of family. With several, the compiled program
     # has a switch in it and rounds differently: last bits differ, nothing else.

@@ -71,6 +71,7 @@ def test_all_cells_of_a_grid_take_one_copy_of_the_photographs():
     assert sum(leaf.nbytes for leaf in rest if hasattr(leaf, "nbytes")) < 64 * 2000
 
 
+@pytest.mark.slow
 def test_a_sweep_over_pools_is_the_same_in_one_chunk_and_in_many():
     runs = [
         Run(

@@ -87,7 +87,7 @@ def passes(file, source, cache):
             copy(ROOT / part, Path(folder) / part)
         (Path(folder) / file).write_text(source)
         tests = [f"tests/{name}" for name in tests_of(file)]
-        command = [sys.executable, "-m", "pytest", "-qxn0", "-p", "no:cacheprovider", "-m", ""]
+        command = [sys.executable, "-m", "pytest", "-qx", "-n0", "-pno:cacheprovider", "-m", ""]
         try:
             done = subprocess.run(
                 [*command, *tests],

@@ -229,7 +229,8 @@ experiment = Experiment(
         ),
         "quick": Config(
             seeds=2, size=32, contents=("letters", "photographs"), tasks=("deraining",), width=12,
-            steps=120, tune_steps=60, samples=16, prior_width=16, fitted=2, sampling=8,
+            steps=120, tune_steps=60, samples=16, prior_width=16, fitted=2, sampling=8, halvings=1,
+            books=2, loss="l1",
         ),
         "full": Config(
             seeds=8, first_seed=3500, network="residual", channels=3, width=48, steps=20_000,

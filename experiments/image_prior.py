@@ -207,8 +207,9 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     for task, own in cases.items():
         values[f"prior_{task}"] = judged.mean_over(ahead, own)
     if "deblurring" in cases:  # the prior may gain under one blur and lose under the other
+        gain = judged.gain(table)
         for number, name in enumerate(("motion", "wide_blur")):
-            of_one = judged.gain(table).isel(tested=number)
+            of_one = gain.isel(tested=number)
             values[f"prior_{name}"] = judged.mean_over(of_one, cases["deblurring"])
     return REGISTERED.claims_on(values, Sentence.__members__, domain="2D")
 

@@ -21,7 +21,7 @@ class Advice(NamedTuple):
     keep: number of training contents to keep, of `contents`; all where they are already the simpler
     component. widen: name of the first wider degradation that is as hard as all contents; None
     where there is none. content, degradation: their `denoising_cost`. by_count: cost of the first
-    n contents, for each n that was measured. by_name: cost of each wider degradation, likewise.
+    n contents, for each n that was measured. by_name: the same cost of each wider degradation.
     """
 
     keep: int

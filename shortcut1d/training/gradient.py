@@ -64,6 +64,7 @@ def footprint(network: Network, batch: int, shape: tuple[int, ...]) -> int:
     return 4 * weights + 2 * kept  # twice: a layer has temporaries too
 
 
+# Asked for when a chunk is sized, and again wherever a program that trains is traced.
 @functools.lru_cache(maxsize=256)
 def _sizes(network: Network, batch: int, *shape: int) -> tuple[int, int]:
     """Bytes of the weights; and of all that backpropagation keeps, weights included."""

@@ -126,7 +126,7 @@ def train(config: Config, session: Session) -> tuple[list[Run], Swept]:
 
 
 def run(config: Config, session: Session) -> Result:
-    """The networks; beside them the best linear filter of the rain that most of them know."""
+    """Train the networks; beside them stands the best linear filter for small rain."""
     runs, swept = train(config, session)
     most = max(run.labels["pool"] for run in runs)
     filtered = [
@@ -225,7 +225,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
         (number, "PSNR gained by more\nphotographs (dB)", "photographs to train on"),
         (structure, "lost without the\nstructure of either", "photographs to train on"),
         (simplicity, "PSNR gained by blurred\nphotographs (dB)", "blur (pixels)"),
-        (special, "dB behind\nspecialists", "400 photographs"),
+        (special, "dB behind\nspecialists", f"{table['pool'].max():g} photographs"),
     ):
         axes.set_title(title, fontsize=7, loc="left")
         axes.set_xlabel(label, fontsize=7)

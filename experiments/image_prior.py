@@ -54,9 +54,8 @@ class Config(PriorOptions, PictureConfig):
     elsewhere: tuple[str, ...] = option(
         ("faces", "photographs"), "contents of all tasks; the others are of the first task only"
     )
-    loss: str = option("mse", "mse or l1")
-    halvings: int = option(2, "of the resolution, by the autoencoder")
-    books: int = option(4, "codebooks a position")
+    loss: str = option("l1", "mse or l1")
+    halvings: int = option(1, "of the resolution, by the autoencoder")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -230,8 +229,7 @@ experiment = Experiment(
         ),
         "quick": Config(
             seeds=2, size=32, contents=("letters", "photographs"), tasks=("deraining",), width=12,
-            steps=120, tune_steps=60, samples=16, prior_width=16, fitted=2, sampling=8, halvings=1,
-            books=2, loss="l1",
+            steps=120, tune_steps=60, samples=16, prior_width=16, fitted=2, sampling=8,
         ),
         "full": Config(
             seeds=8, first_seed=3500, network="residual", channels=3, width=48, steps=20_000,

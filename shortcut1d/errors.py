@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 MAX_COUNT = 2**31 - 1  # JAX counts in 32 bits
+MAX_RATE = 1e6  # of a learning rate, a noise level or the like: a larger one is a typo
 
 
 class Shortcut1dError(Exception):
@@ -66,7 +67,7 @@ def regular_file(path: Path) -> Path:
 
 
 def reason(error: Exception) -> str:
-    """What the operating system says of a file, without the file's name and number."""
+    """What the operating system says of a file, without the file's name and the error's number."""
     return getattr(error, "strerror", None) or str(error)
 
 
@@ -101,7 +102,7 @@ def number(
 
 def integer(field: str, value: object, *, low: int = 1, high: int | None = None) -> int:
     """`value` as an int in `[low, high]`; a float such as 3.0 counts as one."""
-    wanted = f"a whole number of at least {low}" + (f" and at most {high}" if high else "")
+    wanted = f"a whole number of at least {low}" + ("" if high is None else f" and at most {high}")
     as_float = _as_float(value)
     if as_float is None or not math.isfinite(as_float) or as_float != int(as_float):
         raise refuse(field, value, wanted)

@@ -35,7 +35,6 @@ from shortcut1d.diagnosis.outputs import batch_for, output_in_batches
 
 Batch = Float[Array | np.ndarray, "batch *space channels"]
 LATENT = "one array, the latent before quantisation"
-MAX_RATE = 1e6  # beyond it a rate is a typing error
 JAX_ENCODER = (
     "a callable pytree with JAX arrays of floats, such as an nnx.Module, an Equinox module, or "
     "jax.tree_util.Partial(net.apply, variables)"
@@ -107,7 +106,7 @@ class Restorer:
         the `Param` ones). The same families and seed draw the same pairs in both frameworks.
 
         Args:
-            content: family that clean samples are drawn of.
+            content: family that clean samples are drawn from.
             degradation: family that degrades them.
             steps: Adam steps.
             batch: pairs a step.
@@ -122,7 +121,7 @@ class Restorer:
         _check_family("content", content, "sample")
         _check_family("degradation", degradation, "sample", "apply")
         steps, batch = errors.integer("steps", steps), errors.integer("batch", batch)
-        rate = errors.number("learning_rate", learning_rate, above=0, high=MAX_RATE)
+        rate = errors.number("learning_rate", learning_rate, above=0, high=errors.MAX_RATE)
         key = jax.random.key(errors.integer("seed", seed, low=0))
         tuning = self._prior.tuning(self.encoder, steps, rate)
         for step in range(steps):
@@ -152,13 +151,13 @@ class Restorer:
         """What the prior makes of clean samples, dB: the best that a tuned encoder can hope for.
 
         It is the prior's own encoder that encodes them, also after tuning. Infinite for a prior
-        that gives them back exactly. An encoder trained for something else than the smallest
-        squared error can lie below what its decoder could give.
+        that gives them back exactly. If the prior's encoder was not trained for the least squared
+        error, the decoder may be able to give more than this.
 
         Args:
             clean: samples.
-            peak: white, for pictures: the mean PSNR, which stands beside `psnr` in the report of
-                `diagnose`. None, for signals: `-10 log10(NMSE)`, the mean of `nmse` in it.
+            peak: the value of white, for pictures: gives the mean PSNR, as `psnr` in the report of
+                `diagnose`. None, for signals: gives `-10 log10(NMSE)`, of the mean `nmse` there.
 
         Raises:
             InvalidInput: samples that are not finite, or an output of another shape.
@@ -383,7 +382,7 @@ def _evaluated(part: Any) -> Any:
 
 
 def _weights_of(encoder: Any) -> tuple[Any, Callable[[Any], Any]]:
-    """What is tuned of an encoder of JAX, and the encoder as a function of it."""
+    """The weights of a JAX encoder that are tuned, and the encoder as a function of them."""
     if isinstance(encoder, nnx.Module):
         definition, weights, *rest = nnx.split(encoder, nnx.Param, ...)
         return weights, lambda weights: nnx.merge(definition, weights, *rest)

@@ -11,22 +11,22 @@ from scipy.signal import resample_poly
 
 from shortcut1d import errors, store
 
-MIN_RATE = 1000  # Hz; a file of less is no sound, and would be stretched a thousandfold
+MIN_RATE = 1000  # Hz; a lower rate is no sound, and resampling would blow the file up
 
 
 def read_wav(path: str | Path, rate: int) -> Float[np.ndarray, " samples"]:
     """A WAV file as mono float samples at `rate` Hz, full scale = 1.
 
-    8-, 16-, 24- and 32-bit integer and 32- and 64-bit float, any number of channels, any rate.
+    8-, 16-, 24- and 32-bit integer and 32- and 64-bit float, any number of channels.
 
     Raises:
-        InvalidInput: missing, not a WAV file, cut short, empty, not finite, or silent.
+        InvalidInput: missing, no WAV file, cut short, under 1000 Hz, empty, not finite or silent.
     """
     rate, path = errors.integer("rate", rate), errors.path("path", path)
     data = store.read_bytes(path)
     try:
         with warnings.catch_warnings():
-            # scipy only warns of a file that is cut short, and returns what is left of it.
+            # scipy returns what is left of a file that is cut short, with at most a warning.
             warnings.simplefilter("error", wavfile.WavFileWarning)
             warnings.filterwarnings("ignore", message="Chunk .* not understood")
             own_rate, raw = wavfile.read(io.BytesIO(data))
@@ -58,7 +58,7 @@ def wav_bytes(signal: Float[np.ndarray, " samples"], rate: int, full_scale: floa
 
 
 def _check_length(path: str | Path, data: bytes) -> None:
-    """Refuse a file whose sound is shorter than its header says; scipy does not mind."""
+    """Refuse a file whose sound is shorter than its header says; scipy may give no warning."""
     position = 12
     while position + 8 <= len(data):
         size = int.from_bytes(data[position + 4 : position + 8], "little")

@@ -1,7 +1,7 @@
 """Degradations made of others: in turn, or one of several for each sample; and none at all.
 
 Their draws are the draws of their parts, side by side along the channel axis; all parts must draw
-arrays of one shape. And families of one kind that share a test.
+arrays of one shape. `Units` are families of one kind that share a test.
 """
 
 import dataclasses

@@ -19,13 +19,13 @@ MAX_BYTES = 2**33  # of all pictures together
 
 @pytree
 class Crops:
-    """Crops of some of a number of pictures, at random places.
+    """Crops of some or all of the pictures, at random places.
 
     pictures: all of them, each in the top left corner of a canvas, in 255ths,
         `(k, height, width, channels)` integers; shared.
     extents: height and width of each, `(k, 2)` integers; shared.
-    order: numbers of those that are drawn from, in an order; traced `(m,)`.
-    count: how many of `order`, from its start, are drawn from; traced.
+    order: numbers of pictures; traced `(m,)`.
+    count: how many of `order`, from its start, crops are drawn from; traced.
     """
 
     pictures: Shared
@@ -34,7 +34,7 @@ class Crops:
     count: Int[Array, "..."]
 
     def draw(self, key: PRNGKeyArray, n: int, size: int) -> Float[Array, "n size size channels"]:
-        """`n` squares of `size` pixels, each of a random picture, every second one mirrored."""
+        """`n` squares of `size` pixels, each of a random picture, mirrored with a chance of 1/2."""
         every, extents = jnp.asarray(self.pictures.value), jnp.asarray(self.extents.value)
         uniforms = jax.random.uniform(key, (4, n))
         which = jnp.asarray(self.order)[index_below(self.count, uniforms[0])]
@@ -47,36 +47,44 @@ class Crops:
         mirrored = uniforms[3][:, None, None, None] < 0.5
         return jnp.where(mirrored, crops[:, :, ::-1], crops) / 255.0
 
+    def numbers(self) -> Int[np.ndarray, " count"]:
+        """Numbers of the pictures that crops are drawn from."""
+        return np.asarray(self.order)[: int(self.count)]
+
     def first(self, count: int, seed: int) -> Self:
-        """Only `count` of them, the first ones of the permutation of this seed; or all.
+        """Only `count` of the pictures: the first ones of the permutation of this seed.
+
+        `order` keeps its length, so that one compiled program serves pools of any size.
 
         Raises:
-            InvalidInput: there are not so many.
+            InvalidInput: there are fewer pictures than `count`.
         """
-        count = errors.integer("count", count, high=len(self.order))
-        if count == len(self.order):
+        numbers = self.numbers()
+        count = errors.integer("count", count, high=len(numbers))
+        if count == len(numbers):
             return self
-        order = np.random.default_rng(seed).permutation(np.asarray(self.order))
+        order = np.array(self.order)
+        order[: len(numbers)] = np.random.default_rng(seed).permutation(numbers)
         return dataclasses.replace(
             self, order=traced(order, np.int32), count=traced(count, np.int32)
         )
 
     def of(self, numbers: Any) -> Self:
-        """Only those of these numbers."""
+        """Only the pictures with these numbers."""
         order = traced(numbers, np.int32)
         return dataclasses.replace(self, order=order, count=traced(len(order), np.int32))
 
 
 def crops(pictures: Sequence[np.ndarray], kind: type = np.uint8) -> Crops:
-    """Crops of all of some pictures.
+    """Crops of all `pictures`.
 
     Args:
-        pictures: `(height, width, channels)`, of any sizes; of a larger one than 512 pixels along a
-            side only the middle ones are kept. A value of 1 becomes 255.
-        kind: of the integers that hold them.
+        pictures: `(height, width, channels)`, of any sizes; of a longer side than 512 pixels, only
+            the middle 512 are kept. A value of 1 becomes 255.
+        kind: type of the integers that hold the values.
 
     Raises:
-        InvalidInput: no pictures, of different numbers of channels, or too many for the memory.
+        InvalidInput: no pictures, different numbers of channels, or too many for 8 GiB.
     """
     parts = [_middle(np.asarray(picture)) for picture in pictures]
     if len({part.shape[-1] for part in parts}) != 1:
@@ -96,8 +104,9 @@ def crops(pictures: Sequence[np.ndarray], kind: type = np.uint8) -> Crops:
 
 def split(every: Crops) -> tuple[Crops, Crops]:
     """Two thirds of the pictures, and every third one from the second on."""
-    held = np.arange(len(every.order)) % 3 == 1
-    return every.of(every.order[~held]), every.of(every.order[held])
+    numbers = every.numbers()
+    held = np.arange(len(numbers)) % 3 == 1
+    return every.of(numbers[~held]), every.of(numbers[held])
 
 
 def _middle(picture: np.ndarray) -> np.ndarray:

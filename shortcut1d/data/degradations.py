@@ -146,8 +146,8 @@ class Hiss(Additive):
         return _gain(self.level) * residual[..., None]
 
     def unseen(self) -> Self:
-        """Hiss of another colour: pink for white, white for pink."""
-        return dataclasses.replace(self, color=1.0 - self.color)
+        """Pink hiss for white; white for pink, and for whatever is nearer to pink than to white."""
+        return dataclasses.replace(self, color=jnp.where(self.color > 0.5, 0.0, 1.0))
 
 
 @pytree
@@ -201,7 +201,7 @@ class Dropout:
         return content * realisation
 
     def unseen(self) -> Self:
-        """Longer segments: widths from the top of the range to 1.5 times it."""
+        """Longer segments: widths from `top + 1` to `1.5 * top + 1`, `top` being the longest."""
         longest = self.width[..., 1]
         width = jnp.stack([longest + 1, 1.5 * longest + 1], axis=-1)
         return dataclasses.replace(self, width=width)
@@ -296,16 +296,16 @@ def dropout(
 def blur(
     width: tuple[float, float] = (1.0, 3.0), *, motion: bool = False, length: int = WINDOW
 ) -> Blur:
-    """Gaussian (or motion) blur, kernels of `width` samples standard deviation."""
+    """Gaussian (or motion) blur; `width`: range of the standard deviation, samples."""
     length = errors.integer("length", length)
     checked = errors.span("width", width, low=0.1, high=length / 4, unit="samples")
     return Blur(traced(checked), traced(errors.flag("motion", motion)), length)
 
 
 def unseen_banks(family: Clicks, count: int = 16) -> Units:
-    """Clicks from many other banks as one family, so that no odd click decides a test.
+    """Clicks from many other banks as one family, so that no single odd click decides a test.
 
-    The banks of one number are another number's neither seen nor unseen ones, below bank 4096.
+    Families with different bank numbers, which must be below 4096, share none of these banks.
     """
     count = errors.integer("count", count, high=16)
     number = errors.integer("bank", int(family.bank), low=0, high=4095)

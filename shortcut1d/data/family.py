@@ -1,8 +1,8 @@
 """What content and degradation families have in common.
 
-A family is a frozen pytree (made by `pytrees.pytree`, which says why not by flax). Its complexity
-(a pitch, a number of click shapes) is a traced leaf, so that one compiled program serves a whole
-grid; the shape of its draws is static. Frequencies are in cycles per window.
+A family is a frozen pytree (`pytrees` says why it is not one of flax's). Its complexity (a pitch, a
+number of click shapes) is a traced leaf, so that one compiled program serves a whole grid; the
+shape of its draws is static. Frequencies are in cycles per window.
 """
 
 import dataclasses
@@ -47,7 +47,7 @@ class Degradation(Protocol):
         """The degraded signal `y = D(c)`."""
 
     def unseen(self) -> "Degradation":
-        """The held-out twin: the same kind of degradation from a part nobody trained on."""
+        """The held-out twin: the same kind of degradation, none of the same realisations."""
 
 
 class Additive:
@@ -206,7 +206,7 @@ def index_below(count: Int[Array, ""], uniforms: Float[Array, "..."]) -> Int[Arr
     """Uniform numbers in [0, 1) as indices below `count`, which may be traced.
 
     One draw of uniforms serves several purposes: `jax.random.randint` costs two draws a call, and
-    each draw in a program adds seconds to its compilation. Even up to a count of about 2**20.
+    each draw in a program adds seconds to its compilation. Uniform up to a count of about 2**20.
     """
     return jnp.minimum((uniforms * count).astype(jnp.int32), count - 1)
 

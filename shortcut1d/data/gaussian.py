@@ -1,4 +1,4 @@
-"""The Gaussian twin: the process that has the spectrum of samples, and nothing else of them."""
+"""The Gaussian twin of samples: the process with their mean and spectrum, and nothing else."""
 
 import math
 from typing import Any, Self
@@ -44,8 +44,8 @@ class Gaussian(Additive):
 def twin_of(samples: Any) -> Gaussian:
     """The Gaussian process with the mean and the mean power spectrum of samples.
 
-    Of several channels, with their cross-spectra. The spectrum is averaged over all samples: one of
-    a single note would still be a note.
+    Several channels keep their cross-spectra. The spectrum is averaged over all samples: the twin
+    of a single note would still be a note.
 
     Args:
         samples: `(n, *space, channels)`, at least two.

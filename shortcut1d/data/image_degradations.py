@@ -2,7 +2,7 @@
 
 Each lower-case function checks its arguments and makes a family; `sample` draws the random part,
 `(n, size, size, channels)`, and `apply` puts it on pictures with values in [0, 1]. Ranges are
-traced, so a grid can vary them. Rain is additive and may exceed 1, so that its layer is known.
+traced, so a grid can vary them. Rainy pictures may exceed 1: clipping would change the residual.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ from shortcut1d.data.pictures import Warn, checked_channels, read_pairs
 from shortcut1d.data.pytrees import pytree, static
 
 MARGIN = 64  # pixels by which rain is drawn larger than a crop: streaks come in from outside
-WIDTHS = 60  # that a list of widths is repeated to: lists of 1 to 6 are then of one kind
+WIDTHS = 60  # length of every list of widths, repeated: lists of 1 to 6 are then one kind
 
 
 class Range(NamedTuple):
@@ -59,7 +59,7 @@ class Rain(Additive):
     the same in every channel. Values are drawn from their ranges once a picture, uniformly.
 
     amount, length, angle: see `Range`; traced `(2,)`.
-    width: equally likely ones; traced `(60,)`.
+    width: widths, equally likely; traced `(60,)`.
     weight: range of the rain layer's weight; traced `(2,)`.
     size: pixels along each side; static.
     channels: channels of a picture; static.
@@ -348,7 +348,7 @@ def blur_kernel(
     size: int = SIZE,
     channels: int = 1,
 ) -> BlurKernel:
-    """Gaussian (or motion) blur, kernels of `width` pixels standard deviation."""
+    """Gaussian (or motion) blur; `width`: range of the standard deviation, pixels."""
     size = checked_size(size)
     return BlurKernel(
         width=traced(errors.span("width", width, low=0.5, high=size / 6, unit="pixels")),

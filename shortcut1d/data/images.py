@@ -64,7 +64,7 @@ class Field:
         white = jax.random.normal(key, (planes, n, self.size * self.size))
         spectrum = jnp.fft.rfft2(white.reshape(planes, n, self.size, self.size))
         drawn = jnp.fft.irfft2(spectrum * jnp.sqrt(power), (self.size, self.size))
-        # All columns of the half spectrum but the first and the last stand for two frequencies.
+        # All columns of the half spectrum but 0 and Nyquist stand for two frequencies.
         twice = jnp.where((jnp.arange(power.shape[1]) % (self.size / 2)) == 0, 1.0, 2.0)
         drawn = drawn / jnp.sqrt(jnp.sum(power * twice) / self.size**2)
         if self.channels > 1:
@@ -186,15 +186,16 @@ class Photographs:
         return dataclasses.replace(self, seen=self.seen.first(count, seed))
 
     def blurred(self, widths: Sequence[float]) -> "list[Photographs]":
-        """The photographs blurred by Gaussians of several widths; those held out stay as they are.
+        """One family per width: its photographs blurred by a Gaussian, but not those held out.
 
         widths: standard deviations, pixels; 0 for no blur.
         """
-        count, extents = len(self.seen.order), self.seen.extents.value[self.seen.order]
+        numbers = self.seen.numbers()
+        count, extents = len(numbers), self.seen.extents.value[numbers]
         sharp = [
             picture[:height, :width] / 255
             for picture, (height, width) in zip(
-                self.seen.pictures.value[self.seen.order], extents, strict=True
+                self.seen.pictures.value[numbers], extents, strict=True
             )
         ]
         # In one array, so that all of them are one kind of family.
@@ -231,7 +232,7 @@ def smooth(high: float = 2.0, *, size: int = SIZE, channels: int = 1) -> Field:
 def texture(
     low: float = 6.0, high: float | None = None, *, size: int = SIZE, channels: int = 1
 ) -> Field:
-    """Texture: a flat field from `low` cycles per picture side upwards."""
+    """Texture: a field with a flat spectrum from `low` cycles per picture side upwards."""
     return field(0.0, low, high, size=size, channels=channels)
 
 
@@ -278,7 +279,7 @@ def photographs(
 
     Args:
         folder: PNG and JPEG files, grey or colour, of any sizes from `size` pixels on.
-        new: a folder of others to hold out; without it every third of the first is held out.
+        new: a folder of others to hold out; without it every third photograph is held out.
         size: pixels along each side of a crop.
         channels: 1 for grey, 3 for colour.
         warn: called with a line about each file that is left out, which says why.

@@ -1,4 +1,4 @@
-"""Picture files in: a folder, the photographs inside scikit-image, pairs of clean and rainy."""
+"""Reads pictures: from a folder, from inside scikit-image, or as pairs of clean and degraded."""
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +20,7 @@ SHIPPED = (
     "gravel.png", "rocket.jpg", "chelsea.png", "camera.png",
 )  # fmt: skip
 SMALLEST = 300  # pixels along the shorter side of the smallest of them
-FACES = 100  # the first pictures of its set of faces; the others show no faces
+FACES = 100  # scikit-image's first pictures of faces; the others show no faces
 Warn = Callable[[str], None]
 Picture = Float[np.ndarray, "height width channels"]
 
@@ -67,7 +67,7 @@ def _values(picture: Image.Image, channels: int) -> Picture:
     if picture.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip to 8
         grey = np.asarray(picture, np.float64) / 65535
         return np.repeat(grey[..., None], channels, axis=-1).astype(np.float32)
-    if picture.has_transparency_data:  # on black: on white it would be the brightest part
+    if picture.has_transparency_data:  # on black: on white, that part would be the brightest
         colored = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", colored.size, "black"), colored)
     flat = np.asarray(picture.convert("L" if channels == 1 else "RGB"), np.float32)
@@ -160,9 +160,9 @@ def crops(
     Args:
         pairs: see `read_pairs`; only as many are read as are needed. Of each clean picture only one
             pair is used: fourteen kinds of rain on one picture are not fourteen samples.
-        count: most squares in all.
+        count: largest number of squares.
         size: pixels along each side of a square.
-        each: most squares of one pair, spread evenly over the picture.
+        each: largest number of squares of one pair, spread evenly over the picture.
     """
     clean: list[np.ndarray] = []
     degraded: list[np.ndarray] = []
@@ -197,7 +197,7 @@ def shipped(side: int, channels: int = 3) -> Iterator[tuple[str, Picture]]:
 def faces(side: int) -> Float[np.ndarray, "faces side side 1"]:
     """The hundred faces inside scikit-image's wheel, resized to `side` pixels.
 
-    Grey, 25 pixels along each side; from Labeled Faces in the Wild (Huang et al. 2007).
+    The originals are grey, 25 x 25 pixels; from Labeled Faces in the Wild (Huang et al. 2007).
     """
     errors.integer("side", side, high=4096)
     found = np.load(_inside_skimage() / "lfw_subset.npy", allow_pickle=False)[:FACES]

@@ -62,7 +62,7 @@ class Shared:
 
     @functools.cached_property
     def digest(self) -> bytes:
-        """What tells it from others, computed once: photographs are many megabytes."""
+        """A hash of the array, computed once: photographs are many megabytes."""
         array = np.ascontiguousarray(self.value)
         return hashlib.sha256(f"{array.dtype}{array.shape}".encode() + array.data).digest()
 

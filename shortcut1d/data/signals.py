@@ -1,8 +1,8 @@
 """Content families, which a denoiser should keep.
 
 Each lower-case function checks its arguments and makes a family; each family draws windows of
-shape `(n, length, 1)`, periodic, of unit RMS. `note`, `chord`, `melody`, `tune` and `recording`
-have unit RMS in every window, `band` on average (it stays exactly Gaussian).
+shape `(n, length, 1)`, periodic, of unit RMS: every window by itself, but those of `band` only on
+average, so that they are exactly Gaussian.
 Frequencies are in cycles per window; a traced leaf can vary over a grid.
 """
 
@@ -55,7 +55,7 @@ class Chord:
 
 @pytree
 class Chords:
-    """`notes` notes at once, each of a random whole pitch and phase: one spectrum for any number.
+    """Notes of random whole pitch and phase at once: any number of them has the same mean spectrum.
 
     notes: notes a window, at most 32; traced.
     low, high: range of the pitches, cycles per window; traced.
@@ -78,7 +78,7 @@ class Chords:
         return unit_rms(jnp.fft.irfft(spectrum, self.length)[..., None])
 
     def unseen(self) -> Self:
-        """Pitches of the next higher range, as far as Nyquist allows."""
+        """Pitches of the next range, as for `Band`."""
         return _next_range(self)
 
 
@@ -104,7 +104,7 @@ class Band:
         return (scale * jnp.fft.irfft(spectrum, self.length))[..., None]
 
     def unseen(self) -> Self:
-        """The next higher band of the same width, as far as Nyquist allows."""
+        """The next higher band of the same width, as far as Nyquist allows; else the next lower."""
         return _next_range(self)
 
 
@@ -223,7 +223,7 @@ class Recording:
 
 @pytree
 class Pool:
-    """Only `size` fixed draws of another family: the 1D twin of "number of backgrounds".
+    """Only `size` fixed draws of another family: the 1D counterpart of "number of backgrounds".
 
     inner: the family drawn from.
     size: number of draws; traced.
@@ -318,9 +318,8 @@ def tune(
 def recording(path: str, *, rate: int = 8000, length: int = WINDOW) -> Recording:
     """A WAV file, mixed to mono, resampled to `rate` Hz and cut into windows.
 
-    To be periodic, a window is cross-faded into its own continuation, over an eighth of its
-    length. Windows 40 dB below the loudest count as silence and are dropped; the last fifth of
-    the rest is held out for `unseen()`.
+    A window begins with a cross-fade from its own continuation, over an eighth, to be periodic. One
+    40 dB below the loudest is dropped as silence; of the rest `unseen()` has the last fifth.
 
     Raises:
         InvalidInput: unreadable, not finite, silent, or too short for two windows.
@@ -363,10 +362,11 @@ make = functools.partial(errors.call_by_name, "content", CONTENTS)
 
 
 def _next_range(family: Any) -> Any:
-    """A family with a range of frequencies, on the next higher range of the same width."""
-    top = (family.length - 1) // 2
-    low = jnp.minimum(family.high + 1, top)
-    high = jnp.minimum(2 * family.high - family.low + 1, top)
+    """A family with a range of frequencies, on the next range; see `Band.unseen`."""
+    low, high, top = family.low, family.high, (family.length - 1) // 2
+    below = jnp.maximum(2 * low - high - 1, 1), jnp.maximum(low - 1, 1)
+    above = high + 1, jnp.minimum(2 * high - low + 1, top)
+    low, high = (jnp.where(high < top, up, down) for up, down in zip(above, below))
     return dataclasses.replace(family, low=low, high=high)
 
 

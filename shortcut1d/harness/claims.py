@@ -92,7 +92,7 @@ def claim(
     domain: Literal["1D", "2D"] = "1D",
     primary: bool = False,
 ) -> Claim:
-    """That a statistic over seeds lies on one side of a threshold; above 0 if none is given.
+    """Claim that a statistic over seeds lies above, below or near a threshold; by default above 0.
 
     Args:
         statement: in words.
@@ -138,7 +138,7 @@ def claim(
 def claim_of_interval(
     statement: str, statistic: str, found: Interval, *, above: float, over: str = "seeds"
 ) -> Claim:
-    """That a statistic lies above a threshold, from an interval that was taken elsewhere."""
+    """Claim that a statistic lies above a threshold, by an interval that was taken elsewhere."""
     if np.isnan(found.low) or np.isnan(found.high):
         verdict = UNDECIDED
     else:
@@ -151,7 +151,7 @@ def _judged(
 ) -> tuple[float, str]:
     """The p-value and the verdict.
 
-    p: of lying on one side of a value, by the value and the side.
+    p: gives the one-sided p-value of a value and a side.
     """
     inside = max(p(threshold - margin, "above"), p(threshold + margin, "below"))
     candidates = {EQUIVALENT: inside} if margin else {}
@@ -164,11 +164,11 @@ def _judged(
     for verdict, probability in candidates.items():  # what is of no interest comes first
         if probability < LEVEL:
             return probability, verdict
-    return float(min(1.0, *candidates.values())), UNDECIDED
+    return float(np.clip(np.min([*candidates.values()]), 0, 1)), UNDECIDED  # NaN stays NaN
 
 
 def adjusted(claims: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Verdicts of claims, of records or the like, that decide something together.
+    """Verdicts of claims that decide something together, from their records.
 
     Holm's correction: whichever no longer stands at 5% is undecided (S. Holm, Scand. J. Stat. 6,
     1979).
@@ -187,7 +187,7 @@ def _p(record: Mapping[str, Any]) -> float:
 
 
 def supports(record: Mapping[str, Any], verdict: str) -> bool:
-    """Whether with this verdict the claim of a record is what was claimed."""
+    """Whether this verdict says that a recorded claim is right."""
     return verdict == (EQUIVALENT if record["side"] == "within" else HOLDS)
 
 

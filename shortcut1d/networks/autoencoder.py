@@ -58,9 +58,9 @@ EVERYTHING = {"moving": 1.0, "train_decoder": 1.0}
 class Autoencoder:
     """Halves the resolution a few times, quantises the latent vectors, and doubles it again.
 
-    Its kind and its training are settings among its weights: see `Recipe`. A derivative of it is
-    that of the straight-through surrogate: with a code, the novelty response is that of encoder
-    and decoder without the steps between codes.
+    Its kind and its training are settings among its weights: see `Recipe`. Derivatives are those
+    of the straight-through surrogate: with a code, the novelty response is measured on encoder and
+    decoder as if there were no quantisation between them.
 
     width: channels.
     levels: halvings along each axis.
@@ -107,7 +107,7 @@ class Search:
     Adam, starting from the encoder's latent vectors, on the mean absolute difference, which is
     robust to rare large errors.
 
-    inner: the autoencoder, whose weights these are.
+    inner: the autoencoder; a `Search` has the same weights.
     steps: steps of the search.
     rate: learning rate of the search.
     """
@@ -120,7 +120,7 @@ class Search:
     def __post_init__(self) -> None:
         errors.check_types(self)
         errors.integer("steps", self.steps)
-        errors.number("rate", self.rate, above=0, high=1e6)
+        errors.number("rate", self.rate, above=0, high=errors.MAX_RATE)
 
     def module(self, space: tuple[int, ...], channels: int, rngs: nnx.Rngs) -> nnx.Module:
         """See `Network.module`."""
@@ -144,7 +144,7 @@ class _Autoencoder(nnx.Module):
         return self.decoder(self.discrete(self.encoder(x)))
 
     def current_recipe(self) -> Recipe:
-        """The recipe among the weights, without a gradient, and with a number for `active`."""
+        """The recipe from the weights, without a gradient; an `active` of 0 becomes all entries."""
         recipe = Recipe(*jax.lax.stop_gradient(self.recipe[...]))
         active = jnp.where(recipe.active > 0, recipe.active, self.config.entries)
         return recipe._replace(active=active)
@@ -184,8 +184,8 @@ class _Autoencoder(nnx.Module):
         entries; without a code, the distance to the teacher's latent vectors.
 
         Each entry is the mean of a Gaussian, as wide as the spread of clean samples around their
-        entries. Without that scale, a small latent space makes all entries equally likely, and
-        the encoder diverges to escape it.
+        entries. Without that scale, all entries of a small latent space are almost equally likely,
+        and the encoder diverges as it learns to tell them apart.
         """
         recipe = self.current_recipe()
         wanted = jax.lax.stop_gradient(self.teacher(clean))
@@ -289,7 +289,7 @@ class _Decoder(nnx.Module):
 
 
 def with_recipe(recipe: Recipe, weights: Weights) -> Weights:
-    """Set the recipe, and reset the usage of its entries to uniform."""
+    """Set the recipe, and reset the usage of the codebooks' entries to uniform."""
     uses = weights["uses"]
     return {
         **weights,

@@ -1,7 +1,7 @@
 """The deep image prior: an untrained network, fitted to one input and stopped early.
 
-Ulyanov, Vedaldi and Lempitsky 2018 (arXiv 1711.10925). A control: what a network's shape alone
-restores, without any example.
+Ulyanov, Vedaldi and Lempitsky 2018 (arXiv 1711.10925). A control: what the architecture of a
+network restores by itself, without any example.
 """
 
 from collections.abc import Callable
@@ -25,20 +25,20 @@ ROOT = 1e-8  # added to mean square gradients
 
 @dataclass(frozen=True)
 class DeepPrior:
-    """For each input by itself, fits a network's weights so that a fixed noise gives the input.
+    """Fits a network to each input by itself, so that it turns a fixed noise into the input.
 
     Adam, on the mean square error, from the same weights for every input (equation 2). Of an
-    autoencoder, the decoder alone is fitted, from a latent noise. Weights are those it starts from,
-    and the noise; they are never trained.
+    autoencoder, the decoder alone is fitted, from a latent noise. The weights of a `DeepPrior` are
+    the noise and those that each fit starts from; training never changes them.
 
     The paper's networks owe their smoothness to how they enlarge pictures. Ours enlarge nothing
-    smoothly and would learn noise as fast as content; here the fixed noise is smooth instead. Not
-    taken over: fresh noise on the fixed one at every step, and a mean over the last outputs.
+    smoothly and would learn noise as fast as content; here the fixed noise is smooth instead. Two
+    parts are left out: fresh noise added at every step, and the mean over the last outputs.
 
     inner: the network.
-    steps: of the fit; to stop early is what restores.
+    steps: of the fit; it restores because it stops early.
     rate: learning rate of the fit.
-    smoothness: the fixed noise has amplitudes that fall as frequency to the minus this; 0 is white.
+    smoothness: amplitudes of the fixed noise fall as `frequency ** -smoothness`; 0 is white.
     """
 
     inner: Network = ConvNet(width=16)
@@ -54,7 +54,7 @@ class DeepPrior:
         ):
             raise errors.refuse("inner", self.inner, "a network whose weights are all learnt")
         errors.integer("steps", self.steps)
-        errors.number("rate", self.rate, above=0, high=1e6)
+        errors.number("rate", self.rate, above=0, high=errors.MAX_RATE)
         errors.number("smoothness", self.smoothness, low=0, high=100)
 
     def module(self, space: tuple[int, ...], channels: int, rngs: nnx.Rngs) -> nnx.Module:
@@ -87,7 +87,7 @@ class _DeepPrior(nnx.Module):
         def restored(sample: Float[Array, "*space channels"]) -> Float[Array, "*space channels"]:
             return output(self._fit(output, start, sample))
 
-        # Adam amplifies rounding; one after the other, no sample's depends on how many there are.
+        # Adam amplifies rounding. One by one, samples round the same in a batch of any size.
         on_cpu = jax.default_backend() == "cpu"
         return jax.lax.map(restored, x) if on_cpu else jax.vmap(restored)(x)
 

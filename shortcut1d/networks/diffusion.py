@@ -1,7 +1,7 @@
 """A diffusion prior as a restorer: one network that denoises clean content at every noise level.
 
-It learns clean content alone, whatever the degradation is. Then an input is taken for content in
-white noise of a level that is set, and the output is the posterior mean or a posterior sample.
+It learns clean content alone, whatever the degradation is. To restore, it treats an input as
+content in white noise of a given level; the output is the posterior mean or a posterior sample.
 """
 
 from collections.abc import Callable
@@ -24,13 +24,13 @@ Level: TypeAlias = Float[Array, "..."] | float  # a scalar, or `(batch, 1, ..., 
 class Diffusion:
     """A conv net that is told the noise level, preconditioned as by Karras et al. 2022 (EDM).
 
-    The level that an input is taken to have is a setting among its weights: see `with_level`.
+    The noise level that inputs are taken to have is a setting among its weights: see `with_level`.
     Levels are standard deviations, in the unit of the samples.
 
     width, depth, kernel, dilations, edges: as in `ConvNet`.
     scale: root mean square of clean samples; also the level that fresh weights are set to.
-    low, high: range of the levels in training, log-uniform. Beyond it the nearest one is taken.
-    steps: noise levels of a posterior sample; 0 for the posterior mean. It changes no weights.
+    low, high: range of the levels in training, log-uniform; other levels are clipped to it.
+    steps: noise levels of a posterior sample; 0 for the posterior mean. No weight depends on it.
     """
 
     width: int = 24
@@ -47,13 +47,13 @@ class Diffusion:
     def __post_init__(self) -> None:
         errors.check_types(self)
         self.net()
-        errors.number("scale", self.scale, above=0, high=1e6)
-        errors.number("low", self.low, above=0, high=1e6)
-        errors.number("high", self.high, above=self.low, high=1e6)
+        errors.number("scale", self.scale, above=0, high=errors.MAX_RATE)
+        errors.number("low", self.low, above=0, high=errors.MAX_RATE)
+        errors.number("high", self.high, above=self.low, high=errors.MAX_RATE)
         errors.integer("steps", self.steps, low=0)
 
     def net(self) -> ConvNet:
-        """The conv net, but for the channel that tells the level."""
+        """The conv net, without the extra input channel for the level."""
         return ConvNet(self.width, self.depth, self.kernel, self.dilations, edges=self.edges)
 
     def module(self, space: tuple[int, ...], channels: int, rngs: nnx.Rngs) -> nnx.Module:
@@ -126,18 +126,17 @@ def posterior_sample(
     `E[c | z, x] = denoise(pooled, pooled level)`: under white noise no guidance has to be
     approximated. Steps are DPM-Solver++ (2M; Lu et al. 2022, arXiv 2211.01095, algorithm 2).
 
-    Under a Gaussian content the mean is exact. A posterior variance v along a direction comes out
-    as `v / (1 + v / high^2)`, but for an error of the steps that falls with their square (2% at
-    20), and less than `low^2` of it is lost.
+    For Gaussian content the mean is exact. A posterior variance v along a direction comes out as
+    `v / (1 + v / high^2)`, less at most `low^2`; the error of the steps falls with the square of
+    their number (2% at 20).
 
     Args:
         denoise: posterior mean under white noise, of samples and their noise level.
         x: inputs.
         level: their noise level.
-        key: of the noise it starts from; None for a fixed one. The noise depends on the place of a
-            sample in the batch, and on no value; the output is a differentiable function of `x`.
-        steps: noise levels, geometric. There are two more calls of `denoise` than steps between
-            them.
+        key: of the noise it starts from; None for a fixed one. The noise depends on a sample's
+            place in the batch, not on its values, so the output is differentiable in `x`.
+        steps: noise levels, geometric; `denoise` is called `steps + 1` times.
         low: last level.
         high: first level, several times the content's root mean square.
     """
@@ -159,7 +158,7 @@ def posterior_sample(
         ahead = 1.5 * clean - 0.5 * before  # half a step on: levels are geometric
         return (shrink * z + (1 - shrink) * ahead, clean), None
 
-    mean = denoise(x, level)  # what the state adds nothing to: E[c | z, x] at an infinite level
+    mean = denoise(x, level)  # E[c | z, x] where the level of z is infinite
     levels = jnp.geomspace(high, low, steps)
     pairs = jnp.stack([levels[:-1], levels[1:]], axis=1)
     (z, _), _ = jax.lax.scan(step, (mean + high * noise, mean), pairs)

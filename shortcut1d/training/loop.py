@@ -21,8 +21,6 @@ from shortcut1d.data.pytrees import pytree
 from shortcut1d.networks import Network, Params
 from shortcut1d.training.gradient import LOSSES, loss_and_gradient
 
-MAX_RATE = 1e6  # beyond it a rate is a typing error
-
 
 @dataclass(frozen=True)
 class Schedule:
@@ -50,23 +48,23 @@ class Schedule:
     def __post_init__(self) -> None:
         errors.check_types(self)
         errors.integer_fields(self, "steps", "batch")
-        errors.number("learning_rate", self.learning_rate, above=0, high=MAX_RATE)
+        errors.number("learning_rate", self.learning_rate, above=0, high=errors.MAX_RATE)
         errors.choice("loss", self.loss, LOSSES)
         for step in self.checkpoints:
             errors.integer("checkpoints", step, low=0, high=self.steps)
         errors.rising("checkpoints", self.checkpoints, "steps in rising order", low=0)
-        errors.number("weight_decay", self.weight_decay, low=0, high=MAX_RATE)
-        errors.number("sharpness", self.sharpness, low=0, high=MAX_RATE)
+        errors.number("weight_decay", self.weight_decay, low=0, high=errors.MAX_RATE)
+        errors.number("sharpness", self.sharpness, low=0, high=errors.MAX_RATE)
 
     def static(self) -> "Schedule":
         """What a compiled program depends on; schedules that share it share the program.
 
-        Steps, learning rate and checkpoints are traced, so they are set to a fixed value here.
+        Steps and rate are traced and checkpoints stay on the host, so here all three are fixed.
         """
         return dataclasses.replace(self, steps=1, learning_rate=1.0, checkpoints=())
 
     def pace(self) -> Float[np.ndarray, "2"]:
-        """Half of the first learning rate, and the angle a step that takes the cosine to -1.
+        """Half of the initial learning rate, and the angle per step of the cosine, `pi / steps`.
 
         The rate at step n is `pace[0] * (1 + cos(pace[1] * n))`.
         """
@@ -78,7 +76,7 @@ class Schedule:
         return self.checkpoints or (self.steps,)
 
     def parts(self) -> tuple[int, ...]:
-        """Steps after which the caller hears of the run: tenths of it, and all checkpoints."""
+        """Steps at which a part begins or ends: tenths of the run, and all checkpoints."""
         tested = self.checkpoint_steps()
         return tuple(sorted({tested[-1] * tenth // 10 for tenth in range(11)} | set(tested)))
 
@@ -153,7 +151,7 @@ def advance(
     network: Network,
     schedule: Schedule,
 ) -> tuple[State, Float[Array, ""]]:
-    """So many more steps of the run, on fresh samples at each; and their mean loss."""
+    """The run after `steps` more steps, each on fresh samples; and the mean loss of these steps."""
 
     def step(_: Any, before: tuple[State, Array]) -> tuple[State, Array]:
         state, total = before
@@ -225,5 +223,5 @@ def _uphill(params: Params, slope: Params, radius: float) -> Params:
 
 
 def _where(sound: Bool[Array, ""], tree: Any) -> Any:
-    """`tree`, or zeros."""
+    """`tree` if `sound`, else zeros."""
     return jax.tree.map(lambda leaf: jnp.where(sound, leaf, 0), tree)

@@ -98,6 +98,21 @@ def test_a_melody_has_as_many_notes_as_it_says(notes):
     assert notes == 1 or peak[1] < peak[0]
 
 
+@pytest.mark.parametrize(("low", "high"), [(1, 4), (10, 40), (50, 60), (60, 63), (63, 63), (2, 63)])
+@pytest.mark.parametrize("made", [signals.band, signals.chords])
+def test_a_range_of_frequencies_and_its_twin_share_none(low, high, made):
+    twin = made(low=low, high=high).unseen()
+    assert 1 <= twin.low <= twin.high <= 63
+    assert twin.low > high or twin.high < low
+
+
+@pytest.mark.parametrize("color", [0, 0.5, 1, 2])
+def test_hiss_and_its_twin_are_of_two_colors(color):
+    twin = degradations.hiss(color=color).unseen()
+    assert twin.color in (0, 1)
+    assert abs(twin.color - color) >= 0.5
+
+
 def test_melody_and_its_twin_share_no_pitch():
     def pitches(melody):
         steps = np.arange(24) + float(melody.offset)
@@ -201,7 +216,8 @@ def test_hiss_is_coloured(key):
 
 
 def test_dropout_leaves_the_rest_alone(key):
-    clean, degraded = draw_pair(key, signals.melody(), degradations.dropout(), 50)
+    clean, dropout = draw(signals.melody(), key, 50), degradations.dropout()
+    degraded = dropout.apply(clean, draw(dropout, key, 50))
     same = np.asarray(degraded == clean)
     assert set(np.unique(np.asarray(degraded)[~same])) == {0.0}
     assert 8 / 128 < 1 - same.mean() < 48 / 128

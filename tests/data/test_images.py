@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shortcut1d import errors
 from shortcut1d.data import images, signals
-from shortcut1d.data.crops import crops
+from shortcut1d.data.crops import crops, split
 from shortcut1d.data.family import draw, stack
 
 SIZE = 16
@@ -156,9 +156,22 @@ def test_a_pool_draws_from_its_photographs_and_no_others(key):
     np.testing.assert_array_equal(shades, np.sort(10 + pool.order[:3]))
 
 
+@given(count=st.integers(1, 9), fewer=st.integers(1, 9))
+def test_a_pool_of_a_pool_is_a_part_of_it(count, fewer):
+    pool = crops(few(*[(8, 8)] * 9)).first(count, 0)
+    part = pool.first(min(fewer, count), 1)
+    assert part.order.shape == pool.order.shape
+    assert set(part.numbers()) <= set(pool.numbers())
+    both = [set(half.numbers()) for half in split(pool)]
+    assert both[0] | both[1] == set(pool.numbers())
+    assert not both[0] & both[1]
+
+
 def test_more_photographs_than_there_are_are_refused():
-    with pytest.raises(errors.InvalidInput, match=r"^count: got 11"):
-        crops(few(*[(8, 8)] * 10)).first(11, 0)
+    pool = crops(few(*[(8, 8)] * 10))
+    for family, count in ((pool, 11), (pool.first(4, 0), 5)):
+        with pytest.raises(errors.InvalidInput, match=rf"^count: got {count}"):
+            family.first(count, 0)
 
 
 @pytest.mark.slow
@@ -171,6 +184,12 @@ def test_blurred_photographs_are_smoother_and_the_sharp_ones_as_they_are(key):
     ]
     assert rough[1] < 0.5 * rough[0]
     np.testing.assert_array_equal(draw(soft.unseen(), key, 5), draw(family.unseen(), key, 5))
+
+
+def test_blurred_photographs_are_those_of_the_pool():
+    pool = images.photographs(size=16).first(3, seed=0)
+    (soft,) = pool.blurred((1.0,))
+    assert soft.seen.pictures.value.shape[0] == len(soft.seen.numbers()) == 3
 
 
 def test_photographs_are_split_by_photograph():

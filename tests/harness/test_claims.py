@@ -60,7 +60,9 @@ def test_a_claim_that_states_two_sides_or_no_margin_is_refused(given):
 
 
 def test_one_seed_decides_nothing():
-    assert claim("it is so", "x", [3.0]).verdict == "undecided"
+    made = claim("it is so", "x", [3.0])
+    assert made.verdict == "undecided"
+    assert made.record()["p"] is None
 
 
 def test_ratios_are_of_means_and_paired():

@@ -141,7 +141,7 @@ SHOWN = {
 
 
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
-    """A row a choice, a point a content; the base's interval as a band."""
+    """One row per choice, one point per content; the base's interval as a band."""
     names = [str(name) for name in table["network"].unique()]
     figure = plotting.new_figure(3.3)
     panels = figure.subplots(1, len(SHOWN), sharey=True, width_ratios=[1.7, 1, 1])

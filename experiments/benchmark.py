@@ -40,8 +40,9 @@ GRID, ALONE, PRODUCT = "grid", "one by one", "matrix product"
 EAGER, LAST, VMAP = "PyTorch, one by one", "PyTorch, channels_last", "PyTorch, torch.func.vmap"
 ONE = jax.jit(loop.train, static_argnums=(3, 4))
 DATA, GRADIENT, WHOLE = "drawing the data", "gradient", "whole step"
-# By device: at least so many times PyTorch's loop in its better memory format; share of the matrix
-# product's rate. None for no bar. Pictures: their side, and the network's channels.
+# What is claimed, by device and network: at least so many times the rate of PyTorch's loop in its
+# better memory format, and at least this share of the matrix product's rate. None: no claim.
+# Networks on pictures are named by the pictures' side and the network's channels.
 BARS: dict[str, dict[str, tuple[float | None, float | None]]] = {
     "cpu": {
         "mlp": (6.0, 0.45), "conv": (1.5, 0.45), "vq": (1.0, None), "32 px x 12": (1.0, 0.45),
@@ -206,7 +207,7 @@ def _profile(config: Config, name: str, race: Race) -> pd.DataFrame:
         return jnp.sum(clean) + jnp.sum(degraded)
 
     def gradient(key: Array) -> Array:
-        # Another batch at every step, or it would be computed once and for all.
+        # Change the batch at every step, or the compiler would compute the gradient only once.
         moved = 1 + 1e-6 * jax.random.uniform(key)
         loss, gradient = loss_and_gradient(
             state.params, pair[0], moved * pair[1], network, schedule.loss
@@ -236,7 +237,7 @@ def _of_size(size: int) -> pd.DataFrame:
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
-    """The bars, as ratios of rates taken in the same round."""
+    """That the grid is as fast as `BARS` say, by ratios of rates of the same rounds."""
     bars = BARS["cpu" if table["device"].iloc[0] == "cpu" else "gpu"]
     made = []
     for name, (times, share) in bars.items():
@@ -259,7 +260,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 
 
 def _fastest(rates: pd.DataFrame, rivals: Sequence[str]) -> str:
-    """Of some rivals the one of the highest rate."""
+    """The one of some rivals that has the highest rate."""
     return max(rivals, key=lambda rival: rates[rival].mean() if rival in rates else -np.inf)
 
 

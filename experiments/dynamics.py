@@ -74,7 +74,7 @@ def course(table: pd.DataFrame, task: tuple[int, int], column: str) -> xr.DataAr
 
 
 def half_way(values: xr.DataArray) -> xr.DataArray:
-    """Doublings of the first step at which each row reaches half of its largest value.
+    """Log2 of the first step at which each seed's value reaches half of its largest.
 
     From step 1 on: an untrained network's output is noise of its own. NaN where a network diverged.
     """
@@ -102,7 +102,7 @@ LINES = {
 
 
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
-    """A column a task: what is lost at each step where one component's structure is taken away."""
+    """One column per task: what is lost at each step without the structure of one component."""
     figure = plotting.new_figure(2.3)
     panels = figure.subplots(1, len(TASKS), sharex=True, sharey=True)
     for axes, (name, task) in zip(panels, TASKS.items(), strict=True):

@@ -130,7 +130,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 
 
 TASK = "declicking"
-# By exploring: of narrow content the plain net removes what it never heard, too.
+# Found by exploring: on narrow content, the plain net also removes noise it never heard.
 RICH, NARROW = (f"tune: {TASK}", f"melody: {TASK}"), (f"note: {TASK}", f"chord: {TASK}")
 REGISTERED = registered.of("generative_prior")
 experiment = Experiment(

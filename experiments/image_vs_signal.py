@@ -39,7 +39,7 @@ SHAPES = 1  # of the clicks
 
 @dataclass(frozen=True)
 class Config(image_deraining.Config):
-    """Pictures are trained and tested by the options of the deraining study."""
+    """The options for signals; those for pictures are the deraining study's."""
 
     signal_width: int = option(16, "channels of the nets on signals")
     signal_steps: int = option(600, "training steps of the nets on signals")
@@ -59,7 +59,7 @@ class Config(image_deraining.Config):
             check_banks(self.signal_samples)
 
     def pictures(self) -> image_deraining.Config:
-        """The same without the options of signals, of which its cells must not depend."""
+        """The options for pictures alone: their cells must not depend on those for signals."""
         fields = [field.name for field in dataclasses.fields(image_deraining.Config)]
         return image_deraining.Config(**{name: getattr(self, name) for name in fields})
 
@@ -72,7 +72,7 @@ class Config(image_deraining.Config):
 
 
 def run(config: Config, session: Session) -> Result:
-    """The one-dimensional study, and of the two-dimensional one what is like it."""
+    """Train on signals and on pictures; of pictures, keep sharp photographs in small rain."""
     of_pictures = image_deraining.train(config.pictures(), session)[1].table
     like_it = (of_pictures["degradation"] == SMALL) & (of_pictures["blur"] == 0)
     of_pictures = of_pictures[like_it].assign(domain=PICTURES)
@@ -93,8 +93,8 @@ COST, PSI = "cost", "psi"
 def curves(table: pd.DataFrame, domain: str, measure: str) -> xr.DataArray:
     """A measure against the number of contents, `(seed, pool)`.
 
-    measure: `PSI`, or `COST`: dB of error more than with the fewest contents, on new content under
-        degradations that were not seen (a mean of those).
+    measure: `PSI`, or `COST`: error in dB above that with the fewest contents, on new content, as a
+        mean over unseen degradations.
     """
     rows = table[table["domain"] == domain]
     if measure == PSI:

@@ -135,7 +135,7 @@ def values_of(table: pd.DataFrame) -> xr.DataArray:
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
-    """What was registered: that the portrait of the network under a hum is what the words say."""
+    """What was registered: that the network under a hum blocks the hum and passes all else."""
     hum = values_of(table).sel(kind=KINDS[2])
     values = {
         "blocks": hum.sel(measure="passes the hum"),
@@ -149,7 +149,7 @@ VECTORS = 3
 
 
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
-    """A row a kind of network: what it passes best, what it blocks most; all singular values."""
+    """A row per kind of network: what it passes best, what it blocks most; all singular values."""
     figure = plotting.new_figure(4.4)
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[1.6, 1]).flat
     panels = left.subplots(len(KINDS), 2 * VECTORS, sharex=True, sharey=True)

@@ -73,7 +73,7 @@ def costs(table: pd.DataFrame) -> xr.DataArray:
 
 
 def behind(table: pd.DataFrame) -> xr.DataArray:
-    """DB behind a network that knows the clicks of the test, `(seed, shapes, pool)`.
+    """How far behind a network that knows the test's clicks, in dB, `(seed, shapes, pool)`.
 
     That network is the endless one on the clicks it knows: banks are draws of one distribution, so
     that its error there is, but for chance, that of a network trained on any unseen bank.

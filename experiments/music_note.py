@@ -159,7 +159,7 @@ def run(config: Config, session: Session) -> Result:
 
 
 def waveforms(config: Config, network: Network, weights: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Input, target and output of one window a situation, `(3, length)`."""
+    """Input, target and output of one window, `(3, length)`, by content and situation."""
     contents, noises = families(config, config.first_seed)
     tune = signals.tune(config.tune, config.notes)
     known, others = (SHOWN, noises[SHOWN]), {noise: noises[noise] for noise in NEW_NOISES}
@@ -204,7 +204,7 @@ def under_hiss(table: pd.DataFrame, network: str, content: str) -> pd.DataFrame:
 
 
 def level_of_note(own: pd.DataFrame) -> np.ndarray:
-    """DB by which the one note is louder in the output than in the input, on other music.
+    """How much louder the one note is in the output than in the input, on other music, in dB.
 
     own: tests of networks that were trained on the note. One value a seed.
     """
@@ -228,25 +228,25 @@ def kept(own: pd.DataFrame, *contents: str) -> np.ndarray:
 
 
 def removed(own: pd.DataFrame, *noises: str) -> np.ndarray:
-    """Share that is removed of noises, from the content it knows; one value a seed."""
+    """Share of some noises that is removed from known content; one value a seed."""
     chosen = own[(own["test"] != UNSEEN_CONTENT) & own["test_degradation"].isin(noises)]
     return 1 - chosen.groupby("seed")["relative_error"].mean().to_numpy()
 
 
 def largest_mean(values: np.ndarray) -> float:
-    """Of several networks, the one whose mean over seeds is largest."""
+    """The largest mean over seeds, of several networks."""
     return float(np.max(np.mean(values, axis=0)))
 
 
 def least_mean(values: np.ndarray) -> float:
-    """Of several networks, the one whose mean over seeds is least."""
+    """The least mean over seeds, of several networks."""
     return float(np.min(np.mean(values, axis=0)))
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Both halves of the story, of the networks that were trained under hiss.
 
-    What is said of one note is said of all networks, by the one of which it is least true.
+    A claim about one note takes the network for which it is least true, so it is about all.
     """
     names = trained_networks(table)
     of_note = [under_hiss(table, name, "note") for name in names]

@@ -113,8 +113,8 @@ def map_runs(config: Config) -> list[Run]:
 def run(config: Config, session: Session) -> Result:
     """Train and test a network in every cell; beside them the best linear filter of each.
 
-    The errors under each of the 16 banks are kept as well; and of the first seed the conv nets'
-    weights and what they are to be heard with, for the page on which one listens to the map.
+    The errors under each of the 16 banks are kept as well. For the page that plays the map, so are
+    the weights of the first seed's conv nets, and the signals to play to them.
     """
     eval_config = EvalConfig(config.samples, units=BANKS)
     runs = map_runs(config)
@@ -218,7 +218,7 @@ MAPPED = {  # by column: title, how to read the colours
 
 
 def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
-    """One row of maps a network: its index, the linear filter's, what is beyond it; and rho."""
+    """One row of maps per network: its index, the linear filter's, what is beyond it; and rho."""
     names = trained_networks(table)
     figure = plotting.new_figure(0.9 + 1.9 * len(names))
     panels = figure.subplots(len(names), len(MAPPED), sharex=True, sharey=True, squeeze=False)
@@ -247,7 +247,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
         kept, removed = (map_of(table, name, part).mean("seed") for part in ("kept", "removed"))
         neither = ((kept < HALF) & (removed < HALF)).values
         plotting.hatch_cells(row[0], neither)
-        # Where it fits neither, phi is nothing less nothing: its sign says nothing.
+        # Where a network fits neither, R_C and R_D are both low: the sign of phi says nothing.
         plotting.zero_line(row[0], *[np.where(neither, np.nan, p) for p in cells[PHI][:3]])
         _draw_prediction(row[0], balance_of(table).values)
         row[0].set_ylabel(f"{name}\ncontent frequency\n(cycles per window)")

@@ -108,7 +108,7 @@ TO_SHOW: dict[str, tuple[str, ...]] = {
 def measured(
     network: Published, panel: Panel, config: Config, progress: Callable[[float], None]
 ) -> Record:
-    """What is kept of one network: its measures of each picture, its report's, its outputs."""
+    """What is kept of one network: measures of each picture, those of its report, and outputs."""
     module = network.load()
     denoiser = from_torch(module.to(device_of(module)))
     tests, key = panel.of(network), jax.random.key(config.first_seed)
@@ -271,7 +271,7 @@ def of_derainers(table: pd.DataFrame) -> dict[str, Judged]:
 def values(
     table: pd.DataFrame, measure: str, networks: list[Published], role: str, test: str = ""
 ) -> np.ndarray:
-    """`(pictures, networks)`, under one test, or the mean of a role's where it names none."""
+    """A measure, `(pictures, networks)`, under one test, or the mean over all tests of a role."""
     rows = table[(table["role"] == role) & (table["tested_on"].eq(test) | (test == ""))]
     found = rows.pivot_table(index="picture", columns="network", values=measure)
     return found[[network.name for network in networks]].to_numpy()

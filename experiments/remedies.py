@@ -124,7 +124,7 @@ def advice(config: Config) -> analysis.Advice:
 def run(config: Config, session: Session) -> Result:
     """Take the advice, train every remedy, and test all of them alike."""
     advised = advice(config)
-    # Where no range is wide enough, the widest there is.
+    # Where no range is wide enough, take the widest.
     keep, shapes = advised.keep, 1 if advised.balanced else int(advised.widen or WIDTHS[-1])
     runs = []
     for seed in config.all_seeds():
@@ -140,14 +140,14 @@ def run(config: Config, session: Session) -> Result:
 
 
 def gains(table: pd.DataFrame) -> xr.DataArray:
-    """DB less error on the tune than with no remedy, `(seed, network, test_degradation)`."""
+    """Error on the tune below that with no remedy, in dB, `(seed, network, test_degradation)`."""
     rows = table[table["test"] == UNSEEN_BOTH]
     error = array_of(rows, "nmse", "seed", "network", "test_degradation")
     return -decibels(error / error.sel(network=NOTHING, drop=True))
 
 
 def costs(table: pd.DataFrame) -> xr.DataArray:
-    """DB more error than with no remedy on melodies under the clicks, `(seed, network)`."""
+    """Error on melodies under the clicks above that with no remedy, in dB, `(seed, network)`."""
     error = array_of(table[table["test"] == SEEN], "nmse", "seed", "network")
     return decibels(error / error.sel(network=NOTHING, drop=True))
 

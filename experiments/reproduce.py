@@ -130,7 +130,7 @@ def run(name: str, what: str, preset: str, out: Path, printed: Output) -> tuple[
     words = ["--only-plot"] if what == DRAW else ["--preset", preset]
     words += ["--out", str(out), *(["--quiet"] if printed.quiet else [])]
     began = time.perf_counter()
-    # 2: standard error, where all but the document is with --json.
+    # 2 is standard error: with --json, all but the document goes there.
     failed = subprocess.run(
         [sys.executable, str(HERE / f"{name}.py"), *words],
         check=False,
@@ -140,7 +140,7 @@ def run(name: str, what: str, preset: str, out: Path, printed: Output) -> tuple[
 
 
 def left(made: Sequence[dict[str, Any]], todo: dict[str, str | None], preset: str) -> str:
-    """About how long it takes to the end; nothing where no study has shown how fast they run."""
+    """About how much time is left; empty where nothing says how fast studies run."""
 
     def usual(names: Iterable[str]) -> int:
         seconds = STORY | APART
@@ -161,19 +161,19 @@ def in_words(seconds: float) -> str:
 
 
 def refuse_to_replace(path: Path, mark: str) -> None:
-    """Refuse a folder with such a page that was not written by this script: it has no mark.
+    """Refuse to replace a page that this script did not write: one that lacks the mark.
 
     Raises:
-        InvalidInput: it was not.
+        InvalidInput: there is such a page.
     """
     if path.is_file() and not path.read_bytes().startswith(mark.encode()):
         raise InvalidInput(f"out: {path} was not written by reproduce.py, expected another folder")
 
 
 class Standing(NamedTuple):
-    """Whether a study that is there still stands.
+    """Whether a saved study is up to date.
 
-    todo: RUN or DRAW, what it takes to make it stand; None if it does.
+    todo: RUN or DRAW, what it takes to bring it up to date; None if it is.
     why: reasons, in words.
     """
 
@@ -189,7 +189,7 @@ DRAWING = 5  # seconds, about, that it takes to draw a study
 def judge(out: Path, experiment: Experiment, settings: dict[str, Any] | None = None) -> Standing:
     """Whether a study's table, claims and figure are there, agree, and are by the code as it is.
 
-    settings: that it should have been run with, by the libraries that are installed; None: any.
+    settings: what it should have been run with, under the installed libraries; None: any.
     """
     try:
         record = record_of(out, experiment.name)
@@ -214,7 +214,7 @@ def judge(out: Path, experiment: Experiment, settings: dict[str, Any] | None = N
     try:
         if [claim.record() for claim in experiment.claims(table)] != record["claims"]:
             why.append("the table does not give the claims as printed")
-    except Exception as error:  # whatever a table that claims do not fit makes of them
+    except Exception as error:  # claims may raise anything on a table that they do not fit
         why.append(f"the table has no claims ({error!r})")
     if record.get("code_of_figure") != stamps["code_of_figure"]:
         why.append("the figure was drawn by other code")
@@ -224,7 +224,7 @@ def judge(out: Path, experiment: Experiment, settings: dict[str, Any] | None = N
 
 
 def check(out: Path, names: Sequence[str] | None, printed: Output) -> int:
-    """Say what of the studies that are there no longer stands; the exit status."""
+    """Say which saved studies and pages are not up to date, and why; the exit status."""
     there = [name for name in (*STORY, *APART) if (out / f"{name}.json").is_file()]
     for name in names or there or STORY:
         if name not in there:
@@ -244,7 +244,7 @@ def check(out: Path, names: Sequence[str] | None, printed: Output) -> int:
     return 0 if all(stand.values()) and not any(found.values()) else 1
 
 
-# Of a provenance file, and of a claim in it.
+# What a provenance file must have, and each claim in it.
 FIELDS = {
     "config": dict, "command": str, "versions": dict, "device": str, "claims": list,
     "table_sha256": str, "wall_time_seconds": int | float, "cells_from_earlier_runs": int,

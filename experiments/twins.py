@@ -39,7 +39,7 @@ def run(config: ChordConfig, session: Session) -> Result:
 
 
 def behind_specialist(table: pd.DataFrame) -> xr.DataArray:
-    """DB behind the network that was trained on the noise's Gaussian twin, on that twin.
+    """How far behind a network trained on the noise's Gaussian twin, on that twin, in dB.
 
     `(seed, notes)`: networks that were trained under clicks of one shape, both on the same content.
     """

@@ -6,9 +6,9 @@ import sys
 
 
 def main() -> int:
-    """Run the command; Ctrl-C is one line, while it imports JAX as well."""
-    # No exception: one that falls into a callback of JAX is printed and forgotten. While something
-    # runs that has more to say, the driver has a handler of its own.
+    """Run the command. Ctrl-C prints one line, also while JAX is imported."""
+    # `_leave` raises no exception: in a callback of JAX it would be printed and forgotten. During a
+    # run, which has more to say, `CtrlC` takes its place.
     signal.signal(signal.SIGINT, _leave)
     from shortcut1d import cli
 

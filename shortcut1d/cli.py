@@ -219,7 +219,7 @@ def result_of(report: Report) -> Result:
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
-    """The two halves of the verdict, and that it does its work at all."""
+    """The two halves of the verdict, and that the network removes what it has seen."""
     made = []
     for statement, measure in (
         ("it removes most of the degradation it has seen", "removed from seen"),

@@ -68,11 +68,12 @@ class Dataset:
 
 
 class State(NamedTuple):
-    """How complete a copy of a data set is: paths in the folder of all data sets.
+    """How complete a copy of a data set is; files are named by path in the folder of all sets.
 
-    folder, here: of the copy, and whether there is such a folder.
+    folder: of the copy.
+    here: whether there is such a folder.
     missing, damaged: files of the data set.
-    extra: files that are none of the data set, but would be read as such.
+    extra: files that do not belong to the data set, but would be read with it.
     """
 
     folder: Path
@@ -116,7 +117,7 @@ def dataset(name: str) -> Dataset:
 
 
 def root_of(data: str | Path | None = None) -> Path:
-    """The folder of all data sets: `data`, else of SHORTCUT1D_DATA, else in the user's cache."""
+    """The folder of all data sets: `data`, else SHORTCUT1D_DATA, else one in the user's cache."""
     return errors.path("data", data or os.environ.get(VARIABLE) or pooch.os_cache("shortcut1d"))
 
 
@@ -133,7 +134,7 @@ def folder_of(name: str, data: str | Path | None = None) -> Path:
         data: folder of all data sets; see `root_of`.
 
     Raises:
-        InvalidInput: no such data set; not there; a file is missing, damaged or not one of its.
+        InvalidInput: no such data set; not there; a file is missing, damaged or extra.
     """
     state, root = state_of(name, data), root_of(data)
     get = f"shortcut1d data get {name}"
@@ -173,7 +174,7 @@ def fetch(
     """Download the files of data sets that are missing or damaged.
 
     Each is checked, and written completely or not at all. After a failure or an interruption,
-    another call goes on with what is still missing. Files that are none of a data set stay.
+    another call goes on with what is still missing. Extra files stay.
 
     Args:
         names: of the data sets.
@@ -187,7 +188,7 @@ def fetch(
 
     Raises:
         InvalidInput: no such data set; a folder that cannot be written to; a file that cannot be
-            downloaded, or is another one than it should be; extra files (at the end).
+            downloaded, or has other content than it should; extra files (at the end).
     """
     names, root = [dataset(name).name for name in dict.fromkeys(names)], root_of(to)
     store.writable_folder(root)
@@ -195,8 +196,8 @@ def fetch(
     lacking = {path for state in states for path in state.missing + state.damaged}
     wrong = [file for name in names for file in dataset(name).files if file.path in lacking]
     urls = {file.path: f"{base_url or SERVER}/{file.source}" for file in wrong}
-    # In the same file system, so that a file that is complete can be moved to its place at once;
-    # in a folder of its own, for what a killed download leaves must not lie among the data.
+    # Downloads go to the same file system, so that a complete file can be moved to its place at
+    # once, in a folder of their own: what a killed download leaves must not lie among the data.
     with tempfile.TemporaryDirectory(dir=root, prefix=".get-", ignore_cleanup_errors=True) as parts:
         source = pooch.create(
             parts, base_url="", registry=dict.fromkeys(urls), urls=urls, retry_if_failed=RETRIES
@@ -225,7 +226,7 @@ def _download(source: pooch.Pooch, file: File, root: Path) -> None:
         if not _is_right(Path(output), file):
             raise InvalidInput(f"{url}: what was sent is not {file.path}; nothing was kept of it")
 
-    part.parent.mkdir(parents=True, exist_ok=True)  # pooch's threads would trip over each other
+    part.parent.mkdir(parents=True, exist_ok=True)  # pooch's threads would race to make it
     try:
         source.fetch(file.path, downloader=checked)
     except OSError as error:  # those of requests are of this kind too

@@ -163,7 +163,7 @@ def heat_map(
     colors: str,
     limits: tuple[float, float],
 ) -> Any:
-    """A map with a square a cell, ticks named by the cells' values; blank where it is NaN.
+    """A map of values, with named rows and columns; blank where a value is NaN.
 
     Args:
         axes: where.
@@ -213,7 +213,7 @@ def zero_line(
     low: Float[np.ndarray, "rows columns"],
     high: Float[np.ndarray, "rows columns"],
 ) -> None:
-    """Where a map is zero, and dotted round it the band where its interval has zero in it."""
+    """Lines where a map is zero and, dotted, around the cells whose interval contains zero."""
     if min(estimate.shape) < 2:
         return
     bound, line = (0.7, "dotted"), (1.4, "solid")
@@ -237,11 +237,11 @@ PARTS = ("input", "target", "output", "what is left")
 def pictures(
     figure: Any, rows: Sequence[tuple[str, Float[np.ndarray, "3 height width channels"]]]
 ) -> None:
-    """Input, target, output and how the last two differ (grey: not at all), two to a line.
+    """Input, target, output and how the last two differ (grey: not at all); two rows to a line.
 
     Args:
         figure: a figure or subfigure, all of which is used.
-        rows: a title each, and the first three of the four, with values in [0, 1].
+        rows: for each its title, and its input, target and output with values in [0, 1].
     """
     panels = figure.subplots((len(rows) + 1) // 2, 2 * len(PARTS), squeeze=False)
     for axes in panels.flat:

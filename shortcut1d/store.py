@@ -57,7 +57,7 @@ def arrays_bytes(arrays: Arrays) -> bytes:
 
 
 def pack(records: Records) -> bytes:
-    """Records as one npz file; no name may have a slash in it."""
+    """Records as one npz file; no record's name may have a slash in it."""
     return arrays_bytes(
         {f"{who}/{what}": a for who, record in records.items() for what, a in record.items()}
     )
@@ -80,7 +80,7 @@ def json_bytes(record: dict[str, Any]) -> bytes:
 
 
 def checksum(*parts: bytes) -> str:
-    """SHA-256 of the parts."""
+    """SHA-256 of the SHA-256 of each part."""
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
 

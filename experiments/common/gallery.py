@@ -81,7 +81,7 @@ def tested(studies: Sequence[Study], sentence: str, domain: str) -> list[tuple[s
 
 
 def verdict(claims: Sequence[Record]) -> str:
-    """On a sentence of the papers that some claims test together, with Holm's correction."""
+    """The verdict on a sentence of the papers that some claims test, with Holm's correction."""
     if not claims:
         return "not studied"
     deciding = [claim for claim in claims if claim["primary"]] or claims
@@ -172,16 +172,16 @@ def _evidence(study: str, claim: Record) -> str:
 
 
 def interval(claim: Record) -> str:
-    """At 95%, in words."""
+    """A claim's 95% interval as text."""
     low, high = claim["interval_95"]
     return f"[{number(low)}, {number(high)}]"
 
 
 def number(value: float | None) -> str:
-    """To three digits."""
+    """A number as text, to three digits."""
     return "not known" if value is None else f"{value:.3g}"
 
 
 def _plain(text: str) -> str:
-    """In a table, a bar would end the cell."""
+    """Text for a table, in which a bar would end the cell."""
     return text.replace("|", "\\|")

@@ -72,9 +72,9 @@ def shown_on(test: TestSet, crop: Photographs) -> TestSet:
 def draw_curve(
     axes: Axes, values: xr.DataArray, label: str, color: str, all_values: Any = None
 ) -> None:
-    """A curve with its band over the one axis beside the seeds, whose values are named.
+    """A curve with its band, along the axis that is not the seeds; ticks show the axis's values.
 
-    all_values: of that axis, where the curve has some of them only.
+    all_values: of that axis, where the curve has only some of them.
     """
     (along,) = (dim for dim in values.dims if dim != "seed")
     names = list(values[along].values if all_values is None else all_values)

@@ -147,7 +147,7 @@ class PoolsConfig(PictureConfig):
             errors.integer("pools", count, high=2**20)
 
     def pools_of(self, photographs: Photographs) -> list[int]:
-        """The numbers of photographs that there are.
+        """The numbers of photographs to train on, none larger than there are photographs.
 
         Raises:
             InvalidInput: fewer than two different ones.
@@ -177,7 +177,7 @@ def strength(content: Any, degradation: Any) -> float:
 
 
 def as_strong(degradation: Any, content: Any, target: float) -> Any:
-    """A degradation made weaker or stronger until it changes pictures by a mean square.
+    """A degradation made weaker or stronger until its `strength` is about `target`.
 
     Rain by its weight, layers of rain by their gain, noise by sigma, blur by its kernel's width.
     """
@@ -295,13 +295,13 @@ def networks_of(table: pd.DataFrame, degradation: str) -> pd.DataFrame:
 
 
 def behind(table: pd.DataFrame, known: str, others: Iterable[str], how: str = OWN) -> xr.DataArray:
-    """DB behind the specialist of each of other degradations, trained on as many photographs.
+    """How far behind the specialist of each other degradation, on as many photographs, in dB.
 
     Args:
         table: of the networks.
-        known: what those were trained under that are compared with the specialists.
+        known: what the networks were trained under that are compared with the specialists.
         others: what specialists were trained under.
-        how: strength of the others at the test: that which their specialists know.
+        how: strength of the others at the test.
 
     Returns:
         `(seed, tested)`.

@@ -123,7 +123,7 @@ def draw_plane(axes: Axes, networks: list[Published], found: np.ndarray) -> None
 
 
 def draw_rains(axes: Axes, derainers: list[Published], table: pd.DataFrame) -> None:
-    """What each derainer removes of each rain, of the photographs of Rain100H."""
+    """What each derainer removes of each rain, on the photographs of Rain100H."""
     rows = table[table["role"].isin((SEEN, DEGRADATION))]
     left = rows.pivot_table(index="network", columns="tested_on", values="left")
     shares = 1 - left.reindex([network.name for network in derainers], columns=RAINS).to_numpy()
@@ -147,7 +147,7 @@ def draw_rains(axes: Axes, derainers: list[Published], table: pd.DataFrame) -> N
 def draw_levels(axes: Axes, table: pd.DataFrame) -> None:
     """PSNR of one architecture at each noise level, with biases and without.
 
-    A tick on each curve is where training ended.
+    A tick on each curve marks the strongest noise of its training.
     """
     table = table[table["role"] == SWEEP]
     for bias, trained_to in itertools.product((True, False), LEVELS):
@@ -172,7 +172,7 @@ def draw_levels(axes: Axes, table: pd.DataFrame) -> None:
 
 
 def color_of(network: Published) -> str:
-    """Of its points."""
+    """The colour of its points."""
     if network.derains:
         return DERAINER
     return WITH if network.bias else WITHOUT

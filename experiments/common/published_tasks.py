@@ -27,7 +27,8 @@ class Tests(NamedTuple):
     """What one network is given, for `diagnose`.
 
     seen: name, and samples as it was trained on.
-    content: under that degradation, by name. degradation: by name.
+    content: other contents under that degradation, by name.
+    degradation: the seen content under other degradations, by name.
     control: Rain100H's photographs, in rain moved there from others of them.
     """
 
@@ -58,18 +59,18 @@ class Panel:
         self.clean, self.rainy = (
             _middles(folder / part, size, 3)[first:][:samples] for part in ("clean", "rainy")
         )
-        # Rain is grey, and where it is cut off by white it has the shape and the colour of what is
-        # behind it: moved to another picture, it is no rain. So only layers that hardly are.
+        # Rain is grey. Where it is cut off by white, its layer has the shape and colour of what is
+        # behind it, and is no rain in another picture. So take the layers that are cut off least.
         cut = np.argsort((self.rainy == 1).all(axis=-1).mean(axis=(1, 2)), kind="stable")[:LAYERS]
         self.layers = (self.rainy - self.clean)[cut].max(axis=-1, keepdims=True)
 
     def noise(self, level: float, clean: Batch, name: str) -> Pair:
-        """Pictures, and in white Gaussian noise of a standard deviation of `level` / 255."""
+        """Clean pictures, and the same in white noise of standard deviation `level` / 255."""
         key = jax.random.fold_in(self.key, sum(name.encode()))
         return clean, clean + level / 255 * np.asarray(jax.random.normal(key, clean.shape))
 
     def rain(self, name: str, clean: Batch) -> Pair:
-        """Pictures, and in rain taken from those of Rain100H, or in rain of one of our ranges."""
+        """Clean pictures, and the same in rain taken from Rain100H, or of one of our ranges."""
         if name == OWN_RAIN:
             return clean, np.clip(
                 clean + self.layers[np.arange(len(clean)) % len(self.layers)], 0, 1
@@ -94,8 +95,8 @@ class Panel:
         """What a network is tested on.
 
         A denoiser has seen the strongest noise that it was trained on, and not noise twice as
-        strong. A derainer has seen Rain100H, if it was trained on that; of the other two sets,
-        which are not at hand, our small rain takes the place.
+        strong. A derainer has seen Rain100H, if it was trained on that. The other two sets are not
+        at hand: our small rain takes their place.
         """
         if network.derains:
             own = OWN_RAIN if network.trained_on == OWN_RAIN else RANGES[0]

@@ -16,7 +16,7 @@ from shortcut1d.networks import Network
 from shortcut1d.networks.autoencoder import COMMITMENT, Autoencoder
 from shortcut1d.networks.quantiser import DEAD, DECAY
 
-# What is timed, which waits until it is done; and its model-steps (a step of one network each).
+# A call to time, which returns when its work is done; and its model-steps (steps of one network).
 Rival = tuple[Callable[[], object], int]
 
 
@@ -38,8 +38,8 @@ class Race(NamedTuple):
 
 
 def useful_flops(race: Race) -> float:
-    """Floating-point operations of one training step that no rival can do without; of a network
-    whose layers see samples at several resolutions they are not counted (NaN).
+    """Floating-point operations of one training step that no rival can do without; NaN for an
+    autoencoder, whose layers see samples at several resolutions.
 
     A layer's product goes forwards, backwards to its weights and backwards to its input; the
     first layer's input needs no gradient. Biases, rectifiers and Adam are not counted.
@@ -57,8 +57,8 @@ def useful_flops(race: Race) -> float:
 def torch_network(race: Race, channels_last: bool = False) -> Any:
     """The same network as a PyTorch module, padded with zeros, which PyTorch is quickest at.
 
-    channels_last: in the memory format that its convolutions are quickest in; it is one of
-        pictures, so that a signal becomes a picture of one row.
+    channels_last: whether to use the memory format in which its convolutions are quickest. That
+        is for pictures, so a signal becomes a picture of one row.
     """
     import torch  # optional
 

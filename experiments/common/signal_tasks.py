@@ -83,7 +83,8 @@ def make_test_sets(
     both: bool = False,
     twins: tuple[Any, Any] | None = None,
 ) -> list[TestSet]:
-    """What it was trained on; then each unseen family, with the other one as in training.
+    """The tests of a network: what it was trained on; then each unseen family, with the other
+    component as in training.
 
     Args:
         known_content: name and family of the content that the network was trained on.

@@ -37,7 +37,7 @@ def use_all_cores() -> None:
 def without_deadlock(flags: str, version: str) -> str:
     """`XLA_FLAGS` under which a version of JAX does not wait for ever; set before JAX is used.
 
-    An FFT of 0.11 on a CPU gives work to the thread pool that it runs on, and waits for it. Where
+    In JAX 0.11, an FFT on a CPU gives work to the thread pool that it runs on, and waits for it. If
     as many FFTs run as there are threads, all wait (analysed in PyAutoLabs/PyAutoFit issue 1530).
     Without that pool a device does its own work. 0.10.2 and 0.12.0 do not need this.
     """
@@ -50,8 +50,8 @@ def without_deadlock(flags: str, version: str) -> str:
 def keep_programs() -> None:
     """Keep compiled programs on disk, so that a second run of a study compiles nothing.
 
-    In the user's cache, one folder for each kind of CPU, for a program may use all that the CPU it
-    was compiled on can do. `JAX_COMPILATION_CACHE_DIR` names another folder.
+    They are in the user's cache, in one folder for each kind of CPU: a program may use instructions
+    that other CPUs lack. `JAX_COMPILATION_CACHE_DIR` names another folder.
     """
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -88,7 +88,8 @@ def join_processes(address: Sequence[str] | None) -> None:
             "distributed", " ".join(address), "nothing, or HOST:PORT NUMBER COUNT of this process"
         )
     if _cpus_only():
-        # JAX would end the process without a word of ours; a collective on CPUs fails by itself.
+        # Else JAX ends this process, without our message, when another one dies. On CPUs it is
+        # enough that a collective fails by itself.
         jax.config.update("jax_enable_recoverability", True)
     try:
         if address:

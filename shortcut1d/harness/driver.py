@@ -1,7 +1,7 @@
 """The driver of a study: command line, progress, saving and provenance.
 
 A study is a config, `run(config, session) -> Result`, `plot(table, arrays) -> Figure` and
-`claims(table) -> list[Claim]`, all of them pure; everything that touches a file or a clock is here.
+`claims(table) -> list[Claim]`. `plot` and `claims` are pure; what a run leaves is saved here.
 """
 
 import argparse
@@ -67,10 +67,10 @@ class Result:
     """What a run leaves.
 
     table: one row per trained network and test.
-    arrays: what the figure shows as well (waveforms, images), by name.
+    arrays: what else the figure shows (waveforms, images), by name.
     sounds: what to listen to, by name.
     models: trained networks to keep, their weights, and the shape of a sample, by name.
-    files: further ones, by what follows the study's name in theirs, such as "_report.html".
+    files: further files, by what follows the study's name in their name ("_report.html").
     notes: lines for the record, beside the warnings.
     """
 
@@ -89,12 +89,12 @@ class Experiment:
     name: of the files it makes.
     message: what its figure shows, for the gallery.
     presets: configs, by name; "quick" among them. "kept" is the one of the kept figure.
-    run: trains and tests; returns the table.
+    run: trains and tests.
     plot: draws the table, under `plotting.style`.
     claims: judges the table.
     unit: what the progress bar counts.
-    registration: its claims, where they were written down before the kept run.
-    document: of the table, what `--json` prints beside the record.
+    registration: the claims that were written down before the kept run, if any were.
+    document: what `--json` prints of the table, beside the record.
     """
 
     name: str
@@ -109,7 +109,7 @@ class Experiment:
 
     @property
     def summary(self) -> str:
-        """What it asks."""
+        """What the study asks: the docstring of its module."""
         return inspect.getdoc(sys.modules[self.run.__module__]) or self.name
 
 
@@ -144,7 +144,7 @@ def main(
             os.environ[VARIABLE] = str(chosen.data.resolve())
         given = options.given(chosen, config_type)
         config = dataclasses.replace(preset, **given)
-        # Only the kept figure itself may take its place.
+        # Only a kept run without changes may replace the kept figure.
         if chosen.out is None and chosen.preset == KEPT and config == preset:
             out = FIGURES
         with output(quiet=chosen.quiet, json=chosen.json) as printed:
@@ -184,9 +184,9 @@ def run_and_save(
         experiment: the study.
         config: its settings.
         out: folder of what is made.
-        chosen: the command line.
-        command: the same in words, for the record.
-        printed: by the command, whose warnings go into the record.
+        chosen: the parsed command line.
+        command: the command line as text, for the record.
+        printed: output of the command; its warnings go into the record.
 
     Returns:
         what `--json` prints; None in all processes of a job but the first, which saves.
@@ -210,11 +210,11 @@ def run_and_save(
             bar.report(done)
 
         outcome = experiment.run(config, Session(cell_store, report, chosen.chunk, stamp))
-        # All are here: the first process must not end, once it has saved, while others compute.
+        # Wait for all processes: the first one must not save and end while others still compute.
         processes.agreed([True])
         if jax.process_index() > 0:
             return None  # every process has the table; the first one saves it
-        # What is drawn and claimed is what was saved, so that --only-plot gives the same again.
+        # Draw and judge the table as it is saved, so that --only-plot gives the same again.
         table = store.table_bytes(outcome.table)
         saved = pd.read_csv(io.BytesIO(table))
         bar.doing("judging the claims")
@@ -258,9 +258,9 @@ def document(
 
 
 def stamps(experiment: Experiment) -> dict[str, str | None]:
-    """What changes with the code behind its table, and behind its figure and claims.
+    """Stamps of the code behind the study's table, and behind its figure and claims.
 
-    None where that is in no file.
+    None where that code is in no file.
     """
     script = Path(inspect.getsourcefile(experiment.run) or "")
     if not script.is_file():

@@ -20,7 +20,7 @@ def option(default: Any, help: str) -> Any:  # noqa: A002 (argparse's own word)
 
 
 def as_folder(text: str) -> Path:
-    """The value of an option that names a folder; the empty text, of an unset variable, is none."""
+    """The value of an option that names a folder; refuses '', which an unset variable gives."""
     if not text:
         raise argparse.ArgumentTypeError("got '', expected a folder")
     return Path(text)

@@ -37,7 +37,7 @@ class Output:
     warnings: list[str] = field(default_factory=list)
 
     def finish(self, document: dict[str, Any] | None) -> None:
-        """Print the document, if there is one and `--json` asks for it; all printed is out then."""
+        """Print the document, if there is one and `--json` asks for it, and flush."""
         stream = self.document or sys.stdout
         try:
             if self.document is not None and document is not None:
@@ -47,12 +47,12 @@ class Output:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-_output = Output()  # of the process, as its standard output is: a study's `warn` knows no command
+_output = Output()  # one for the process, like its standard output: `warn` is given none
 
 
 @contextlib.contextmanager
 def output(*, quiet: bool, json: bool) -> Iterator[Output]:
-    """Let a command print what `--quiet` and `--json` allow, whoever prints it.
+    """Within a command, let all code print only what `--quiet` and `--json` allow.
 
     Args:
         quiet: nothing on standard error but errors, and on standard output what `json` asks for.
@@ -143,7 +143,7 @@ class Bar:
             console=console,
             expand=True,
             speed_estimate_period=120,
-            redirect_stdout=sys.stdout.isatty(),  # a file gets what is printed for it
+            redirect_stdout=sys.stdout.isatty(),  # what is printed to a file must reach it
             disable=_output.quiet or not console.is_terminal,
         )
         self._task = self._bar.add_task("preparing", total=None, count="", loss="", speed="")
@@ -208,10 +208,10 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def leave_at_once(status: int) -> NoReturn:
-    """End the process here and now, with all files closed and everything said.
+    """Flush what was printed, and end the process at once.
 
-    After Ctrl-C, XLA's threads may still compute, and crash the interpreter that they belong to
-    while it takes itself apart.
+    After Ctrl-C, XLA's threads may still compute, and would crash the interpreter while it shuts
+    down.
     """
     sys.stdout.flush()
     sys.stderr.flush()

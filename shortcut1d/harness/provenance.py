@@ -20,7 +20,7 @@ TABLE_ROOMS = {*CELL_FOLDERS, "diagnosis", "cli"}  # what a number of a table ma
 FIGURE_ROOMS = {"analysis", "diagnosis", "plotting", "cli"}
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "pandas", "matplotlib")
 CELL_LIBRARIES = LIBRARIES[:5]
-CODE = ("shortcut1d", "experiments", "pyproject.toml")  # what a commit is the commit of
+CODE = ("shortcut1d", "experiments", "pyproject.toml")  # changes here since the commit are noted
 OPTIONAL = ("scikit-image", "PyWavelets", "bm3d", "pillow", "torch")  # a few studies need them
 
 
@@ -40,7 +40,7 @@ def settings(config: Any, preset: str) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the libraries that a result depends on."""
+    """Versions of Python and of the libraries that a result depends on."""
     there = {found.name.lower() for found in importlib.metadata.distributions() if found.name}
     extras = [name for name in OPTIONAL if name.lower() in there]
     return {"python": platform.python_version()} | {
@@ -62,7 +62,7 @@ def stamp_of_table(script: Path) -> str:
     """64 hex digits that change with the code behind a study's table.
 
     That is its `run`, what `run` uses of the script and of modules beside it, and what these import
-    of the package, directly or not. What only draws and judges changes nothing.
+    of the package, directly or not. Code that only draws or judges does not change it.
     """
     source = script.read_text(encoding="utf-8")
     own = significant(source, behind="run")
@@ -114,7 +114,7 @@ def _used_by(tree: ast.Module, name: str) -> set[str]:
 
 
 def _defined(statement: ast.stmt) -> set[str]:
-    """Names that a statement of a module defines; those of an import count as none."""
+    """Names that a statement of a module defines; an import counts as defining none."""
     if isinstance(statement, ast.FunctionDef | ast.ClassDef):
         return {statement.name}
     if isinstance(statement, ast.Assign | ast.AnnAssign):
@@ -131,8 +131,8 @@ def _imported(script: Path, names: Collection[str] | None, rooms: Collection[str
 
     Args:
         script: of a study.
-        names: of the script's imports, those that count; None for all.
-        rooms: of the package that count: folders, and modules beside them.
+        names: which of the script's imports count; None for all.
+        rooms: folders of the package that count, and modules beside them.
     """
     found: set[Path] = set()
     waiting = [(script, names)]

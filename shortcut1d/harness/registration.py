@@ -69,7 +69,7 @@ class Registration:
     def claims_on(
         self, values: Mapping[str, ArrayLike], sentences: Mapping[str, str], **how: Any
     ) -> list[Claim]:
-        """The claims whose values are there, in the order of the file; see `claim`."""
+        """The claims that `values` has by name, in the order of the file; see `claim`."""
         return [
             self.claim(name, values[name], sentences, **how)
             for name in self.claims
@@ -79,7 +79,7 @@ class Registration:
     def record(self) -> dict[str, Any]:
         """What provenance says of it: its hash, and the commit that holds it (None if none does).
 
-        power: of each claim, the seeds that find its smallest effect of interest nine times in ten.
+        power: by claim, how many seeds find its smallest effect of interest nine times in ten.
         """
         return {
             "file": self.path.name,
@@ -97,7 +97,7 @@ class Registration:
         }
 
     def broken(self, record: Mapping[str, Any]) -> list[str]:
-        """Why a run, by its provenance, is not the one that was registered; empty if it is."""
+        """Why the run of this provenance is not the one that was registered; empty if it is."""
         named = record.get("registration") or {}
         if named.get("sha256") != self.sha256:
             return [f"it was not run under the registration {self.path.name} as it is"]
@@ -112,7 +112,7 @@ class Registration:
 
 
 def read(path: Path) -> Registration:
-    """A registration.
+    """Read a registration.
 
     Raises:
         InvalidInput: no such file, no TOML, a field that is missing or of another type, seeds that

@@ -66,7 +66,7 @@ class _Transformer(nnx.Module):
 
 @dataclass(frozen=True)
 class Attention:
-    """A small transformer on patches (Dosovitskiy et al. 2021); runs on the size it was trained on.
+    """A small transformer on patches (Dosovitskiy et al. 2021); runs only on its training size.
 
     width: channels of a token.
     depth: blocks.

@@ -22,7 +22,7 @@ from shortcut1d.networks import Network, Params
 
 FORMAT = 2
 ENTRY = "shortcut1d"  # of the metadata
-OLD_FORMAT = b"shortcut1d model\n"  # first line of files of format 1, which were no safetensors
+OLD_FORMAT = b"shortcut1d model\n"  # first line of files of format 1, before safetensors
 NO_CHECKSUM = 64 * "0"  # holds the checksum's place while it is computed
 KINDS: dict[str, Any] = {
     kind.__name__: kind

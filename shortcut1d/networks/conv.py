@@ -50,13 +50,13 @@ def _drop_channels(key: PRNGKeyArray, hidden: Batch, rate: float) -> Batch:
 
 @dataclass(frozen=True)
 class ConvNet:
-    """A stack of convolutions with rectifiers between them; runs on any length.
+    """A stack of convolutions with rectifiers between them; runs on any size.
 
     width: hidden channels.
     depth: layers.
     kernel: taps along each axis, odd.
-    dilations: samples between taps, one a layer; by default it grows to 4 and shrinks again, so
-        that six layers of kernel 9 see 113 samples.
+    dilations: of each layer, samples from one tap to the next; by default they grow to 4 and
+        shrink again, so that six layers of kernel 9 see 113 samples.
     skip: add the input to the output (the net then predicts the negative residual).
     edges: "circular" or "reflect".
     """
@@ -133,7 +133,7 @@ class MLP:
 class WithDropout:
     """A network with dropout of channels before its last layer.
 
-    Complete channels, there, are what Kong et al. (CVPR 2022) found best for restoration.
+    Kong et al. (CVPR 2022) found this place, and complete channels, best for restoration.
 
     inner: the network.
     rate: share of channels dropped in training, drawn anew for each sample.

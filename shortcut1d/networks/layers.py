@@ -30,7 +30,7 @@ def unfold(
     Args:
         x: input.
         kernel: taps along each spatial axis, odd.
-        dilation: samples between taps.
+        dilation: samples from one tap to the next.
         edges: "circular" or "reflect".
 
     Returns:
@@ -44,7 +44,7 @@ def unfold(
 def fold(
     products: Float[Array, "batch *space patch"], kernel: int, dilation: int, edges: str
 ) -> Batch:
-    """The sum over a kernel's taps of each tap's channels, shifted to the tap."""
+    """Add up, at each position, every tap's channels from the place that the tap reads."""
     for axis in range(1, products.ndim - 1):
         size = products.shape[-1] // kernel
         taps = _shifted(products, axis, kernel, dilation, edges)

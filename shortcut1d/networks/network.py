@@ -82,7 +82,7 @@ def build(network: Network, params: Params, x: Batch) -> Any:
     return nnx.merge(_structure(network, x.shape[1:-1], x.shape[-1]), params)
 
 
-@functools.lru_cache(maxsize=256)  # every program that has the network in it asks for it
+@functools.lru_cache(maxsize=256)  # called for every program that contains the network
 def _structure(network: Network, space: tuple[int, ...], channels: int) -> Any:
     """The module without its weights."""
     any_key = jax.random.key(0)

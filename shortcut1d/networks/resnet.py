@@ -41,7 +41,7 @@ class ResNet:
 
     The network of the deraining papers (Gu et al. 2023, arXiv 2305.15134): the blocks of Lim et al.
     2017 (arXiv 1707.02921), without normalisation, and without the skip from the input to the
-    output, with which the network would have the degradation to learn.
+    output: with that skip, the network would have to learn the degradation.
 
     width: channels.
     blocks: blocks of two layers.

@@ -1,1 +1,1 @@
-"""One run, the grid of many, the sweep over processes, the evaluation of what was trained."""
+"""Training: one run, a grid of many runs, sweeps of any size, and tests of trained networks."""

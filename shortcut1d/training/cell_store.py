@@ -1,4 +1,4 @@
-"""Finished cells on disk: a run that is killed goes on where it was.
+"""Finished cells on disk, so that a study that was killed goes on where it stopped.
 
 A folder of chunks. Each is one file, written atomically and named by the checksum of its bytes, so
 that a damaged file does not fit its name. There is no index to lose.
@@ -23,9 +23,9 @@ class CellFolder:
 
         Args:
             folder: created when the first cells are finished.
-            warn: called with a line about each file that is damaged or no chunk; its cells are
-                then missing.
-            read: False to forget what is there.
+            warn: called with a line about each file that is damaged or is not a chunk; its cells
+                are then missing.
+            read: False to ignore what is there.
 
         Raises:
             InvalidInput: the folder is there and cannot be written to.
@@ -34,7 +34,7 @@ class CellFolder:
         self._records: Records = {}
         if folder.exists():
             store.writable_folder(folder)
-        # What a killed run had not finished writing begins with a dot, so that it is not found.
+        # Names that begin with a dot are left out: files that a killed process did not finish.
         for path in sorted(folder.glob("[!.]*.cells")) if read else []:
             try:
                 self._records |= _chunk(path)
@@ -54,7 +54,7 @@ class CellFolder:
         """Keep these cells, all of them or none.
 
         Raises:
-            InvalidInput: the disk is full, or the folder has gone.
+            InvalidInput: the disk is full, or the folder cannot be written to.
         """
         store.writable_folder(self.folder)
         data = store.pack(finished)

@@ -1,4 +1,4 @@
-"""What a trained network is tested on, what is measured, and the table of it."""
+"""What a trained network is tested on, and what is measured."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from shortcut1d.training.loop import Schedule, Trained
 # Random keys are folded with these: another wording would draw other tests.
 SEEN, UNSEEN_CONTENT, UNSEEN_DEGRADATION = "seen", "unseen content", "unseen degradation"
 UNSEEN_BOTH = "unseen content and degradation"
-BY_UNIT = " by unit"  # what the names of a test's unit means end with
+BY_UNIT = " by unit"  # suffix of measures that are means over each unit of a test
 OF_PICTURES = ("psnr", "ssim", "e_r", "e_b")  # measures that only pictures have
 
 
@@ -32,10 +32,10 @@ class TestSet(NamedTuple):
 
     role: SEEN (what it was trained on), UNSEEN_CONTENT (under the degradation it was trained on),
         UNSEEN_DEGRADATION (on the content it was trained on) or UNSEEN_BOTH; CONTENT_TWIN or
-        DEGRADATION_TWIN, where a component has only the spectrum of the one it was trained on.
+        DEGRADATION_TWIN, where a Gaussian twin replaces the content or the residual.
     content_name, degradation_name: for the table.
     content, degradation: the families that samples are drawn from.
-    labels: further columns of the table, such as the level of a noise; the same for all tests.
+    labels: further columns of the table, such as the level of a noise; all tests have the same.
     """
 
     role: str
@@ -52,8 +52,8 @@ class Run(NamedTuple):
     cell: what is trained on what.
     network, content, degradation: names for the table.
     tests: what it is tested on.
-    labels: further columns of the table, such as the size of a pool; the same for all runs.
-    schedule: of this run, where it is not the sweep's.
+    labels: further columns of the table, such as the size of a pool; all runs have the same.
+    schedule: this run's own; None for the sweep's.
     """
 
     cell: Cell
@@ -76,6 +76,7 @@ class EvalConfig(NamedTuple):
         None for none.
     probes: white directions at each input, for the novelty response.
     pictures: whether samples are pictures with values in [0, 1]; see `measures_of`.
+    units: equal parts of each test, whose mean errors are kept too; 1 for none.
     """
 
     samples: int
@@ -103,9 +104,9 @@ class EvalBatch(NamedTuple):
     """The test sets of many runs, drawn; on the host.
 
     clean, degraded: samples of each test.
-    seen: which of each run's tests are on what it was trained on.
-    probed: other inputs of those, at which the novelty response is measured.
-    probe_keys: of its white directions.
+    seen: positions of the SEEN tests among each run's tests.
+    probed: other inputs of the SEEN tests, at which the novelty response is measured.
+    probe_keys: random keys of the white directions at those inputs.
     """
 
     clean: Float[np.ndarray, "runs tests samples *space channels"]
@@ -119,7 +120,7 @@ def spec_of(runs: Sequence[Run]) -> EvalSpec:
     """The test sets of some runs, ready to be drawn.
 
     Raises:
-        InvalidInput: some runs have more tests, or more of them on what was seen, than others.
+        InvalidInput: some runs have more tests, or more SEEN tests, than others.
     """
     counts = {(len(run.tests), sum(test.role == SEEN for test in run.tests)) for run in runs}
     if len(counts) != 1:
@@ -137,10 +138,10 @@ def spec_of(runs: Sequence[Run]) -> EvalSpec:
 
 
 def _numbers(run: Run) -> list[int]:
-    """What the key of each test is folded with: its role, and its place among those of its role.
+    """The numbers to fold into the tests' keys: each is a hash of the test's role and of its place
+    among the tests of that role.
 
-    Not its families: cells of one seed are tested on the same draws wherever the families are the
-    same.
+    Families are left out: cells of one seed that share a family are tested on the same draws.
     """
     roles = [test.role for test in run.tests]
     return [fingerprint(role, roles[:n].count(role)) for n, role in enumerate(roles)]
@@ -152,13 +153,13 @@ def draw(runs: Sequence[Run], config: EvalConfig, spec: EvalSpec | None = None) 
     Args:
         runs: all of one kind of network.
         config: how they are tested.
-        spec: rows of the `spec_of` a larger set, where these runs are a part of one.
+        spec: these runs' rows of the `spec_of` a larger set, if they are a part of one.
     """
     spec = spec_of(runs) if spec is None else spec
     count = len(runs) * spec.tests
     seen = np.flatnonzero([test.role == SEEN for run in runs for test in run.tests])
-    # The inputs for the novelty response are drawn apart, but in the same program. It knows of no
-    # network: compiling how families are drawn takes as long as compiling a network.
+    # One program draws the tests and the inputs for the novelty response. It contains no network,
+    # so that all networks share it: to compile it takes as long as to compile a network.
     draw_keys, probe_keys = jax.vmap(jax.random.split, out_axes=1)(spec.keys[seen])
     drawn = EvalSpec(1, jnp.concatenate([spec.keys, draw_keys]), *(
         grid.rows(families, np.concatenate([np.arange(count), seen])) for families in spec[2:]
@@ -186,14 +187,14 @@ def evaluate(
     """Test every trained network.
 
     Args:
-        runs: one a trained network, in the order of `trained`; all of one kind of network.
+        runs: one per trained network, in the order of `trained`; all of one kind of network.
         trained: what `grid.trajectory` made of their cells; the weights stay where they are.
         config: how they are tested.
         batch: what `draw` drew for them.
 
     Returns:
         the measures of `analysis`, each a mean over samples. The novelty response is measured at
-        training inputs, so it is NaN but in the test "seen". A diverged network's are all NaN.
+        training inputs: only SEEN tests have it, others NaN. A diverged network has NaN everywhere.
     """
     batch = draw(runs, config) if batch is None else batch
     network, count = runs[0].cell.network, len(runs)

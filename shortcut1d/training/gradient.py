@@ -1,4 +1,4 @@
-"""The loss of a batch and its gradient, piece by piece where that keeps them in a CPU's cache."""
+"""The loss of a batch and its gradient; on a CPU, in pieces of the batch that fit the cache."""
 
 import functools
 from typing import Any
@@ -25,8 +25,8 @@ def loss_and_gradient(
     """The network's objective on a batch, and its gradient.
 
     The objective is the mean loss ("mse" or "l1") of the output at `degraded` against `clean`,
-    unless the network has one of its own. On a CPU the mean is taken piece by piece where that
-    keeps what backpropagation holds in cache: a convolutional net trains 1.3 times as fast.
+    unless the network has an objective of its own. A CPU takes the batch in pieces, so that what
+    backpropagation keeps fits the cache: a convolutional net trains 1.3 times as fast.
 
     Args:
         params: weights.
@@ -64,7 +64,7 @@ def footprint(network: Network, batch: int, shape: tuple[int, ...]) -> int:
     return 4 * weights + 2 * kept  # twice: a layer has temporaries too
 
 
-# Asked for when a chunk is sized, and again wherever a program that trains is traced.
+# Cached: it is called to size a chunk, and again whenever a program that trains is traced.
 @functools.lru_cache(maxsize=256)
 def _sizes(network: Network, batch: int, *shape: int) -> tuple[int, int]:
     """Bytes of the weights; and of all that backpropagation keeps, weights included."""

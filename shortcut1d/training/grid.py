@@ -29,12 +29,12 @@ from shortcut1d.training.loop import Schedule, Trained
 class ProgressReport(NamedTuple):
     """How far a grid is.
 
-    finished: cells, those of an earlier run among them; a fraction while they train.
-    total: cells.
+    finished: cells finished, also by an earlier run; cells in training count in part.
+    total: cells in all.
     steps: model-steps (a step of one network) trained by this run.
     earlier: cells that an earlier run finished, in the report that begins a sweep; else None.
     loss: mean training loss of the part just trained, over its cells where it is finite; else None.
-    doing: what is done from now on, in a word; "" where that is not known.
+    doing: what is done from now on, in a few words; "" if unknown.
     """
 
     finished: float
@@ -62,8 +62,8 @@ class Cell:
     init_params: weights of a network that was trained before; None for fresh ones.
 
     All cells of a seed draw the same random numbers: the same initial weights where shapes agree,
-    the same contents where the family is the same, and so on. So what cells of one seed differ in
-    is what they are.
+    the same contents where the family is the same, and so on. So cells of one seed differ only in
+    their other fields.
     """
 
     content: Content
@@ -78,7 +78,7 @@ class Cell:
         return jax.eval_shape(lambda k: self.content.sample(k, 1), jax.random.key(0)).shape[1:]
 
     def key(self, purpose: str = "train") -> PRNGKeyArray:
-        """The cell's random key: of its seed, never of where the cell stands."""
+        """The cell's random key, from its seed and `purpose`; its place in a grid has no effect."""
         return jax.random.fold_in(jax.random.key(self.seed), fingerprint(purpose))
 
 
@@ -99,19 +99,19 @@ def trajectory(
     progress: Progress = silent,
     inputs: Inputs | None = None,
 ) -> Iterator[Trained]:
-    """The cells as they are trained, side by side over the local devices; all of one network.
+    """Train cells of one network, spread over the local devices.
 
     Args:
         cells: at least one; `sweep` cuts a large grid into chunks that fit the device.
         schedule: shared by all.
         progress: called after each part of the run, and when the caller goes on after a checkpoint.
-        inputs: rows of `stack_cells` of a larger grid, where these cells are a part of one. The
-            compiled program is then the larger grid's.
+        inputs: these cells' rows of the `stack_cells` of a larger grid, if they are a part of one.
+            The compiled program is then the larger grid's.
 
     Yields:
         after each of the schedule's checkpoints: weights, history and divergence, with a leading
-        axis over cells. They are on the devices, the last cell repeated until each device has as
-        many.
+        axis over cells. They stay on the devices; the last cell is repeated until each device has
+        the same number.
     """
     if not cells:
         raise errors.refuse("cells", list(cells), "at least one cell")
@@ -129,7 +129,7 @@ def trajectory(
     parts = schedule.parts()
     history = [jnp.zeros((0, len(state.step)))]
     for before, now in zip((0, *parts), parts):
-        share = now / parts[-1] if parts[-1] else 1.0  # none: tested untrained
+        share = now / parts[-1] if parts[-1] else 1.0  # no steps: tested untrained
         here = ProgressReport(count * share, count, count * now)
         tested = now in schedule.checkpoint_steps()
         if now > before:
@@ -153,11 +153,11 @@ def chunk_size(
 ) -> int:
     """How many of `count` cells, on samples of `shape`, to train at once.
 
-    tests: bytes that testing one of them takes as well.
+    tests: bytes that testing one cell takes.
 
     On a CPU, where cells train one after the other, up to four a device: little is lost when the
     run is killed. Elsewhere as many as fit into half of the device's memory. Either way a multiple
-    of the devices, and such that the last chunk is nearly full.
+    of the number of devices, chosen so that the last chunk is nearly full.
 
     Raises:
         InvalidInput: not even one fits into the memory.
@@ -206,7 +206,7 @@ def stack_cells(cells: Sequence[Cell]) -> Inputs:
 
 
 def keys_of(cells: Sequence[Cell], purpose: str) -> PRNGKeyArray:
-    """`[cell.key(purpose) for cell in cells]` as one array, in one program for any number."""
+    """`[cell.key(purpose) for cell in cells]` as one array, in one call for all of them."""
     seeds = np.array([cell.seed for cell in cells], np.uint32)
     return fold_all(jax.vmap(jax.random.key)(seeds), [fingerprint(purpose)] * len(cells))
 
@@ -244,10 +244,10 @@ def map_cells(
 
 
 def _spread(inputs: Any, count: int) -> Any:
-    """The cells spread over the local devices, the last one repeated until each has as many.
+    """Spread cells evenly over the local devices, repeating the last cell where any are missing.
 
-    What they share is put on every device, once. What `trajectory` has spread already stays where
-    it is.
+    What cells share is put on every device, once. Arrays that are already spread stay where they
+    are.
     """
     devices = len(jax.local_devices())
     filled = np.minimum(np.arange(-(-count // devices) * devices), count - 1)
@@ -299,7 +299,7 @@ def over_cells(
 
     @functools.partial(jax.jit, static_argnames="structure")
     def compiled(own: list, once: list, shared: tuple, structure: Any) -> Any:
-        # Unchecked, so that a family or a network may scan from zeros, which no device owns.
+        # Unchecked: the check refuses a scan from zeros, which some families and networks have.
         return jax.shard_map(
             functools.partial(of_device, structure=structure), mesh=_mesh(),
             in_specs=(along, everywhere, everywhere), out_specs=along, check_vma=False,

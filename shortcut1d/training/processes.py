@@ -1,7 +1,7 @@
-"""The processes of one job: which trains which cells, and how all get every result.
+"""The processes of one job: how they share the cells, and how each gets every result.
 
-Cells are independent, so each process trains its share on its own devices and nothing is exchanged
-until the end. The result does not depend on how many processes there are.
+Cells are independent, so each process trains its share on its own devices. Processes agree at the
+start on what is finished, and exchange results at the end; their number does not change a result.
 """
 
 import contextlib
@@ -49,7 +49,7 @@ def gathered(records: Records) -> Records:
 
 @contextlib.contextmanager
 def _together() -> Iterator[None]:
-    """What all processes do at the same time, so that it fails where one of them has died."""
+    """Run an exchange between all processes; if it fails, say that one of them has died."""
     try:
         yield
     except jax.errors.JaxRuntimeError as error:

@@ -42,12 +42,12 @@ class Memory(dict[str, Record]):
 
 @dataclass(frozen=True)
 class Session:
-    """What a study needs of the outside world; the default is nothing.
+    """What a study needs from outside; by default, cells stay in memory and no progress is shown.
 
     store: of finished cells.
     progress: called as cells are trained.
     chunk: cells trained at once; None for `grid.chunk_size`.
-    stamp: names code and device, so that cells of others are not taken for this run's.
+    stamp: identifies code and device, so that cells of other code or devices are not reused.
     """
 
     store: CellStore = field(default_factory=Memory)
@@ -78,9 +78,9 @@ def sweep(
 ) -> Swept:
     """Train and test every run that the store does not hold, whatever its network.
 
-    A cell's result depends on what the cell is, on the code and on the kind of device; not on the
-    chunk it was in, on its neighbours, or on what was finished before. Where the job has several
-    processes, each takes its share of the cells and all of them get the whole table.
+    A cell's result depends on what the cell is, on the code and on the kind of device; in its last
+    bits, also on the kinds of family in the sweep. It does not depend on its chunk, or on what was
+    finished before. Of several processes, each trains its share and gets the whole table.
 
     Args:
         runs: any number; memory on the device does not grow with it.
@@ -143,8 +143,8 @@ def sweep(
 class _Group(NamedTuple):
     """All runs of one network and schedule.
 
-    They are stacked as a whole, whichever of them are still to be trained: which kinds of family
-    there are decides what the compiled program is, and so its last bits.
+    All of them are stacked, also those that are finished: the kinds of family in the stack decide
+    the compiled program, and so the last bits of results.
     """
 
     positions: list[int]
@@ -152,7 +152,7 @@ class _Group(NamedTuple):
     schedule: Schedule
     inputs: grid.Inputs
     spec: evaluation.EvalSpec
-    program: str  # identity of what else a result depends on
+    program: str  # identity of all else that a result depends on
 
     def chunk_size(self, count: int, eval_config: EvalConfig) -> int:
         """How many of `count` cells to train and test at once."""
@@ -171,8 +171,8 @@ class _Group(NamedTuple):
         """Train and test one chunk, filled up with its last cell so that one program fits all.
 
         Returns:
-            `diverged` and the measures, a leading axis over checkpoints and cells; and the leaves
-            of the last weights, if they are to be kept.
+            `diverged` and the measures, with leading axes over checkpoints and cells; and the
+            leaves of the last weights, if they are to be kept.
         """
         rows = [chosen[min(row, len(chosen) - 1)] for row in range(size)]
         runs = [self.runs[n] for n in rows]
@@ -208,7 +208,7 @@ WEIGHT = "weight "  # what the names of kept weights begin with
 
 
 def _record(found: Record, leaves: list[np.ndarray], row: int, keep: bool) -> Record:
-    """What is kept of one cell: a leading axis over checkpoints, and the last weights."""
+    """What is kept of one cell: measures at each checkpoint, and the last weights."""
     record = {name: values[:, row] for name, values in found.items()}
     if keep:
         record |= {f"{WEIGHT}{n}": leaf[row] for n, leaf in enumerate(leaves)}

@@ -32,8 +32,8 @@ def tabulate(
 
     Args:
         runs: what was tested.
-        records: of each run, its `diverged`, one a checkpoint, and by name its measures,
-            `(checkpoints, tests)`.
+        records: for each run, `diverged` of shape `(checkpoints,)`, and its measures by name, of
+            shape `(checkpoints, tests)`.
         checkpoints: of each run, the steps of training after which it was tested.
 
     Returns:
@@ -74,7 +74,7 @@ def indices(table: pd.DataFrame) -> pd.DataFrame:
     """The fitted-component index of every trained network of a table made by `tabulate`.
 
     Kept content and removed degradation are means over the network's unseen contents and unseen
-    degradations, each clipped to [-1, 1] first, so that one disaster cannot hide the rest.
+    degradations, each clipped to [-1, 1] first, so that one huge error cannot hide the rest.
 
     Returns:
         one row per trained network (and step, where there are several): the columns that name it,
@@ -100,7 +100,7 @@ def indices(table: pd.DataFrame) -> pd.DataFrame:
 def structures(table: pd.DataFrame) -> pd.DataFrame:
     """The structure test of every trained network of a table made by `tabulate`, and its transfer.
 
-    Shares of the degradation's energy that is removed, not clipped; see `analysis.structure`.
+    Measured in shares of the degradation's energy removed, not clipped; see `analysis.structure`.
     Transfer is the share removed of unseen degradations over that of the seen one.
 
     Returns:
@@ -138,5 +138,5 @@ def _mean_of(table: pd.DataFrame, role: str, column: str) -> pd.Series:
 
 
 def _of_rows(score: Any, errors_left: pd.Series) -> np.ndarray:
-    """A score of one mean error a row."""
+    """`score` of the mean error in each row."""
     return np.asarray(score(jnp.asarray(errors_left.to_numpy()[:, None])), np.float64)

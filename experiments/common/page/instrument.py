@@ -83,7 +83,7 @@ def _rgb(measure: str, value: float) -> tuple[float, float, float]:
 
 
 def _color(measure: str, value: float) -> tuple[str, str]:
-    """Of a cell, and of what is written on it."""
+    """The colours of a cell and of its text."""
     if not np.isfinite(value):
         return "#ffffff", "#000000"
     rgb = _rgb(measure, value)

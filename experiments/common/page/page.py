@@ -44,7 +44,7 @@ def page_of(out: Path, studies: Sequence[Study], left_out: Sequence[str] = ()) -
     there, left_out = {study.name: study for study in studies}, list(left_out)
 
     def shown(made: Callable[..., Any], *given: Any) -> list[Any]:
-        """What is made of files of a study, unless they are damaged: then it is said why not."""
+        """What `made` gives, in a list; if its files are damaged, none, and `left_out` says why."""
         try:
             return [made(out, *given)]
         except InvalidInput as error:
@@ -66,7 +66,7 @@ def page_of(out: Path, studies: Sequence[Study], left_out: Sequence[str] = ()) -
     maps = shown(_map) if "phase_diagram" in there else []
     the_map = maps[0] if maps else None
     in_story = {name for panel in PANELS for name in panel.studies}
-    # What is heard first is the first panel's, where that study is there.
+    # The first sounds on the page are the first panel's, where its study is there.
     first = panels[0]["players"] if panels and panels[0]["panel"] is PANELS[0] else []
     return MARK + "\n" + ENVIRONMENT.get_template("page.html.jinja").render(
         heard_first=first.pop(0) if first else None,
@@ -151,7 +151,7 @@ def _waveform(path: Path) -> tuple[float, str]:
 
 
 def _compared(out: Path, compared: Compared) -> dict[str, Any]:
-    """Addresses of input, target and output, which hold the pictures themselves."""
+    """Input, target and output as data URLs."""
     path = out / f"{compared.study}.npz"
     arrays, _ = store.read_arrays(path)
     if missing := [name for name in compared.arrays if name not in arrays]:

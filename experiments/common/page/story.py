@@ -4,14 +4,14 @@ from typing import NamedTuple
 
 
 class Track(NamedTuple):
-    """Something to play. file: what follows the study's name in the file's."""
+    """Something to play. file: what follows the study's name in the file's name."""
 
     label: str
     file: str
 
 
 class Player(NamedTuple):
-    """Sounds of one study that are played one for the other, at the same place."""
+    """Sounds of one study to switch between at the same moment."""
 
     study: str
     title: str

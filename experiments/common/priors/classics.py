@@ -31,7 +31,7 @@ Filter = Callable[[Batch], Batch]
 WIENER = "Wiener filter"
 ITERATIONS = 200  # of total variation on signals
 LEVELS = 4  # of the wavelet transform
-# By rank. Of db1, db2 and sym4, and sym8 for signals: best on clicks and hiss, and on white noise.
+# By rank, the best of db1, db2, sym4 (and sym8 for signals): on clicks and hiss; on white noise.
 WAVELETS = {1: "sym8", 2: "db2"}
 PATCHES = {1: 9, 2: 5}  # of non-local means, samples or pixels along each side
 REACH = 6  # of its search in pictures, pixels to each side; in signals it is the whole window
@@ -48,7 +48,7 @@ PICTURES_NEED = {"total variation": "skimage", "non-local means": "skimage"}
 class Classic(NamedTuple):
     """A filter with a strength.
 
-    restore: takes a batch and a strength, of which the least one returns the batch as it is.
+    restore: takes a batch and a strength; at the least strength it returns the batch as it is.
     strengths: to choose from, rising.
     """
 
@@ -175,7 +175,7 @@ def _begin() -> None:
 
 
 def _end_with_parent() -> None:
-    """Where that process is killed, the pool does not hear of it."""
+    """End with the parent process: if that is killed, the pool does not notice."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -185,9 +185,9 @@ def _end_with_parent() -> None:
 def wiener(clean: Batch, degraded: Batch) -> Filter:
     """The shift-invariant linear filter of least mean squared error on these samples, and a bias.
 
-    At each frequency, less the means: `E[c conj(y)] / E[|y|^2]`. Of a residual that is independent
-    of the content it is `oracles.wiener`; of a blur it is the inverse, as far as that is stable.
-    It costs one part in `batch` more than the best filter. Periodic, channel by channel.
+    At each frequency, less the means: `E[c conj(y)] / E[|y|^2]`. For a residual independent of the
+    content it is `oracles.wiener`; for a blur it is the inverse, as far as that is stable. Its
+    error is above that of the best filter by one part in `batch`. Periodic, channel by channel.
 
     Raises:
         InvalidInput: batches of two shapes.
@@ -219,7 +219,7 @@ def median(batch: Batch, window: float) -> Batch:
 
 @jax.jit
 def variation_of_signals(batch: Batch, weight: float) -> Batch:
-    """The `x` of least `|x - y|^2 / 2 + weight TV(x)` (Rudin, Osher and Fatemi 1992), of a ring.
+    """The periodic `x` of least `|x - y|^2 / 2 + weight TV(x)` (Rudin, Osher and Fatemi 1992).
 
     By fast projected gradients on the dual (Beck and Teboulle 2009), channel by channel; JAX can
     differentiate it.
@@ -250,7 +250,7 @@ def variation_of_pictures(batch: Batch, weight: float) -> Batch:
     samples = np.asarray(batch)
     if weight == 0:
         return samples
-    # The default tolerance stops long before the least where the weight is large.
+    # With the default tolerance it stops long before the minimum where the weight is large.
     denoise = functools.partial(
         restoration.denoise_tv_chambolle, weight=weight, eps=1e-5, max_num_iter=500, channel_axis=-1
     )
@@ -327,7 +327,7 @@ def nonlocal_signals(batch: Batch, sigma: float) -> Batch:
 def bm3d(batch: Batch, sigma: float) -> Batch:
     """BM3D for white noise of `sigma` (Dabov et al. 2007; the profile of Hou et al. 2011).
 
-    Colours are matched by their grey. The package bm3d is for non-commercial use.
+    In colour pictures, blocks are matched by grey. The package bm3d is for non-commercial use.
 
     Raises:
         InvalidInput: bm3d is not installed.

@@ -47,7 +47,7 @@ def plot(table: pd.DataFrame, arrays: dict[str, np.ndarray]) -> Figure:
 
 
 def draw_gains(axes: Any, table: pd.DataFrame) -> None:
-    """Gain over the plain net against ceiling less plain net; a point a case and degradation."""
+    """Gain over the plain net against ceiling less plain net; a point per case and degradation."""
     room, gain = judged.room(table), judged.gain(table)
     ceilings = judged.printed_ceilings(table)
     contents, tasks = (list(table[name].unique()) for name in ("content", "task"))
@@ -117,7 +117,7 @@ def _span(values: Any) -> tuple[float, float]:
 
 
 def draw_examples(part: Any, arrays: Mapping[str, np.ndarray]) -> None:
-    """A row a content: input, clean, and what restorers make of it under the first unseen."""
+    """One row per content: input, clean, and outputs under the first unseen degradation."""
     cases = list(dict.fromkeys(title.rpartition(": ")[0] for title in arrays))
     columns = ("input", "clean", *SHOWN)
     panels = part.subplots(len(cases), len(columns), squeeze=False)

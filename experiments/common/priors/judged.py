@@ -34,7 +34,7 @@ COMPARED = (PLAIN, NO_CODE, TRAINED, PROJECTED, PRIOR, STANDS)
 def quality(table: pd.DataFrame, role: str) -> xr.DataArray:
     """Signal-to-error ratio, `-10 lg NMSE` in dB, `(seed, case, tested, restorer)`.
 
-    Of one content, a difference of it is a difference of PSNR. `tested` are the degradations of a
+    For one content, its differences are differences of PSNR. `tested` are the degradations of a
     role, by number: the first, the second.
     """
     return -10 * _log10(_measure(table, "nmse", role))
@@ -97,7 +97,8 @@ def crossing(table: pd.DataFrame) -> np.ndarray:
 def goes_with_distance(table: pd.DataFrame) -> np.ndarray:
     """Correlation of error and distance from the prior's range, over restorers, both in dB.
 
-    Within each case of the first task, where all are, and each unseen degradation; then the mean.
+    Taken within each unseen degradation of each case of the first task, where all restorers are;
+    then averaged.
 
     Returns:
         one a seed.
@@ -141,8 +142,9 @@ def statistics(
 ) -> dict[str, np.ndarray]:
     """What the claims are about, by the names of the registrations; one value a seed.
 
-    `room` and `crossing` share the plain net's quality on both sides, so that they rise with one
-    another whatever the prior does: with all three at random their rank correlation is .47.
+    For "room" and "crossing", both `room` and `gain` have the plain net's quality in them, so that
+    they rise together whatever the prior does: with ceiling, prior and plain net at random, their
+    rank correlation is .47.
 
     Args:
         table: of all restorers.
@@ -206,7 +208,7 @@ def _measure(table: pd.DataFrame, column: str, role: str) -> xr.DataArray:
 
 
 def _log10(values: xr.DataArray) -> xr.DataArray:
-    """With no less than 1e-10: a filter that does nothing leaves clean samples as they are."""
+    """Log10 of at least 1e-10: a filter that does nothing has no error on clean samples."""
     return xr.apply_ufunc(lambda x: np.log10(np.maximum(x, 1e-10)), values)
 
 

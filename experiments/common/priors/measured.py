@@ -1,4 +1,4 @@
-"""What every restorer of a task makes of the same samples, and how far from the prior's range."""
+"""What each restorer of a task makes of the same samples, and how far that is from the range."""
 
 import dataclasses
 import functools
@@ -164,7 +164,7 @@ def study(
             rows += rows_of(task, plan, weights, seed, samples, outputs)
             if seed == shown and task.name == by_seed[seed][0].name:
                 first = samples.names.index((UNSEEN, next(iter(task.unseen))))
-                # Of those that all are given, the one of most contrast.
+                # Of the samples that all restorers are given, show the one of most contrast.
                 clean = samples.clean[few]
                 best = int(np.argmax(clean.std(axis=tuple(range(1, clean.ndim)))))
                 arrays[f"{content}: clean"] = clean[best]

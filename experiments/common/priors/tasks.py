@@ -1,8 +1,8 @@
-"""A generative prior against all comers, whatever the number of axes: what is trained.
+"""A generative prior and what it is compared with, on signals or pictures: what is trained.
 
 A prior learns a content without degradation. Then it is used on a task: a content under a
-degradation. Beside it stand a plain network, what the prior may owe its success to, and other
-priors. What is trained nowhere, such as a classical filter, joins them when all are measured.
+degradation. Beside it stand a plain network, controls for what the prior may owe its success to,
+and other priors. What is not trained, such as a classical filter, joins them when all are measured.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ NO_CODE, RANDOM_CODE = "no code", "random code"
 PROJECTED = "prior behind the plain net"
 DIFFUSION, SAMPLED = "diffusion prior, mean", "diffusion prior, sampled"
 DEEP = "deep image prior"
-# Priors are trained on clean content; the first is what most others are made of.
+# Priors are trained on clean content; most other restorers are made from the first.
 PRIORS: dict[str, Recipe] = {
     STANDS: autoencoder.PRIOR, NO_CODE: autoencoder.NO_CODE, RANDOM_CODE: autoencoder.RANDOM_CODE,
 }  # fmt: skip
@@ -57,8 +57,8 @@ class Task(NamedTuple):
     new: what is tested on: samples of that content that nobody was trained on.
     known: name and family of the degradation that is trained under.
     unseen: those that are not, by name.
-    twin: of the known one's residual, a Gaussian of its spectrum.
-    controls: whether the twins of the prior are trained, and the code tuned too.
+    twin: the Gaussian twin of the known degradation's residual.
+    controls: whether no code, a random code, and tuning the code too are tried as well.
     """
 
     name: str
@@ -82,12 +82,12 @@ class Plan(NamedTuple):
     diffusion: the denoiser of white noise; it is also used with `sampling` steps.
     deep: the deep image prior.
     sampling: steps of an annealed sample of the diffusion prior.
-    fitted: of a test's samples, as many as the deep image prior is given: it takes long.
+    fitted: how many of a test's samples the deep image prior is given: it takes long.
     schedule: of priors.
     tuning: of what is built on them; a plain network has both.
     shape: of a sample, `(*space, channels)`.
     samples: of a test.
-    levels: of white noise, one of which the diffusion prior takes the input to have.
+    levels: of white noise; the diffusion prior assumes the best one of them for its input.
     """
 
     network: Autoencoder

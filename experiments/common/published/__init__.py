@@ -46,7 +46,7 @@ class Published(NamedTuple):
         return self.dataset == DERAINERS
 
     def load(self) -> Any:
-        """It, in evaluation mode; see `load`."""
+        """The network, in evaluation mode; see `load`."""
         return load(datasets.folder_of(self.dataset) / self.path)
 
 

@@ -9,7 +9,7 @@ def dncnn(*, bias: bool) -> Any:
     """DnCNN (Zhang et al. 2017): it estimates the noise and subtracts it.
 
     Args:
-        bias: without, no layer adds a constant, normalisation neither (Mohan et al. 2020).
+        bias: whether layers add constants; if not, normalisation adds none (Mohan et al. 2020).
     """
     import torch  # optional
     from torch.nn import functional

@@ -7,8 +7,8 @@ def unet(*, bias: bool, residual: bool) -> Any:
     """The U-Net of Mohan et al. 2020: one coarser scale, with dilated convolutions.
 
     Args:
-        bias: of all convolutions but the last.
-        residual: it estimates the noise and subtracts it; otherwise the picture itself.
+        bias: whether all convolutions but the last add one.
+        residual: whether it estimates the noise and subtracts it, or estimates the picture itself.
     """
     import torch  # optional
     from torch.nn import functional

@@ -92,6 +92,14 @@ def key():
     return jax.random.key(0)
 
 
+@pytest.fixture
+def env():
+    """The environment of a user's process: without what the tests ask of XLA, or a network."""
+    ours = ("XLA_FLAGS", "JAX_DISABLE_MOST_OPTIMIZATIONS")
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    return {name: value for name, value in os.environ.items() if name not in ours} | nowhere
+
+
 @contextlib.contextmanager
 def as_users_have_it():
     before = jax.config.read("jax_disable_most_optimizations")

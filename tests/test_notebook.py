@@ -23,15 +23,12 @@ assert 0.25 < of_median["removed from seen"].estimate < 0.45
 assert of_median["removed"].estimate < 0.1 and of_median["transfer"].high < 0.5
 assert of_median["psi"].high < 0 and of_median["transfer of content"].low > 1
 """
-OURS = ("XLA_FLAGS", "JAX_DISABLE_MOST_OPTIMIZATIONS")  # of the tests (conftest), not of a reader
 
 
-def executed(notebook, folder):
-    """Run the notebook's cells, one after the other, in a folder and without a network."""
+def executed(notebook, folder, env):
+    """Run the notebook's cells, one after the other, in a folder and an environment."""
     from nbclient import NotebookClient
 
-    nowhere = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
-    env = {name: value for name, value in os.environ.items() if name not in OURS} | nowhere
     client = NotebookClient(
         notebook, timeout=900, record_timing=False, resources={"metadata": {"path": str(folder)}}
     )
@@ -80,7 +77,7 @@ def test_the_stored_notebook_is_small_and_of_one_run():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # of Jupyter's own libraries
-def test_the_notebook_runs_and_says_what_it_promises(tmp_path):
+def test_the_notebook_runs_and_says_what_it_promises(tmp_path, env):
     pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")
     pytest.importorskip("skimage")
@@ -88,7 +85,7 @@ def test_the_notebook_runs_and_says_what_it_promises(tmp_path):
 
     stored, notebook = read(), read()
     notebook.cells.append(new_code_cell(PROMISES))
-    found, expected = words(executed(notebook, tmp_path)), words(stored)
+    found, expected = words(executed(notebook, tmp_path, env)), words(stored)
     assert NUMBER.sub("#", found) == NUMBER.sub("#", expected)
     for mine, theirs in zip(NUMBER.findall(found), NUMBER.findall(expected), strict=True):
         assert abs(float(mine) - float(theirs)) <= 0.1 * max(1, abs(float(theirs)))
@@ -97,7 +94,7 @@ def test_the_notebook_runs_and_says_what_it_promises(tmp_path):
 def store():
     import nbformat
 
-    nbformat.write(executed(read(), NOTEBOOK.parent), NOTEBOOK)
+    nbformat.write(executed(read(), NOTEBOOK.parent, os.environ), NOTEBOOK)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from shortcut1d.diagnosis.inputs import CONTENT, DEGRADATION, SEEN, Case
 from shortcut1d.diagnosis.outputs import errors_as, in_batches
 
 ENERGY = 0.99  # share of samples' energy that their subspace must hold
+ROUNDING = 1e-5  # a smaller share that is removed may be rounding
 MEANING = {
     "phi": "above 0 fits the content, below 0 the degradation",
     "generality": "1 does both, 0 or less neither",
@@ -136,7 +137,7 @@ def _transfer(name: str, seen: list[np.ndarray], unseen: list[np.ndarray]) -> Me
     seen, unseen: relative errors of each test, `(networks, samples)`.
     """
     found = Interval(np.nan, np.nan, np.nan, len(seen[0]))
-    if unseen and np.mean(seen[0]) < 1:
+    if unseen and np.mean(seen[0]) < 1 - ROUNDING:
         found = nested_bootstrap(
             [*seen, *unseen],
             lambda v: np.mean(1 - v[:, 1:], axis=(0, 1)) / np.mean(1 - v[:, 0], axis=0),

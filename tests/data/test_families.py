@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shortcut1d.data import degradations, signals
-from shortcut1d.data.family import draw, draw_pair, fingerprint, stack
+from shortcut1d.data.family import draw, fingerprint, stack
 
 CONTENTS = {
     "note": signals.note(),

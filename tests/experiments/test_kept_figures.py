@@ -1,6 +1,9 @@
 """The claims reproduce: trained anew, and as printed beside the figures that are kept."""
 
 import dataclasses
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from shortcut1d import plotting, store
 from shortcut1d.harness import provenance
-from shortcut1d.training.sweep import Session
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FIGURES = ROOT / "figures"
@@ -20,14 +22,22 @@ REGISTERED = sorted({path.stem.rpartition("_")[0] for path in registered.FOLDER.
 
 
 @pytest.mark.slow
-def test_the_music_note_s_claims_hold_at_half_the_training(experiment, optimised):
-    music_note = experiment("music_note")
-    config = dataclasses.replace(music_note.presets["quick"], steps=150, samples=64, seconds=1.0)
-    made = music_note.claims(music_note.run(config, Session()).table)
-    # How loud the note is, and what passes of a hum, take more training than this, or more seeds.
+def test_the_first_command_of_the_readme_draws_its_figure_and_three_claims_hold(tmp_path, env):
+    block = (ROOT / "README.md").read_text().partition("```sh\n")[2].partition("\n```")[0]
+    command = block.rpartition("&& python ")[2].split()
+    assert command == ["experiments/music_note.py"]
+    done = subprocess.run(
+        [sys.executable, *command, "--json", "--out", tmp_path],
+        cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=900,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "music_note.png").stat().st_size > 0
+    made = json.loads(done.stdout)["claims"]
+    assert not [claim for claim in made if claim["verdict"] == "refuted"]
+    # How loud the note is, and what passes of a hum, take more seeds.
     for words in ("loses a tune", "removes noise that it never heard", "plays music"):
-        (claim,) = [claim for claim in made if words in claim.statement]
-        assert claim.verdict == "holds", str(claim)
+        (claim,) = [claim for claim in made if words in claim["statement"]]
+        assert claim["verdict"] == "holds", claim
 
 
 @pytest.mark.parametrize("name", KEPT)

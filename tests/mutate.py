@@ -29,7 +29,11 @@ TESTS = {
     "balance": ["analysis/test_balance.py"],
     "claims": ["harness/test_claims.py"],
     "complexity": ["analysis/test_complexity.py", "analysis/test_balance.py"],
-    "intervals": ["analysis/test_measures.py", "harness/test_claims.py"],
+    "intervals": [
+        "analysis/test_measures.py",
+        "analysis/test_oracles.py",
+        "harness/test_claims.py",
+    ],
     "linear": ["analysis/test_structure_test.py"],
     "noise_level": ["analysis/test_noise_level.py"],
     "portrait": ["analysis/test_portrait.py"],

@@ -1,13 +1,19 @@
 """The advice on balance, and the cost it rests on."""
 
 import functools
+import re
 
 import jax
 import numpy as np
 import pytest
 
 from shortcut1d.analysis import Advice, balance
-from shortcut1d.analysis.complexity import _denoising_cost, denoising_cost, denoising_cost_of_some
+from shortcut1d.analysis.complexity import (
+    CHANNELS,
+    _denoising_cost,
+    denoising_cost,
+    denoising_cost_of_some,
+)
 from shortcut1d.data import degradations, signals
 from shortcut1d.errors import InvalidInput
 
@@ -145,6 +151,15 @@ def test_a_picture_costs_less_where_a_pixel_tells_of_its_neighbours():
     even = rng.normal(size=(64, 1, 1, 1)) * np.ones((1, 8, 8, 1))
     mixed = rng.permuted(even, axis=0)  # the same values, of 64 pixels each from another picture
     assert denoising_cost(even) < denoising_cost(mixed) - 0.1
+
+
+@pytest.mark.parametrize("shape", [(128, 1), (8, 8, 1)])
+def test_the_probe_sees_nine_values_whatever_the_number_of_axes(shape):
+    samples = np.ones((4, *shape), np.float32)
+    program = str(jax.make_jaxpr(_denoising_cost)(jax.random.key(0), samples, 4))
+    sizes = set(re.findall(rf"f32\[(\d+),{CHANNELS}\]", program))
+    assert {"9", str(9 * CHANNELS)} <= sizes
+    assert "25" not in sizes
 
 
 SOUND = np.random.default_rng(0).normal(size=(256, 128, 1))

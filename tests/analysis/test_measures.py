@@ -15,6 +15,7 @@ from shortcut1d.analysis import (
     component_gains,
     fitted_index,
     interval,
+    interval_each,
     nested_bootstrap,
     novelty_response,
     oracles,
@@ -108,6 +109,8 @@ def test_oracles_read_their_known_values(denoiser, rho, gains, said):
     assert index.verdict == said
     if said == "neither":
         assert index.phi == pytest.approx(0, abs=0.04)  # power of content and layer, as drawn
+    silence = np.zeros((2, SIZE, 1))
+    np.testing.assert_array_equal(denoiser(silence), silence)
     assert float(novelty_response(denoiser, SEEN[1], KEY).rho) == pytest.approx(rho, abs=0.02)
     measured = component_gains(denoiser(SEEN[1]), *SEEN)
     assert float(jnp.mean(measured.content)) == pytest.approx(gains[0], abs=0.02)
@@ -207,6 +210,14 @@ def test_gains_of_silent_components_are_zero():
     np.testing.assert_allclose(no_content.degradation, 0.4, atol=1e-5)
 
 
+def test_gains_of_parallel_components_are_the_content_s():
+    # As where a degradation only makes content louder: nothing tells the two apart.
+    clean = np.asarray(SEEN[0])
+    louder = component_gains(1.2 * clean, clean, 1.5 * clean)
+    np.testing.assert_allclose(louder.content, 1.2, atol=1e-5)
+    np.testing.assert_allclose(louder.degradation, 0)
+
+
 def test_share_in_span_tells_inside_from_outside():
     inside, outside = CONTENT.sample(KEY, 50), NEW_CONTENT.sample(KEY, 50)
     assert float(analysis.share_in_span(inside, P_C)) == pytest.approx(1, abs=1e-4)
@@ -302,6 +313,16 @@ def test_one_seed_has_no_interval_and_a_diverged_one_does_not_count():
     assert with_nan == interval(np.array([1.0, 3.0, 2.0]))
     assert with_nan.seeds == 3
     assert interval(np.array([np.nan])).seeds == 0
+
+
+def test_intervals_of_columns_are_those_of_each_column():
+    rows = np.random.default_rng(0).normal(size=(6, 2, 3))
+    for missing in (0, np.nan):
+        rows[2, 1, 0] = missing
+        found = interval_each(rows)
+        for place in np.ndindex(2, 3):
+            alone = interval(rows[:, *place])
+            np.testing.assert_allclose([part[place] for part in found], alone, rtol=1e-12)
 
 
 def test_paired_columns_stay_together():

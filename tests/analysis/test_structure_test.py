@@ -243,6 +243,15 @@ def test_the_floor_is_the_wiener_filters_error_on_other_families():
     assert unknown == pytest.approx(measured, rel=0.02)
 
 
+def test_the_ridge_is_a_share_of_the_inputs_mean_square():
+    # Impulses of both signs: the filter's inputs are uncorrelated, and have no mean.
+    impulses = np.zeros((2, 16, 1), np.float32)
+    impulses[:, 5, 0] = 1, -1
+    for reach in (0, 1, 3):
+        fitted = linear.fit(impulses, impulses, reach, ridge=0.5)
+        np.testing.assert_allclose(fitted(impulses), impulses / 1.5, atol=1e-6)
+
+
 def test_colours_and_pictures_are_filtered_alike():
     clean, degraded = pairs(images.leaves(size=16), image_degradations.sensor_noise(size=16), 128)
     fitted = linear.fit(clean, degraded, 2, edges="reflect")

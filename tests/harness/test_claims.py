@@ -43,6 +43,8 @@ def values(mean, spread=0.01):
         (0.8, 0.01, {"within": 0.5, "margin": 0.1}, "refuted"),
         (0.2, 0.01, {"within": 0.5, "margin": 0.1}, "refuted"),
         (0.6, 0.1, {"within": 0.5, "margin": 0.1}, "undecided"),
+        (0.42, 0.05, {"within": 0.5, "margin": 0.1}, "undecided"),
+        (0.58, 0.05, {"within": 0.5, "margin": 0.1}, "undecided"),
     ],
 )
 def test_a_claim_has_one_of_four_verdicts(mean, spread, stated, verdict):

@@ -95,20 +95,6 @@ def test_a_dead_entry_is_replaced_and_an_inactive_one_never():
     np.testing.assert_array_equal(new[2], book[2])
 
 
-@pytest.mark.slow
-@given(st.integers(2, 40), st.integers(0, 100))
-def test_perplexity_counts_the_entries_in_use(entries, seed):
-    used = np.random.default_rng(seed).permutation(entries)[: max(1, entries // 2)]
-    codes = np.stack([np.repeat(used, 7), np.full(7 * len(used), used[0])], axis=1)
-    np.testing.assert_allclose(perplexity(codes, entries), [len(used), 1], rtol=1e-4)
-
-
-@pytest.mark.parametrize("codes", [np.zeros((0, 1), int), np.array([[5]]), np.array([[0.5]])])
-def test_codes_that_no_codebook_gives_are_refused(codes):
-    with pytest.raises(InvalidInput, match=r"codes: got .*(from 0 to 3|whole numbers)"):
-        perplexity(codes, 4)
-
-
 # ---------------------------------------------------------------- the autoencoder
 
 

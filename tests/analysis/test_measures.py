@@ -23,6 +23,8 @@ from shortcut1d.analysis import (
     ssim,
     verdict,
 )
+from shortcut1d.analysis.intervals import Interval
+from shortcut1d.analysis.transfer import transfer_verdict
 from shortcut1d.data import degradations, signals
 from shortcut1d.data.family import draw_pair
 from shortcut1d.errors import InvalidInput
@@ -198,6 +200,25 @@ def test_gains_are_recovered_and_what_is_neither_is_unexplained(content_gain, la
     np.testing.assert_allclose(gains.degradation, layer_gain, atol=1e-4)
     hallucinated = component_gains(other, clean, degraded)
     assert float(jnp.mean(hallucinated.unexplained)) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("estimate", "low", "high", "said"),
+    [
+        (1.0, 0.9, 1.1, "generalises"),
+        (0.8, 0.8, 0.9, "generalises"),
+        (0.7, 0.6, 0.79, "generalises in part"),
+        (0.5, 0.5, 0.6, "generalises in part"),
+        (0.2, -0.1, 0.4, "overfits"),
+        (0.7, 0.6, 0.9, "too close to call"),
+        (0.9, 0.7, 1.1, "too close to call"),
+        (0.4, 0.3, 0.6, "too close to call"),
+        (0.9, np.nan, np.nan, "generalises"),  # one network and sample: no interval
+        (np.nan, np.nan, np.nan, "unknown"),
+    ],
+)
+def test_a_transfer_is_judged_by_its_interval(estimate, low, high, said):
+    assert transfer_verdict(Interval(estimate, low, high, 8)) == said
 
 
 def test_gains_of_silent_components_are_zero():

@@ -122,6 +122,12 @@ def test_so_many_seeds_find_the_effect_as_often_as_is_said(spread, effect):
     assert found == pytest.approx(0.9, abs=0.04)  # four standard errors
 
 
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+def test_how_many_seeds_are_needed_does_not_depend_on_the_unit(unit):
+    assert seeds_needed(0.0, unit) == 8
+    assert seeds_needed(unit, 0.8 * unit) == seeds_needed(1.0, 0.8)
+
+
 @pytest.mark.slow
 def test_an_equivalence_is_claimed_wrongly_as_rarely_as_is_said():
     trials = 2000

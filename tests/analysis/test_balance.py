@@ -4,6 +4,7 @@ import functools
 import re
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from shortcut1d.analysis import Advice, balance
 from shortcut1d.analysis.complexity import (
     CHANNELS,
     _denoising_cost,
+    _neighbourhoods,
     denoising_cost,
     denoising_cost_of_some,
 )
@@ -160,6 +162,14 @@ def test_the_probe_sees_nine_values_whatever_the_number_of_axes(shape):
     sizes = set(re.findall(rf"f32\[(\d+),{CHANNELS}\]", program))
     assert {"9", str(9 * CHANNELS)} <= sizes
     assert "25" not in sizes
+
+
+def test_the_probe_sees_as_far_to_either_side():
+    patches = _neighbourhoods(jnp.arange(24.0).reshape(1, 12, 2), 3, 2)
+    np.testing.assert_array_equal(patches[0, 5], [14, 15, 10, 11, 6, 7])
+    square = _neighbourhoods(jnp.arange(25.0).reshape(1, 5, 5, 1), 3, 1)
+    assert set(np.asarray(square[0, 2, 2])) == {6, 7, 8, 11, 12, 13, 16, 17, 18}
+    assert square[0, 2, 2, 4] == 12
 
 
 SOUND = np.random.default_rng(0).normal(size=(256, 128, 1))

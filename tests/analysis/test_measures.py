@@ -24,7 +24,7 @@ from shortcut1d.analysis import (
     verdict,
 )
 from shortcut1d.analysis.intervals import Interval
-from shortcut1d.analysis.transfer import transfer_verdict
+from shortcut1d.analysis.transfer import measures_of, transfer_verdict
 from shortcut1d.data import degradations, signals
 from shortcut1d.data.family import draw_pair
 from shortcut1d.errors import InvalidInput
@@ -219,6 +219,15 @@ def test_gains_are_recovered_and_what_is_neither_is_unexplained(content_gain, la
 )
 def test_a_transfer_is_judged_by_its_interval(estimate, low, high, said):
     assert transfer_verdict(Interval(estimate, low, high, 8)) == said
+
+
+@pytest.mark.parametrize(("space", "large"), [((16, 11), True), ((7, 16), False), ((16, 6), False)])
+def test_pictures_have_a_psnr_and_where_the_window_fits_an_ssim(space, large):
+    clean = np.random.default_rng(0).random((2, *space, 1))
+    found = measures_of(clean, clean, clean + 0.1, pictures=True)
+    assert ("ssim" in found) == large
+    assert "psnr" in found
+    assert not {"psnr", "ssim"} & set(measures_of(clean, clean, clean + 0.1))
 
 
 def test_gains_of_silent_components_are_zero():

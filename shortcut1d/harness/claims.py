@@ -164,7 +164,7 @@ def _judged(
     for verdict, probability in candidates.items():  # what is of no interest comes first
         if probability < LEVEL:
             return probability, verdict
-    return float(np.clip(np.min([*candidates.values()]), 0, 1)), UNDECIDED  # NaN stays NaN
+    return float(np.min([1.0, *candidates.values()])), UNDECIDED  # NaN stays NaN
 
 
 def adjusted(claims: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -90,7 +90,7 @@ class Config:
         clean, degraded = (getattr(self, f"{prefix}{part}") for part in ("clean", "degraded"))
         if clean is None:
             return None
-        files = len(pictures.picture_files(clean))
+        files = min(len(pictures.picture_files(folder)) for folder in (clean, degraded))
         pairs = pictures.read_pairs(clean, degraded, self.size, self.channels, warn)
         return pictures.crops(pairs, self.samples, self.size, -(-self.samples // max(files, 1)))
 
@@ -226,7 +226,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         ("it keeps most of a content it has not seen", "kept"),
         ("it removes most of a degradation it has not seen", "removed"),
     ):
-        samples = int(table["samples"].iloc[0])
+        samples = int(table.loc[table["measure"] == measure, "samples"].iloc[0])
         found = interval_of(table, measure)._replace(seeds=samples)
         made.append(claim_of_interval(statement, measure, found, above=HALF, over="samples"))
     return made

@@ -10,6 +10,7 @@ from jaxtyping import PRNGKeyArray
 
 from shortcut1d import errors
 from shortcut1d.analysis import decoupled
+from shortcut1d.analysis.denoiser import key_or_zero
 from shortcut1d.analysis.fidelity import MID_GREY
 from shortcut1d.analysis.portrait import WHOLE
 from shortcut1d.diagnosis.checks import (
@@ -116,9 +117,7 @@ def diagnose(
     samples = errors.integer("samples", samples, low=8)
     threshold = errors.number("threshold", threshold, low=0)
     peak = errors.number("peak", peak, above=0)
-    key = jax.random.key(0) if key is None else key
-    if not jax.dtypes.issubdtype(getattr(key, "dtype", None), jax.dtypes.prng_key):
-        raise errors.refuse("key", key, "a key of jax.random.key")
+    key = key_or_zero(key)
     cases, notes = cases_of(
         content, degradation, unseen_content, unseen_degradation, samples, key, pictures, peak
     )

@@ -128,7 +128,7 @@ class _Draws:
         if hasattr(degradation, "sample"):
             realisation = _sample(degradation, self.next_key(), len(clean))
             try:
-                return clean, np.asarray(degradation.apply(clean, realisation))
+                return clean, as_floats(degradation.apply(clean, realisation))
             except (TypeError, ValueError):
                 return clean, realisation  # the sizes differ, which `_check` refuses
         residual = seen[1] - seen[0]
@@ -145,8 +145,14 @@ class _Draws:
 def _sample(family: Any, key: PRNGKeyArray, count: int) -> np.ndarray:
     """Draws of a family, in one compiled program where it is a pytree, as this package's are."""
     if jax.tree_util.all_leaves([family]):
-        return np.asarray(family.sample(key, count))
-    return np.asarray(_drawn(family, key, count))
+        return as_floats(family.sample(key, count))
+    return as_floats(_drawn(family, key, count))
+
+
+def as_floats(values: Any) -> np.ndarray:
+    """As an array; integers as float32, for the difference of two bytes may wrap round."""
+    found = np.asarray(values)
+    return found.astype(np.float32) if found.dtype.kind in "iub" else found
 
 
 @functools.partial(jax.jit, static_argnums=2)
@@ -245,7 +251,7 @@ def _check_axes(shape: tuple[int, ...], pictures: bool | None) -> None:
             "content", shape, "pictures of shape (n, height, width, channels): add the channel "
             "axis of grey ones with x[..., None]",
         )  # fmt: skip
-    if first <= FEW_CHANNELS < last and len(shape) > 2:
+    if first <= FEW_CHANNELS < last:
         raise errors.refuse(
             "content", shape, "channels last: np.moveaxis(x, 1, -1) puts them there; "
             f"pictures=False takes the samples as they are, with {last} channels",

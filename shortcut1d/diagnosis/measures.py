@@ -12,7 +12,7 @@ from shortcut1d import errors
 from shortcut1d.analysis import decoupled, oracles, transfer
 from shortcut1d.analysis.denoiser import Denoiser
 from shortcut1d.analysis.fidelity import MID_GREY, psnr, ssim
-from shortcut1d.analysis.intervals import Interval, nested_bootstrap
+from shortcut1d.analysis.intervals import Interval, mean_over_seeds, nested_bootstrap
 from shortcut1d.analysis.portrait import WHOLE, Portrait, portrait
 from shortcut1d.analysis.products import Differentiable, traceable
 from shortcut1d.analysis.transfer import measures_of
@@ -63,14 +63,14 @@ class Measure(NamedTuple):
     test: what it was measured on, or "all".
     interval: its value and 95% interval.
     meaning: how to read it.
-    samples: number that it rests on, where the test has more.
+    samples: number that it rests on; of tests of different sizes, the smallest.
     """
 
     measure: str
     test: str
     interval: Interval
     meaning: str
-    samples: int | None = None
+    samples: int
 
 
 def index_measures(
@@ -99,16 +99,13 @@ def index_measures(
         return made
 
     def score(parts: list[np.ndarray]) -> Interval:
-        if not parts:
-            return Interval(np.nan, np.nan, np.nan, len(outputs))
-        return nested_bootstrap(parts, _clipped)
+        return nested_bootstrap(parts, _clipped) if parts else _unknown(len(outputs))
 
     contents = errors_left(CONTENT, of_content=True)
     degradations = errors_left(DEGRADATION, of_content=False)
     seen = errors_left(SEEN, of_content=False)
     kept, removed, known = score(contents), score(degradations), score(seen)
-    both = Interval(np.nan, np.nan, np.nan, len(outputs))
-    half = both
+    both = half = _unknown(len(outputs))
     if contents and degradations:
         count, columns = len(contents), contents + degradations
         both = nested_bootstrap(columns, lambda v: _clipped(v[:, count:]) - _clipped(v[:, :count]))
@@ -121,11 +118,11 @@ def index_measures(
         transfer.verdict(kept.estimate, removed.estimate),
     )  # fmt: skip
     return index, [
-        Measure("phi", "all", both, MEANING["phi"]),
-        Measure("generality", "all", half, MEANING["generality"]),
-        Measure("kept", "all", kept, MEANING["kept"]),
-        Measure("removed", "all", removed, MEANING["removed"]),
-        Measure("removed from seen", SEEN, known, MEANING["removed from seen"]),
+        Measure("phi", "all", both, MEANING["phi"], _fewest(contents + degradations)),
+        Measure("generality", "all", half, MEANING["generality"], _fewest(contents + degradations)),
+        Measure("kept", "all", kept, MEANING["kept"], _fewest(contents)),
+        Measure("removed", "all", removed, MEANING["removed"], _fewest(degradations)),
+        Measure("removed from seen", SEEN, known, MEANING["removed from seen"], _fewest(seen)),
         _transfer("transfer", seen, degradations),
         _transfer("transfer of content", kept_of_seen, contents),
     ]
@@ -136,13 +133,18 @@ def _transfer(name: str, seen: list[np.ndarray], unseen: list[np.ndarray]) -> Me
 
     seen, unseen: relative errors of each test, `(networks, samples)`.
     """
-    found = Interval(np.nan, np.nan, np.nan, len(seen[0]))
+    found = _unknown(len(seen[0]))
     if unseen and np.mean(seen[0]) < 1 - ROUNDING:
         found = nested_bootstrap(
             [*seen, *unseen],
             lambda v: np.mean(1 - v[:, 1:], axis=(0, 1)) / np.mean(1 - v[:, 0], axis=0),
         )
-    return Measure(name, "all", found, MEANING[name])
+    return Measure(name, "all", found, MEANING[name], _fewest(seen + unseen))
+
+
+def _fewest(tables: list[np.ndarray]) -> int:
+    """Samples of the smallest test; 0 where there is none."""
+    return min((table.shape[1] for table in tables), default=0)
 
 
 def measures_of_cases(
@@ -206,13 +208,13 @@ def _line(name: str, test: str, networks: list[Any], meaning: str = "") -> Measu
     """A measure from each network's values, one for each sample."""
     root = name in ROOTS
     rows = np.stack([np.asarray(each**2 if root else each, np.float64) for each in networks])
-    known = ~np.isnan(rows).any(axis=0)  # NaN: not defined on this sample
+    known = np.isfinite(rows).all(axis=0)  # NaN, infinite: no number on this sample
     interval = (
-        nested_bootstrap(rows[:, known], _root_mean if root else _mean)
+        nested_bootstrap(rows[:, known], _root_mean if root else mean_over_seeds)
         if known.sum() > 1
-        else Interval(np.nan, np.nan, np.nan, len(rows))
+        else _unknown(len(rows))
     )
-    return Measure(name, test, interval, meaning or MEANING[name])
+    return Measure(name, test, interval, meaning or MEANING[name], int(known.sum()))
 
 
 def portrait_measures(
@@ -259,21 +261,17 @@ def portrait_measures(
         rows = np.asarray(values, np.float64)[None]
         if rows.size == 1:
             return Interval(float(rows[0, 0]), np.nan, np.nan, 1)
-        return nested_bootstrap(rows, _mean)
+        return nested_bootstrap(rows)
 
-    lines = [
-        Measure("dimensions", where, over_inputs(picture.dimensions),
-                MEANING["dimensions"]),
-        Measure("symmetry", where, over_inputs(picture.symmetry), MEANING["symmetry"]),
-    ]  # fmt: skip
+    found = {"dimensions": picture.dimensions, "symmetry": picture.symmetry}
     for name in subspaces:
-        lines += [
-            Measure(f"passes {name}", where, over_inputs(picture.passed[name]),
-                    MEANING["passes"]),
-            Measure(f"keeps {name}", where, over_inputs(picture.aligned[name]), MEANING["keeps"]),
-            Measure(f"blocks {name}", where, over_inputs(picture.blocked[name]),
-                    MEANING["blocks"]),
-        ]  # fmt: skip
+        found[f"passes {name}"] = picture.passed[name]
+        found[f"keeps {name}"] = picture.aligned[name]
+        found[f"blocks {name}"] = picture.blocked[name]
+    lines = [
+        Measure(name, where, over_inputs(values), MEANING[name.split()[0]], len(inputs))
+        for name, values in found.items()
+    ]
     return picture, lines, []
 
 
@@ -290,8 +288,8 @@ def _clipped(errors_left: np.ndarray) -> np.ndarray:
     return np.clip(1 - errors_left, -1, 1).mean(axis=(0, 1))
 
 
-def _mean(values: np.ndarray) -> np.ndarray:
-    return values.mean(axis=0)
+def _unknown(networks: int) -> Interval:
+    return UNKNOWN._replace(seeds=networks)
 
 
 def _root_mean(values: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
 from shortcut1d.analysis.denoiser import Denoiser
-from shortcut1d.analysis.intervals import mean_over_seeds, nested_bootstrap
+from shortcut1d.analysis.intervals import nested_bootstrap
 from shortcut1d.analysis.portrait import WHOLE
 from shortcut1d.analysis.products import JvpAt, jvp_at
 from shortcut1d.diagnosis.inputs import CONTENT, SEEN, Case
@@ -25,7 +25,7 @@ Products = Float[np.ndarray, "directions networks inputs"]
 
 def nothing_known() -> list[Measure]:
     """`rho` as unknown, for a model without Jacobian products."""
-    return [Measure("rho", SEEN, UNKNOWN, MEANING["rho"])]
+    return [Measure("rho", SEEN, UNKNOWN, MEANING["rho"], 0)]
 
 
 def inputs_of(seen: Case, probes: int | None) -> Float[np.ndarray, "inputs *space channels"]:
@@ -96,7 +96,7 @@ def novelty_measures(
         of_white.append(along(taken, white(taken, probe)[None])[0] / inputs[0].size)
     names = ["rho", *(f"rho along {case.name}" for case in known)]
     return [
-        Measure(name, SEEN, nested_bootstrap(rows, mean_over_seeds), MEANING["rho"], taken.stop)
+        Measure(name, SEEN, nested_bootstrap(rows), MEANING["rho"], taken.stop)
         for name, rows in zip(names, (np.mean(of_white, axis=0), *responses[1:]))
     ]
 

@@ -10,7 +10,7 @@ from shortcut1d.analysis.intervals import nested_bootstrap
 from shortcut1d.analysis.portrait import WHOLE
 from shortcut1d.analysis.structure import CONTENT_TWIN, DEGRADATION_TWIN, twin_tasks
 from shortcut1d.analysis.transfer import relative_error
-from shortcut1d.diagnosis.inputs import SEEN, Case
+from shortcut1d.diagnosis.inputs import SEEN, Case, as_floats
 from shortcut1d.diagnosis.measures import MEANING, Measure
 
 TWINS = (DEGRADATION_TWIN, CONTENT_TWIN)
@@ -29,7 +29,7 @@ def twins_of(seen: Case, degradation: Any, key: PRNGKeyArray) -> list[Case]:
 
     def degrade(content: Any) -> np.ndarray:
         drawn = degradation.sample(own_key, len(content))
-        return np.asarray(degradation.apply(content, drawn))
+        return as_floats(degradation.apply(content, drawn))
 
     additive = True
     if hasattr(degradation, "apply"):
@@ -48,7 +48,7 @@ def twins_of(seen: Case, degradation: Any, key: PRNGKeyArray) -> list[Case]:
 
 
 def left_of(case: Case, outputs: list[np.ndarray]) -> Float[np.ndarray, "networks samples"]:
-    """Relative error of each sample: the share of the degradation's energy that is left."""
+    """Relative error of each sample; their mean is the share of the degradation that is left."""
     rows = [relative_error(output, case.clean, case.degraded) for output in outputs]
     return np.asarray(rows, np.float64)
 

@@ -8,6 +8,7 @@ import pytest
 
 from shortcut1d.analysis.intervals import nested_bootstrap
 from shortcut1d.data import degradations, signals
+from shortcut1d.data.family import draw_pair
 from shortcut1d.diagnosis import diagnose
 from shortcut1d.diagnosis.report import compare
 from shortcut1d.diagnosis.report.comparison import paired_bootstrap
@@ -111,7 +112,7 @@ def test_of_other_data_there_is_no_difference(a):
     assert set(table["basis"]) == {"not the same data", "not paired"}
     assert table["difference"].isna().all()
     assert table[["a", "b"]].notna().all().all()
-    assert "No differences: the two reports are not of the same data" in str(found)
+    assert "No differences: the two reports are not of the same data, measured alike" in str(found)
 
 
 def test_a_test_that_is_the_same_is_paired_though_others_are_not(a):
@@ -122,6 +123,32 @@ def test_a_test_that_is_the_same_is_paired_though_others_are_not(a):
     assert np.isnan(only["a"])
     assert not np.isnan(only["b"])
     assert np.isnan(only["difference"])
+
+
+def test_what_was_not_measured_alike_has_no_difference(a):
+    found = compare(a, report_of(0.2, threshold=0.5))
+    assert row(found, "e_r", "seen")["basis"] == "not measured alike"
+    assert np.isnan(row(found, "e_r", "seen")["difference"])
+    assert row(found, "nmse", "seen")["basis"] == "paired"
+    rng = np.random.default_rng(0)
+    clean = rng.uniform(0.2, 0.8, (8, 12, 12, 1)).astype(np.float32)
+    rainy = clean + rng.normal(0, 0.1, clean.shape).astype(np.float32)
+    one, other = (
+        diagnose(lambda y: 0.9 * y, clean, rainy, pictures=pictures, portraits=0, probes=1)
+        for pictures in (True, False)
+    )
+    table = compare(one, other).to_frame()
+    assert set(table["basis"]) == {"not measured alike", "not paired"}
+    assert table["difference"].isna().all()
+
+
+def test_without_unseen_content_what_takes_it_is_not_paired():
+    samples = [np.asarray(part) for part in draw_pair(jax.random.key(3), CONTENT, LAYER, SAMPLES)]
+    one, other = (diagnose(mixture(alpha), *samples, portraits=0, probes=1) for alpha in (0.2, 0.7))
+    found = compare(one, other)
+    for measure in ("phi", "kept", "generality", "transfer of content"):
+        assert row(found, measure)["basis"] == "not paired", measure
+    assert row(found, "removed")["basis"] == "paired"
 
 
 def test_a_network_is_no_better_than_itself(a):

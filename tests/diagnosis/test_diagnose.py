@@ -545,8 +545,52 @@ def test_the_frame_has_a_row_for_each_measure():
     for row, line in zip(frame.itertuples(), report.measures):
         assert (row.measure, row.test, row.meaning) == (line.measure, line.test, line.meaning)
         assert (row.value, row.low, row.high, row.networks) == line.interval
-        assert row.samples == (line.samples or SAMPLES)
+        assert row.samples == line.samples > 0
         assert row.meaning
+
+
+def test_a_measure_says_how_many_samples_it_rests_on():
+    few = tuple(part[:3] for part in arrays(unseen_content=True))
+    report = diagnose(half, *arrays(), unseen_content=few, portraits=0)
+    table = report.to_frame().set_index(["measure", "test"])["samples"]
+    assert table["kept", "all"] == table["phi", "all"] == table["nmse", "unseen content"] == 3
+    assert table["removed from seen", "seen"] == table["nmse", "seen"] == SAMPLES
+    assert report_of("projector").to_frame().set_index("measure")["samples"]["dimensions"] == 2
+
+
+def test_a_sample_without_degradation_has_no_psnr_and_costs_no_other():
+    clean = np.random.default_rng(0).uniform(0.2, 0.8, (8, 12, 12, 1)).astype(np.float32)
+    rainy = clean + np.random.default_rng(1).normal(0, 0.1, clean.shape).astype(np.float32)
+    rainy[2] = clean[2]
+    report = diagnose(half, clean, rainy, pictures=True, portraits=0)
+    of_input = report["psnr of the input", "seen"]
+    rest = np.delete(np.arange(8), 2)
+    expected = -10 * np.log10(np.mean((rainy - clean)[rest] ** 2, axis=(1, 2, 3))).mean()
+    assert of_input.estimate == pytest.approx(expected, rel=1e-5)
+    assert of_input.low < of_input.estimate < of_input.high
+    table = report.to_frame().set_index(["measure", "test"])["samples"]
+    assert table["psnr of the input", "seen"] == 7
+    assert table["psnr", "seen"] == 8
+
+
+class Bytes:
+    """Pictures of bytes, and noise that stays within them."""
+
+    def sample(self, key, n):
+        return jax.random.randint(key, (n, 8, 8, 1), 64, 192).astype(jnp.uint8)
+
+    def apply(self, content, realisation):
+        return (content.astype(jnp.int32) + realisation // 16 - 8).astype(jnp.uint8)
+
+
+def test_families_that_draw_bytes_are_those_that_draw_floats():
+    report = diagnose(
+        lambda y: 0.9 * np.asarray(y), Bytes(), Bytes(), peak=255, pictures=True, samples=SAMPLES,
+        portraits=0,
+    )  # fmt: skip
+    clean, degraded = report.cases[0].clean, report.cases[0].degraded
+    assert clean.dtype == degraded.dtype == np.float32
+    assert report["rho"].estimate == pytest.approx(0.9, abs=1e-3)
 
 
 def test_the_report_prints_as_its_verdict_and_a_line_a_measure():

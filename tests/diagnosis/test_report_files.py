@@ -12,7 +12,7 @@ import pytest
 
 from shortcut1d.data import degradations, signals
 from shortcut1d.diagnosis import diagnose
-from shortcut1d.diagnosis.report import record
+from shortcut1d.diagnosis.report import page, record
 from shortcut1d.errors import InvalidInput
 
 SAMPLES, SIDE = 16, 24
@@ -120,6 +120,26 @@ def test_signals_have_no_pictures(of_signals):
     tags = Page(of_signals.to_html()).tags
     assert sum(tag == "img" for tag, _ in tags) == 1
     assert not any(tag == "input" for tag, _ in tags)
+
+
+def test_under_a_picture_is_the_share_removed_of_that_picture():
+    clean, _ = pictures()
+    strength = np.linspace(0.02, 0.3, SAMPLES, dtype=np.float32)[:, None, None, None]
+    rain = strength * np.random.default_rng(2).normal(size=clean.shape).astype(np.float32)
+
+    def takes_a_tenth(y):  # of the rain, which is 19% of its energy; of the faintest it adds some
+        added = np.where(np.arange(len(y)) == 0, 1.1, 0.9).astype(np.float32)
+        return clean[: len(y)] + added[:, None, None, None] * (y - clean[: len(y)])
+
+    report = diagnose(
+        takes_a_tenth, clean, clean + rain, unseen_degradation=(clean, clean + rain),
+        pictures=True, portraits=0, batch=SAMPLES,
+    )  # fmt: skip
+    said = re.findall("more error than before|[0-9]+% removed", Page(report.to_html()).said())
+    first = report.cases[0], report.outputs[0]
+    share = [page._said_of_sample(report, *first, n).split(",")[0] for n in range(3)]
+    assert share == ["more error than before", "19% removed", "19% removed"]
+    assert set(said) == set(share)
 
 
 @pytest.mark.slow

@@ -33,10 +33,10 @@ def about(
         options: of `diagnose`.
 
     Returns:
-        `samples` (shape, pictures, peak), `tests` (see below), `options`, `versions`. Each test
-        has its name, role, number of samples and `data_hash`. A test that is no twin also has the
-        least and largest value of clean, degraded and output (`range`), and for pictures the share
-        of values at or beyond black and white (`clipped`).
+        `samples` (shape, channels, pictures, peak), `tests` (see below), `options`, `versions`.
+        Each test has its name, role, number of samples and `data_hash`. A test that is no twin also
+        has the least and largest value of clean, degraded and output (`range`), and for pictures
+        the share of values at or beyond black and white (`clipped`).
     """
     tests = []
     for number, case in enumerate(cases):

@@ -10,7 +10,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from shortcut1d import errors
-from shortcut1d.analysis.intervals import NESTED, Interval, _percentiles
+from shortcut1d.analysis.intervals import NESTED, Interval, percentiles
 from shortcut1d.analysis.structure import CONTENT_TWIN, DEGRADATION_TWIN
 from shortcut1d.diagnosis.inputs import CONTENT, DEGRADATION, SEEN
 from shortcut1d.diagnosis.measures import ROOTS, UNKNOWN
@@ -51,6 +51,7 @@ SUMMARIES: dict[str, tuple[list[tuple[str, str]], Callable[..., np.ndarray]]] = 
 }
 
 PAIRED, OTHER_DATA, NOT_KEPT = "paired", "not the same data", "not paired"
+OTHERWISE = "not measured alike"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,8 @@ class Comparison:
 
         `measure, test`; `a, a_low, a_high, b, b_low, b_high`; `difference, low, high`: b - a and
         its 95% interval over the samples that both were tested on; `basis`: "paired", "not the same
-        data", or "not paired" where a report keeps no value a sample (`rho`, the Jacobian).
+        data", "not measured alike" (one as pictures, or with another threshold), or "not paired"
+        where a report keeps no value a sample (`rho`, the Jacobian).
         """
         return self.table.copy()
 
@@ -105,7 +107,7 @@ class Comparison:
         of_networks = ~self.table["measure"].str.endswith("of the input")
         paired = self.table[of_networks & self.table["difference"].notna()]
         if paired.empty:
-            return ["No differences: the two reports are not of the same data."]
+            return ["No differences: the two reports are not of the same data, measured alike."]
         said = []
         for word, rows in (
             ("above", self.clear[self.clear["difference"] > 0]),
@@ -200,10 +202,12 @@ def _difference(a: Saved, b: Saved, measure: str, test: str) -> tuple[Interval, 
     else:
         chosen, statistic = [[(measure, test)]], _root_mean if measure in ROOTS else _mean
     keys = [key for group in chosen for key in group]
-    if not keys or any(key not in saved.per_sample for saved in (a, b) for key in keys):
+    if not all(chosen) or any(key not in saved.per_sample for saved in (a, b) for key in keys):
         return UNKNOWN, NOT_KEPT
     if any(a.data[t] != b.data[t] for _, t in keys):
         return UNKNOWN, OTHER_DATA
+    if a.pictures != b.pictures or (measure in ROOTS and a.threshold != b.threshold):
+        return UNKNOWN, OTHERWISE
     sizes = [len(group) for group in chosen]
     tables = [np.concatenate([a.per_sample[key], b.per_sample[key]]) for key in keys]
     split = len(a.per_sample[keys[0]])
@@ -250,7 +254,7 @@ def paired_bootstrap(
     with np.errstate(divide="ignore", invalid="ignore"):  # a ratio to 0 is unknown
         estimate = statistic(np.stack([table.mean(axis=1)[:, None] for table in known]))
         spread = statistic(np.stack([table @ w.T for table, w in zip(known, weights)]))
-    low, high = np.quantile(spread, _percentiles(min(counts), 0.95))
+    low, high = np.quantile(spread, percentiles(min(counts), 0.95))
     return Interval(float(estimate[0]), float(low), float(high), len(tables[0]))
 
 

@@ -123,7 +123,7 @@ def _pictures(report: "Report") -> dict[str, Any] | None:
             shown = [picture_url(_middle((p - low) / ((high - low) or 1), side)) for p in parts]
             samples.append(
                 dict(zip(("input", "target", "output"), shown))
-                | {"said": _said_of_sample(report, case, n)}
+                | {"said": _said_of_sample(report, case, output, n)}
             )
         tests.append({"name": case.name, "role": case.role, "samples": samples})
     height, width = (min(side, size) for size in first.shape[1:3])
@@ -159,19 +159,21 @@ def _middle(
     return picture[top : top + side, left : left + side]
 
 
-def _said_of_sample(report: "Report", case: Case, n: int) -> str:
+def _said_of_sample(report: "Report", case: Case, output: np.ndarray, n: int) -> str:
     """How well the first network did on a sample."""
-
-    def value(measure: str) -> float:
-        values = report.per_sample.get((measure, case.name))
-        return math.nan if values is None else float(values[0, n])
-
-    before, after, left = value("psnr of the input"), value("psnr"), value("relative_error")
+    # `relative_error` is no share of a single sample: it is over the mean energy of all residuals.
+    before, after = (
+        float(np.mean(np.square(values[n] - case.clean[n], dtype=np.float64)))
+        for values in (case.degraded, output)
+    )
     said = []
-    if math.isfinite(left):
-        said.append(f"{100 * (1 - left):.0f}% removed" if left < 1 else "more error than before")
-    if math.isfinite(before) and math.isfinite(after):
-        said.append(f"PSNR {before:.1f} → {after:.1f} dB")
+    if before > 0:
+        more = "more error than before"
+        said.append(f"{100 * (1 - after / before):.0f}% removed" if after < before else more)
+    psnr = [report.per_sample.get((name, case.name)) for name in ("psnr of the input", "psnr")]
+    shown = [float(values[0, n]) for values in psnr if values is not None]
+    if shown and all(map(math.isfinite, shown)):
+        said.append(f"PSNR {shown[0]:.1f} → {shown[1]:.1f} dB")
     return ", ".join(said)
 
 

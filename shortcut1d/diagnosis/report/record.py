@@ -31,6 +31,8 @@ class Saved:
     roles: of each test.
     data: of each test, SHA-256 of clean and degraded samples.
     networks: number of networks that were tested.
+    pictures: whether content was measured from mid-grey.
+    threshold: of `E_R` and `E_B`.
     """
 
     title: str
@@ -40,6 +42,8 @@ class Saved:
     roles: dict[str, str]
     data: dict[str, tuple[str, str]]
     networks: int
+    pictures: bool
+    threshold: float
 
 
 def record_of(report: "Report", title: str) -> dict[str, Any]:
@@ -111,8 +115,8 @@ def saved_of(record: dict[str, Any]) -> Saved:
     numbers = ["value", "low", "high"]
     table = table[["measure", "test", *numbers, "networks", "samples", "meaning"]]
     table = table.astype({"measure": str, "test": str} | dict.fromkeys(numbers, np.float64))
-    networks = int(record["networks"])
-    tests = {test["test"]: test for test in record["about"].get("tests", [])}
+    networks, about = int(record["networks"]), record["about"]
+    tests = {test["test"]: test for test in about.get("tests", [])}
     per_sample = {
         (str(part["measure"]), str(part["test"])): np.array(part["values"], np.float64)
         for part in record["per_sample"]
@@ -132,6 +136,8 @@ def saved_of(record: dict[str, Any]) -> Saved:
             for name, test in tests.items()
         },
         networks=networks,
+        pictures=bool(about.get("samples", {}).get("pictures")),
+        threshold=float(about.get("options", {}).get("threshold", np.nan)),
     )
 
 

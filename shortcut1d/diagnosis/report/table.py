@@ -88,7 +88,7 @@ class Report:
                     "low": line.interval.low,
                     "high": line.interval.high,
                     "networks": line.interval.seeds,
-                    "samples": line.samples or self.samples,
+                    "samples": line.samples,
                     "meaning": line.meaning,
                 }
                 for line in self.measures

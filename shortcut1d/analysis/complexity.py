@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 from scipy.spatial import cKDTree
 
 from shortcut1d import errors
-from shortcut1d.analysis.denoiser import Samples, finite, key_or_zero
+from shortcut1d.analysis.denoiser import Samples, finite, floats, key_or_zero
 
 PROBE_WIDTH, PROBE_BATCH, PROBE_RATE = 128, 16, 3e-3
 CHANNELS, TAPS, DILATIONS, STEPS = 16, 9, (1, 2, 4, 4, 2, 1), 300  # of the convolutional probe
@@ -275,7 +275,12 @@ def predict(
     clean = _drawn(content, samples, 0)
     residual = _drawn(degradation, samples, 1)
     if hasattr(degradation, "apply"):  # the residual, not the mask or kernel that was drawn
-        residual = np.asarray(degradation.apply(clean, residual[: len(clean)])) - clean
+        clean = np.asarray(floats("content", clean))[: len(residual)]
+        try:
+            residual = np.asarray(degradation.apply(clean, residual[: len(clean)])) - clean
+        except (TypeError, ValueError) as error:
+            wanted = f"a family of samples of shape {clean.shape[1:]}"
+            raise errors.refuse("degradation", residual.shape[1:], wanted) from error
     of_content, of_degradation = MEASURES[measure](clean), MEASURES[measure](residual)
     balance = math.log2(max(of_degradation, 1e-12) / max(of_content, 1e-12))
     component = "content" if balance > 0 else "degradation"

@@ -6,11 +6,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, Real, Shaped
 
 from shortcut1d import errors
 
-Samples = Float[Array | np.ndarray, "batch *space channels"]
+Samples = Real[Array | np.ndarray, "batch *space channels"]
 Denoiser = Callable[[Any], Any]
 
 
@@ -36,7 +36,7 @@ def output_of(denoiser: Denoiser, inputs: Samples) -> Samples:
     return output
 
 
-def finite(name: str, samples: Float[Array | np.ndarray, "..."]) -> None:
+def finite(name: str, samples: Shaped[Array | np.ndarray, "..."]) -> None:
     """Refuse samples that are not finite numbers; traced arrays are not checked.
 
     Raises:
@@ -56,6 +56,16 @@ def finite(name: str, samples: Float[Array | np.ndarray, "..."]) -> None:
     bad = ~np.isfinite(np.asarray(samples)).reshape(np.shape(samples)[0], -1).all(axis=1)
     if bad.any():
         raise errors.refuse(f"{name}, sample {int(np.argmax(bad))}", "NaN or infinity", "finite")
+
+
+def floats(name: str, samples: Samples) -> Samples:
+    """Finite samples, integers as float32: a step or a direction cannot be added to bytes.
+
+    Raises:
+        InvalidInput: see `finite`.
+    """
+    finite(name, samples)
+    return samples.astype(np.float32) if samples.dtype.kind in "iub" else samples
 
 
 def comparable(**samples: Samples) -> tuple[Float[Array, "batch *space channels"], ...]:

@@ -190,7 +190,7 @@ def _narrowed(count: int) -> float:
 
 
 def nested_bootstrap(
-    values: Float[np.ndarray, "seeds samples *columns"] | Sequence[Float[np.ndarray, "seeds _"]],
+    values: ArrayLike | Sequence[Float[np.ndarray, "seeds _"]],
     statistic: Callable[[np.ndarray], np.ndarray] = mean_over_seeds,
     confidence: float = 0.95,
 ) -> Interval:
@@ -215,14 +215,17 @@ def nested_bootstrap(
         InvalidInput: fewer than two samples, no network, or a confidence outside (0, 1).
     """
     errors.number("confidence", confidence, above=0, below=1)
-    apart = not isinstance(values, np.ndarray)
-    if apart and not (isinstance(values, list | tuple) and len(values)):
+    parts, apart = (values, True) if isinstance(values, list | tuple) else ([values], False)
+    if not parts:
         raise errors.refuse("values", values, "an array, or a list of some")
-    tables = [errors.numbers("values", part) for part in (values if apart else [values])]
+    tables = [errors.numbers("values", part) for part in parts]
     for table in tables:
         if table.ndim < 2 or table.shape[0] == 0 or table.shape[1] < 2:
             wanted = "shape (seeds, samples), two samples or more"
             raise errors.refuse("values", table.shape, wanted)
+    if len({len(table) for table in tables}) > 1:
+        shapes = [table.shape for table in tables]
+        raise errors.refuse("values", shapes, "tables of the same networks")
     known = np.all([~np.isnan(t).reshape(len(t), -1).any(axis=1) for t in tables], axis=0)
     tables = [table[known] for table in tables]
     seeds = len(tables[0])
@@ -235,7 +238,7 @@ def nested_bootstrap(
     estimate = statistic(np.stack(estimates, axis=1) if apart else estimates[0])
     spread = statistic(np.stack(resampled, axis=1) if apart else resampled[0])
     fewest = min(table.shape[1] for table in tables)
-    low, high = np.quantile(spread, _percentiles(fewest if seeds == 1 else seeds, confidence))
+    low, high = np.quantile(spread, percentiles(fewest if seeds == 1 else seeds, confidence))
     return Interval(float(np.squeeze(estimate)), float(low), float(high), seeds)
 
 
@@ -259,7 +262,7 @@ def _resampled_means(
     return np.concatenate(parts)
 
 
-def _percentiles(count: int, confidence: float) -> list[float]:
+def percentiles(count: int, confidence: float) -> list[float]:
     """Percentiles with which a bootstrap of normal values is as wide as Student's t interval.
 
     T. Hesterberg, "What teachers should know about the bootstrap", The American Statistician 69

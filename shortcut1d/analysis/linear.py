@@ -12,7 +12,7 @@ from shortcut1d import errors
 from shortcut1d.analysis.denoiser import Samples, comparable
 from shortcut1d.analysis.oracles import wiener_gain
 
-Spectrum = Float[np.ndarray, "*space channels"]
+Spectrum = Float[np.ndarray, "..."]  # shapes are compared here, so that the message says which
 MAX_TAPS = 4096  # over all channels; the size of the normal equations
 EDGES = {"circular": "wrap", "reflect": "reflect"}
 
@@ -36,6 +36,9 @@ def floor(
         InvalidInput: spectra of two shapes, negative or not finite.
     """
     gain = wiener_gain(*seen)
+    for part in (part for test in tests for part in test):
+        if np.shape(part) != gain.shape:
+            raise errors.refuse("tests", np.shape(part), f"spectra of shape {gain.shape}")
     return [float(np.sum((1 - gain) ** 2 * content + gain**2 * rest)) for content, rest in tests]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from shortcut1d import errors
-from shortcut1d.analysis.denoiser import Denoiser, Samples, checked_key, finite, output_of
+from shortcut1d.analysis.denoiser import Denoiser, Samples, checked_key, floats, output_of
 from shortcut1d.analysis.products import Products, products_of
 
 WHOLE = 1024  # values of a sample up to which its whole Jacobian is computed
@@ -57,6 +57,7 @@ def jacobian(
     Raises:
         InvalidInput: samples of more than 1024 values; what `products_of` refuses.
     """
+    inputs = floats("inputs", inputs)
     products = products_of(denoiser, inputs, method, step)
     return _whole(products, inputs)
 
@@ -90,7 +91,7 @@ def portrait(
     Raises:
         InvalidInput: inputs or outputs that are not finite, a basis of another size, a bad option.
     """
-    finite("inputs", inputs)
+    inputs = floats("inputs", inputs)
     key = checked_key(key)
     size = math.prod(inputs.shape[1:])
     rank = min(errors.integer("rank", rank), size)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from shortcut1d import errors
-from shortcut1d.analysis.denoiser import Denoiser, Samples, finite, output_of
+from shortcut1d.analysis.denoiser import Denoiser, Samples, floats, output_of
 
 METHODS = ("auto", "jvp", "differences")
 Product = Callable[[Any], Any]
@@ -104,7 +104,7 @@ def products_of(
     """
     errors.choice("method", method, METHODS)
     errors.number("step", step, above=0)
-    finite("inputs", inputs)
+    inputs = floats("inputs", inputs)
     if isinstance(denoiser, FiniteDifferences):
         method, step = "differences", denoiser.step
     if method != "differences" and isinstance(denoiser, Differentiable):
@@ -157,7 +157,7 @@ def _difference(
     denoiser: Denoiser, inputs: Samples, direction: np.ndarray, step: float
 ) -> Float[np.ndarray, "batch *space channels"]:
     point = np.asarray(inputs)
-    if point.dtype.kind != "f":
+    if point.dtype.kind != "f":  # bfloat16
         point = point.astype(np.float32)
     scale = np.sqrt(np.mean(np.square(point))) or 1.0
     length = step * scale / (np.sqrt(np.mean(np.square(direction))) or 1.0)

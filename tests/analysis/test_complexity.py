@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from shortcut1d.analysis import complexity, predict
 from shortcut1d.data import degradations, signals
+from shortcut1d.data.family import draw
 from shortcut1d.errors import InvalidInput
 
 # The probes train: with XLA's optimisations, as users have it.
@@ -336,3 +337,14 @@ def test_perplexity_counts_the_entries_in_use(entries, seed):
 def test_codes_that_no_codebook_gives_are_refused(codes):
     with pytest.raises(InvalidInput, match=r"codes: got .*(from 0 to 3|whole numbers)"):
         complexity.perplexity(codes, 4)
+
+
+def test_of_an_array_as_many_samples_are_taken_as_of_the_family_beside_it():
+    family, clean = degradations.clicks(1), np.asarray(draw(signals.band(8), KEY, 100))
+    found = predict(clean, family, "description length", 64)
+    assert found == predict(clean[:64], family, "description length", 64)
+
+
+def test_a_family_of_another_shape_is_refused():
+    with pytest.raises(InvalidInput, match="degradation: got \\(128, 1\\), expected a family of"):
+        predict(np.ones((64, 100, 1), np.float32), degradations.clicks(1), samples=64)

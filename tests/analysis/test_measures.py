@@ -19,6 +19,7 @@ from shortcut1d.analysis import (
     nested_bootstrap,
     novelty_response,
     oracles,
+    portrait,
     psnr,
     ssim,
     verdict,
@@ -403,3 +404,18 @@ def test_fidelity_knows_its_limits_and_goes_along_any_axes():
         ssim(window[:, :10], window[:, :10])
     with pytest.raises(InvalidInput, match="peak"):
         psnr(window, window, peak=0.0)
+
+
+@pytest.mark.parametrize("method", ["jvp", "differences"])
+def test_a_novelty_response_at_bytes_is_that_at_the_same_floats(method):
+    inputs = np.random.default_rng(0).integers(0, 256, (16, 32, 1), np.uint8)
+
+    def smooth(y):
+        return (jnp.roll(y, 1, 1) + y + jnp.roll(y, -1, 1)) / 3
+
+    found, floats = (
+        novelty_response(smooth, values, KEY, method=method)
+        for values in (inputs, inputs.astype(np.float32))
+    )
+    assert float(found.rho) == float(floats.rho) == pytest.approx(1 / 3, abs=0.05)
+    assert portrait(smooth, inputs[:2], KEY).trace == pytest.approx(32 / 3, rel=1e-3)

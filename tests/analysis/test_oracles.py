@@ -574,3 +574,11 @@ def test_the_posterior_mean_is_the_nearest_member_for_the_smallest_sigma_there_i
     pool = np.asarray(signals.melody().sample(KEY, 5))
     denoised = oracles.posterior_mean(pool, 1e-20)(jnp.asarray(pool[2:3] + 0.01))
     np.testing.assert_allclose(denoised, pool[2:3])
+
+
+def test_tables_may_be_of_jax_and_must_be_of_the_same_networks():
+    values = np.random.default_rng(0).normal(size=(3, 20))
+    found, known = nested_bootstrap(jnp.asarray(values)), nested_bootstrap(values)
+    assert found == pytest.approx(known, rel=1e-5)
+    with pytest.raises(InvalidInput, match="tables of the same networks"):
+        nested_bootstrap([values, values[:2]], lambda means: means.mean(axis=(0, 1)))

@@ -283,3 +283,9 @@ def test_a_trend_and_a_short_record_leave_the_zero_of_a_linear_filter():
     assert found.psi == pytest.approx(0, abs=0.02)
     mean = twin_of(clean).mean
     np.testing.assert_allclose(mean, clean.mean(), rtol=1e-5)
+
+
+def test_spectra_of_another_shape_than_the_seen_ones_are_refused():
+    one, three = np.ones((8, 1)), np.ones((8, 3))
+    with pytest.raises(InvalidInput, match="tests: got"):
+        linear.floor((one, one), [(one, one), (one, three)])

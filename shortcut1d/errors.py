@@ -230,8 +230,8 @@ def call_by_name(
 def check_types(config: Any) -> None:
     """Check that the fields of a dataclass have their declared types; names the first that has not.
 
-    Call it first in `__post_init__`. Lists become tuples, and strings become paths, where those
-    are declared.
+    Call it first in `__post_init__`. Lists become tuples, strings become paths, and 3.0 becomes 3,
+    where those are declared; numbers of NumPy become Python's.
     """
     hints = typing.get_type_hints(type(config))
     for field in dataclasses.fields(config):
@@ -258,11 +258,9 @@ def _sequence(name: str, value: Any, element: Any) -> tuple[Any, ...]:
     wanted = "a sequence of " + ("strings" if element is str else "numbers")
     if not isinstance(value, list | tuple):
         raise refuse(name, value, wanted)
-    for part in value:
-        if element is str and not isinstance(part, str):
-            raise refuse(name, value, wanted)
-        _one(name, part, element)
-    return tuple(value)
+    if element is str and not all(isinstance(part, str) for part in value):
+        raise refuse(name, value, wanted)
+    return tuple(_one(name, part, element) for part in value)
 
 
 def _one(name: str, value: Any, kind: Any) -> Any:
@@ -273,7 +271,9 @@ def _one(name: str, value: Any, kind: Any) -> Any:
     elif kind is str and not isinstance(value, str):
         raise refuse(name, value, "a string")
     elif kind in (int, float):
-        number(name, value)
+        found = number(name, value)
+        if not isinstance(value, int):
+            return int(found) if kind is int and found.is_integer() else found
     elif dataclasses.is_dataclass(kind) and not isinstance(value, typing.cast(type, kind)):
         raise refuse(name, value, f"of {kind}")
     return value

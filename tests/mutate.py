@@ -47,9 +47,10 @@ OTHERS = [
 
 
 def places(tree):
-    """What can be mutated: nodes of functions, and how."""
+    """What can be mutated: nodes of functions and methods, and how."""
     found = []
-    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    parts = [part for n in tree.body for part in (n.body if isinstance(n, ast.ClassDef) else [n])]
+    functions = [part for part in parts if isinstance(part, ast.FunctionDef)]
     for node in (part for f in functions for statement in f.body for part in ast.walk(statement)):
         if isinstance(node, ast.BinOp) and type(node.op) in SWAPS:
             found.append((node, "swap"))

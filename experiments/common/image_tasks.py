@@ -20,6 +20,7 @@ from common.signal_tasks import WIENER, Named, TrainConfig, make_test_sets, wien
 from shortcut1d import datasets, errors, networks
 from shortcut1d.analysis.transfer import measures_of
 from shortcut1d.data import gaussian, image_degradations, images, pictures
+from shortcut1d.data.crops import MAX_SIDE
 from shortcut1d.data.family import draw, draw_pair, identity
 from shortcut1d.data.image_degradations import RainLayers
 from shortcut1d.data.images import Photographs
@@ -72,7 +73,7 @@ class PictureConfig(TrainConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         errors.choice("network", self.network, NETWORKS)
-        errors.integer("size", self.size, low=16, high=1024)
+        errors.integer("size", self.size, low=16, high=MAX_SIDE)
         if self.network == "unet" and self.size % 4:
             raise errors.refuse("size", self.size, "a multiple of 4, which a U-Net can halve twice")
         checked_channels(self.channels)

@@ -14,7 +14,7 @@ from jaxtyping import PRNGKeyArray
 
 from shortcut1d import errors
 from shortcut1d.data.family import Additive, Batch, Degradation, OneOf, index_below, stack
-from shortcut1d.data.pytrees import pytree, static
+from shortcut1d.data.pytrees import is_shared, pytree, static
 
 
 @pytree
@@ -132,6 +132,8 @@ def units(families: Sequence[Any]) -> Units:
     stacked = stack(families)
     if isinstance(stacked, OneOf):
         raise errors.refuse("families", families, "families of one kind and shape")
+    if any(map(is_shared, jax.tree.leaves(stacked, is_leaf=is_shared))):
+        raise errors.refuse("families", families, "families that share no pictures")
     return Units(stacked, len(families))
 
 

@@ -138,8 +138,8 @@ def stack(families: Sequence[Any]) -> Any:
     """Families as one pytree with a leading axis, ready for `vmap` or `lax.map` over them.
 
     Families of one kind are stacked leaf by leaf; what they share (`pytrees.Shared`) stays as it
-    is. Of several kinds, each becomes an option of a `OneOf`, and an index says which of them a
-    cell uses.
+    is, and only `grid.map_cells` can map over that. Of several kinds, each becomes an option of a
+    `OneOf`, and an index says which of them a cell uses.
     """
     kinds: dict[Any, list[int]] = {}
     for position, member in enumerate(families):
@@ -148,7 +148,9 @@ def stack(families: Sequence[Any]) -> Any:
     for index, positions in enumerate(kinds.values()):
         which[positions] = index
         # A cell that uses another option still needs valid values here; it ignores them.
-        rows = [families[i if i in set(positions) else positions[0]] for i in range(len(families))]
+        rows = [families[positions[0]]] * len(families)
+        for position in positions:
+            rows[position] = families[position]
         options.append(jax.tree.map(_stack_leaves, *rows, is_leaf=is_shared))
     return options[0] if len(options) == 1 else OneOf(tuple(options), traced(which, np.int32))
 

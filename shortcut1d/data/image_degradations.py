@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from shortcut1d import errors
-from shortcut1d.data.crops import Crops, crops, split
+from shortcut1d.data.crops import MAX_SIDE, Crops, crops, split
 from shortcut1d.data.family import Additive, Convolution, between, index_below, traced
 from shortcut1d.data.images import SIZE, Pictures, checked_size
 from shortcut1d.data.pictures import Warn, checked_channels, read_pairs
@@ -309,10 +309,12 @@ def rain_layers(
 ) -> RainLayers:
     """The rain of two folders of pictures with matching names; every third layer is held out.
 
+    size: pixels along each side of a crop, at most 512.
+
     Raises:
         InvalidInput: see `pictures.read_pairs`; fewer than two pairs.
     """
-    size, channels = checked_size(size), checked_channels(channels)
+    size, channels = checked_size(size, MAX_SIDE), checked_channels(channels)
     layers = [pair.degraded - pair.clean for pair in read_pairs(clean, rainy, size, channels, warn)]
     if len(layers) < 2:
         raise errors.refuse(str(rainy), "1 pair", "at least two, since one is held out")

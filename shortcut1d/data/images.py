@@ -22,7 +22,7 @@ from scipy.ndimage import gaussian_filter
 
 from shortcut1d import errors
 from shortcut1d.data import pictures
-from shortcut1d.data.crops import Crops, crops, split
+from shortcut1d.data.crops import MAX_SIDE, Crops, crops, split
 from shortcut1d.data.family import index_below, traced
 from shortcut1d.data.pictures import checked_channels
 from shortcut1d.data.pytrees import pytree, static
@@ -280,7 +280,7 @@ def photographs(
     Args:
         folder: PNG and JPEG files, grey or colour, of any sizes from `size` pixels on.
         new: a folder of others to hold out; without it every third photograph is held out.
-        size: pixels along each side of a crop.
+        size: pixels along each side of a crop, at most 512.
         channels: 1 for grey, 3 for colour.
         warn: called with a line about each file that is left out, which says why.
 
@@ -288,7 +288,7 @@ def photographs(
         InvalidInput: fewer than two usable photographs, or a `size` larger than those inside
             scikit-image.
     """
-    size, channels = checked_size(size), checked_channels(channels)
+    size, channels = checked_size(size, MAX_SIDE), checked_channels(channels)
 
     def read(folder: str | Path) -> list[np.ndarray]:
         return [picture for _, picture in pictures.each_picture(folder, size, channels, warn)]
@@ -306,7 +306,7 @@ def photographs(
 
 def faces(*, size: int = SIZE, channels: int = 1) -> Photographs:
     """The faces inside scikit-image, grey, 25 pixels high, enlarged; every third is held out."""
-    size = checked_size(size)
+    size = checked_size(size, MAX_SIDE)
     grey = pictures.faces(size)
     return _split(list(np.repeat(grey, checked_channels(channels), axis=-1)), size)
 
@@ -323,9 +323,9 @@ make = functools.partial(errors.call_by_name, "background", IMAGES)
 """`make("leaves", count=8)`: the background family called by name, its arguments checked."""
 
 
-def checked_size(size: Any) -> int:
-    """`size` as a valid number of pixels along each side of a picture."""
-    return errors.integer("size", size, low=8, high=4096)
+def checked_size(size: Any, high: int = 4096) -> int:
+    """`size` as a valid number of pixels along each side of a picture, `high` at most."""
+    return errors.integer("size", size, low=8, high=high)
 
 
 def _glyphs(height: int) -> Float[np.ndarray, "cases letters height width"]:

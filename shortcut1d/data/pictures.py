@@ -149,7 +149,7 @@ def read_pairs(
         found = True
         yield Pair(name, path.name, partner, picture)
     if not found:
-        raise InvalidInput(f"{degraded}: no file has the name of one in {clean}")
+        raise InvalidInput(f"{degraded}: no file is of the name and size of one in {clean}")
 
 
 def crops(

@@ -49,7 +49,7 @@ class Chord:
         return unit_rms(jnp.sum(tones, axis=-1, keepdims=True))
 
     def unseen(self) -> Self:
-        """The same chord a fifth away (up, or down where up would reach Nyquist)."""
+        """Every note a fifth away: up, or down where up would reach Nyquist; two may so meet."""
         return dataclasses.replace(self, pitches=a_fifth_away(self.pitches, self.length))
 
 
@@ -104,7 +104,7 @@ class Band:
         return (scale * jnp.fft.irfft(spectrum, self.length))[..., None]
 
     def unseen(self) -> Self:
-        """The next higher band of the same width, as far as Nyquist allows; else the next lower."""
+        """The next higher band of this width, as far as Nyquist allows; else the next lower one."""
         return _next_range(self)
 
 

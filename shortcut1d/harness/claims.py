@@ -56,7 +56,7 @@ class Claim(NamedTuple):
     def record(self) -> dict[str, object]:
         """The claim as plain values, for a provenance file; numbers that are not known are None."""
         value, low, high, p = (
-            None if np.isnan(number) else float(f"{number:.6g}")
+            None if not np.isfinite(number) else float(f"{number:.6g}")
             for number in (*self.interval[:3], self.p)
         )
         return {

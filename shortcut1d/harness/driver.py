@@ -162,8 +162,10 @@ def main(
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        where = f"the same command goes on from the cells that are finished ({cells_folder(out)})"
-        print(f"{parser.prog}: interrupted" + ("" if prog else f"; {where}"), file=sys.stderr)
+        again = "the same command, without --fresh," if chosen.fresh else "the same command"
+        where = f"; {again} goes on from the cells that are finished ({cells_folder(out)})"
+        nothing_kept = prog or chosen.only_plot
+        print(f"{parser.prog}: interrupted" + ("" if nothing_kept else where), file=sys.stderr)
         if argv is None:
             leave_at_once(INTERRUPTED)
         return INTERRUPTED

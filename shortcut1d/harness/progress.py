@@ -175,7 +175,7 @@ class Bar:
             self.earlier += earlier
             if done.earlier:
                 note(f"{done.earlier} of {done.total} cells are finished from an earlier run")
-        if done.loss:
+        if done.loss is not None and done.loss > 0:  # it is shown on a log scale
             self._losses.append(done.loss)
         seconds = time.perf_counter() - self._began
         self._bar.update(

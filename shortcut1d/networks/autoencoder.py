@@ -304,4 +304,4 @@ def init_restoration(weights: Weights, **changes: float) -> Weights:
     changes: changes to its recipe, such as `TO_CODES`.
     """
     recipe = Recipe(*(float(part) for part in weights["recipe"]))._replace(**changes)
-    return with_recipe(recipe, weights) | {"teacher": weights["encoder"], "uses": weights["uses"]}
+    return weights | {"recipe": jnp.asarray(recipe, jnp.float32), "teacher": weights["encoder"]}

@@ -26,12 +26,8 @@ OLD_FORMAT = b"shortcut1d model\n"  # first line of files of format 1, before sa
 NO_CHECKSUM = 64 * "0"  # holds the checksum's place while it is computed
 KINDS: dict[str, Any] = {
     kind.__name__: kind
-    for kind in (
-        networks.Attention, networks.Autoencoder, networks.Chain, networks.ConvNet,
-        networks.DeepPrior, networks.Diffusion, networks.MLP, networks.ResNet, networks.Search,
-        networks.UNet, networks.WithDropout,
-    )
-}  # fmt: skip
+    for kind in (*networks.NETWORKS.values(), networks.Chain, networks.WithDropout)
+}
 
 
 def save(path: str | Path, network: Network, params: Params, shape: tuple[int, ...]) -> None:
@@ -51,6 +47,7 @@ def save(path: str | Path, network: Network, params: Params, shape: tuple[int, .
 
 def to_bytes(network: Network, params: Params, shape: tuple[int, ...]) -> bytes:
     """The contents of the file that `save` writes."""
+    shape = tuple(int(axis) for axis in shape)  # JSON takes no numbers of NumPy
     tensors = {name: np.asarray(leaf, order="C") for name, leaf in _by_name(params).items()}
     if _shapes(tensors) != _shapes(_by_name(_abstract(network, shape))):
         raise errors.refuse("params", "weights of another network", f"those of {network}")

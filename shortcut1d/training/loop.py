@@ -196,7 +196,8 @@ def train(
     """The whole run: train `network` to take `degradation` off `content`.
 
     Pure and traceable: `jax.vmap(train, in_axes=(0, 0, 0, None, None))` trains a grid over stacked
-    keys and families (see `family.stack`). `grid.train` does the same with progress and devices.
+    keys and families (see `family.stack`). `grid.train` does the same with progress and devices,
+    and takes families that share pictures.
     """
     state, history = jax.lax.scan(
         lambda state, steps: advance(state, content, degradation, steps, network, schedule),

@@ -54,6 +54,6 @@ def _together() -> Iterator[None]:
         yield
     except jax.errors.JaxRuntimeError as error:
         raise errors.Shortcut1dError(
-            "distributed: another process of the job has died; the same commands go on from the "
-            f"cells that are finished ({str(error).splitlines()[0][:80]})"
+            "distributed: another process of the job has died; the same commands, without --fresh, "
+            f"go on from the cells that are finished ({str(error).splitlines()[0][:80]})"
         ) from error

@@ -106,8 +106,10 @@ def sweep(
     total = done + sum(map(len, shares))
     session.progress(ProgressReport(done, total, 0, earlier=done, doing=grid.TRAINING))
     for group, share in zip(groups, shares, strict=True):
+        if not share:
+            continue
         size = min(session.chunk or group.chunk_size(len(share), eval_config), len(share))
-        for first in range(0, len(share), max(size, 1)):
+        for first in range(0, len(share), size):
             chosen = share[first : first + size]
 
             def report(
@@ -157,7 +159,7 @@ class _Group(NamedTuple):
     def chunk_size(self, count: int, eval_config: EvalConfig) -> int:
         """How many of `count` cells to train and test at once."""
         cell, tests = self.runs[0].cell, evaluation.bytes_of_tests(self.runs[0], eval_config)
-        return grid.chunk_size(max(count, 1), cell.network, self.schedule, cell.shape, tests)
+        return grid.chunk_size(count, cell.network, self.schedule, cell.shape, tests)
 
     def finish(
         self,

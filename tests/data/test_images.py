@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from shortcut1d import errors
 from shortcut1d.data import images, signals
@@ -226,3 +227,13 @@ def test_a_pool_of_pictures_holds_exactly_its_number(key):
 def test_bad_parameters_are_refused_by_name(name, parameters, field):
     with pytest.raises(errors.InvalidInput, match=f"^{field}: "):
         images.make(name, **parameters)
+
+
+def test_a_crop_is_no_larger_than_the_pictures_that_are_kept(tmp_path):
+    for number in range(3):
+        Image.new("L", (560, 540), 60 * number).save(tmp_path / f"{number}.png")
+    for make in (images.faces, lambda size: images.photographs(tmp_path, size=size)):
+        with pytest.raises(errors.InvalidInput, match="size: got 520"):
+            make(size=520)
+    drawn = images.photographs(tmp_path, size=512).sample(jax.random.key(0), 2)
+    assert drawn.shape == (2, 512, 512, 1)

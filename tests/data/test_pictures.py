@@ -136,7 +136,7 @@ def test_pairs_of_other_names_or_sizes_are_refused(tmp_path):
     Image.fromarray(SHADES.astype(np.uint8)).save(tmp_path / "clean" / "a.png")
     Image.fromarray(SHADES[:16].astype(np.uint8)).save(tmp_path / "rainy" / "a.png")
     said = []
-    with pytest.raises(errors.InvalidInput, match="no file has the name of one"):
+    with pytest.raises(errors.InvalidInput, match="no file is of the name and size of one"):
         list(pictures.read_pairs(tmp_path / "clean", tmp_path / "rainy", 8, warn=said.append))
     assert "another size" in said[0]
 

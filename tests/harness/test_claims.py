@@ -165,3 +165,10 @@ def test_an_equivalence_supports_a_claim_of_equivalence_only():
 def test_rank_correlation_is_of_each_seed():
     np.testing.assert_allclose(rank_correlation([1, 2, 3], [[1, 2, 9], [3, 2, 1]]), [1, -1])
     assert np.isnan(rank_correlation([1, 2], [[1, 1], [np.nan, 2]])).all()
+
+
+def test_a_number_that_is_infinite_is_none_in_the_record():
+    with np.errstate(invalid="ignore"):
+        record = claim("a", "b", [np.inf, 1.0, 2.0]).record()
+    assert record["value"] is None
+    json.dumps(record, allow_nan=False)

@@ -298,8 +298,10 @@ def test_an_interrupted_run_leaves_everything_as_it_was(tmp_path, capsys):
     status_of(["--out", str(tmp_path)], capsys)
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
     stopped = dataclasses.replace(TINY, run=interrupted)
-    assert driver.main(stopped, ["--out", str(tmp_path)]) == 130
-    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+    for words, said in ((), "the same command goes on"), (["--fresh"], "without --fresh, goes on"):
+        assert driver.main(stopped, ["--out", str(tmp_path), *words]) == 130
+        assert said in capsys.readouterr().err
+        assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
 
 def test_an_interrupt_that_python_loses_ends_the_run_at_its_next_report(tmp_path, capsys):

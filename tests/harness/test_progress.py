@@ -100,8 +100,8 @@ def test_on_80_columns_nothing_is_cut_short(terminal):
 def test_cells_whose_loss_is_not_known_change_no_sparkline(terminal):
     screen = terminal()
     with progress.Bar("study") as bar:
-        train(bar, [1.0, None, 0.0, 0.1])
-    assert "4/4 cells training loss █▁ 0.1" in screen.shown()
+        train(bar, [1.0, None, 0.0, -2.0, 0.1])
+    assert "5/5 cells training loss █▁ 0.1" in screen.shown()
 
 
 def test_another_sweep_begins_its_own_sparkline(terminal):

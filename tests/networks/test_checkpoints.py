@@ -165,3 +165,16 @@ def test_weights_of_another_network_are_not_written(key, tmp_path):
     with pytest.raises(InvalidInput, match="params: got 'weights of another network'"):
         checkpoints.save(tmp_path / "it.safetensors", SMALL, params, (16, 1))
     assert not (tmp_path / "it.safetensors").exists()
+
+
+def test_numbers_of_any_kind_are_kept_as_pythons(key, tmp_path):
+    as_usual = networks.Diffusion(width=2, depth=3, kernel=3, dilations=(1, 2, 1), scale=0.5)
+    network = networks.Diffusion(
+        width=np.int64(2), depth=3.0, kernel=np.float32(3), dilations=(1.0, np.int32(2), 1),
+        scale=np.float32(0.5),
+    )  # fmt: skip
+    assert network == as_usual
+    assert repr(network) == repr(as_usual)
+    weights = networks.init(network, key, (16,), 1)
+    checkpoints.save(tmp_path / "it.safetensors", network, weights, np.array([16, 1]))
+    assert checkpoints.load(tmp_path / "it.safetensors")[0] == as_usual

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from shortcut1d import networks
-from shortcut1d.data import composition, degradations, signals
+from shortcut1d.data import composition, degradations, images, signals
 from shortcut1d.data.family import draw, draw_pair
 from shortcut1d.errors import InvalidInput
 from shortcut1d.training import evaluation, grid
@@ -115,6 +115,9 @@ def test_a_test_that_banks_cannot_share_is_refused():
         degradations.unseen_banks(ONE, 4).sample(KEY, 10)
     with pytest.raises(InvalidInput, match="one kind"):
         composition.units([ONE, degradations.hiss()])
+    shared = images.faces(size=16)
+    with pytest.raises(InvalidInput, match="families that share no pictures"):
+        composition.units([shared, shared])
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ from common.image_tasks import (
     twin_of,
 )
 from common.papers import Sentence
-from image_deraining import SMALL, rains_of
+from image_deraining import MOST, SMALL, rains_of
 from matplotlib.figure import Figure
 
 from shortcut1d import errors, plotting
@@ -68,7 +68,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     """What was registered, of the widths that are there."""
     psi = array_of(structures(table), "psi", "seed", "width")
     psnr = psnr_of(table, "seed", "width").sel(tested=others_of(table, SMALL))
-    if not {NARROWEST, WIDEST} <= set(psi["width"].values):
+    if not {NARROWEST, WIDEST} <= set(psi["width"].values) or table["pool"].max() != MOST:
         return []
     values = {
         name: each.sel(width=WIDEST) - each.sel(width=NARROWEST)

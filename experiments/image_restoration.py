@@ -195,8 +195,8 @@ experiment = Experiment(
     name="image_restoration",
     message=(
         "In denoising, other kinds of noise are removed nearly as well as the one trained on, and "
-        "more photographs do no harm; in deblurring, more photographs make motion blur worse, "
-        "unless many widths are trained on."
+        "whether more photographs do harm is undecided; in deblurring, more photographs make "
+        "motion blur worse, unless many widths are trained on."
     ),
     presets={
         "smoke": Config(**SMOKE, blur=1.0),

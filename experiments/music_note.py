@@ -373,7 +373,7 @@ REGISTERED = registered.of("music_note")
 experiment = Experiment(
     name="music_note",
     message=(
-        "A network trained on one note under hiss plays nothing but that note: a tune is lost, and "
+        "A network trained on one note under hiss plays mostly that note: a tune is lost, and "
         "noise that it never heard goes with it. One trained on melodies plays any melody, and "
         "lets a hum through."
     ),

@@ -217,8 +217,8 @@ REGISTERED = registered.of("remedies")
 experiment = Experiment(
     name="remedies",
     message=(
-        "Variety of the degradation helps against unseen degradations of its own kind, at a cost "
-        "on the seen one; fewer melodies gain nothing."
+        "Variety of clicks or hiss helps against unseen ones of both, at a cost on the seen one; "
+        "variety of hums or gaps hardly helps; fewer melodies gain nothing."
     ),
     presets={
         "smoke": Config(seeds=2, width=2, steps=10, batch=8, samples=16, contents=64),

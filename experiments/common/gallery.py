@@ -113,23 +113,25 @@ def claims_table(claims: Sequence[Record]) -> str:
     return "\n".join(rows)
 
 
-def registrations(name: str, named: Record | None) -> list[str]:
+def registrations(name: str, record: Record) -> list[str]:
     """What was registered of a study, and how many seeds its claims need; nothing if nothing was.
 
-    named: what the study's provenance says of its registration.
+    record: the study's provenance.
     """
+    named = record.get("registration")
     if not named:
         return []
+    over = record["claims"][0]["over"] if record["claims"] else "seeds"
     needed = [
-        f"{_plain(statement)}: {power['seeds_needed']} seeds for {power['effect']:g} at a spread "
+        f"{_plain(statement)}: {power['seeds_needed']} {over} for {power['effect']:g} at a spread "
         f"of {power['spread']:g}"
         for statement, power in named["power"].items()
     ]
     files = [f"{each.path.name} ({each.date})" for each in registered.versions(name)]
     return [
         f"Registered before it was run: {', '.join(files)}; run under {named['file']}, committed "
-        f"as {str(named['commit'])[:12]}. Seeds that show the smallest effect of interest nine "
-        f"times in ten: {'; '.join(needed)}."
+        f"as {str(named['commit'])[:12]}. {over.capitalize()} that show the smallest effect of "
+        f"interest nine times in ten: {'; '.join(needed)}."
     ]
 
 
@@ -157,7 +159,7 @@ def _section(study: Study) -> str:
             f"![{title(name)}]({name}.png)",
             study.message,
             claims_table(record["claims"]) if record["claims"] else "It claims nothing.",
-            *registrations(name, record.get("registration")),
+            *registrations(name, record),
             f"`{record['command']}`: {made(record)}. "
             f"[Table]({name}.csv), [PDF]({name}.pdf), [provenance]({name}.json).",
         ]

@@ -62,12 +62,14 @@ def test_a_table_of_claims_says_what_is_not_known_and_keeps_its_cells():
 
 
 def test_what_was_registered_of_a_study_is_on_the_page_with_the_seeds_it_takes():
-    assert gallery.registrations("music_note", None) == []
+    assert gallery.registrations("music_note", {}) == []
     named = {
         "file": "twins_1.toml", "commit": "0123456789abcdef",
         "power": {"it | grows": {"effect": 0.2, "spread": 0.1, "seeds_needed": 8}},
     }  # fmt: skip
-    (line,) = gallery.registrations("twins", named)
+    of_pictures = [claim("it | grows", "holds") | {"over": "pictures"}]
+    (line,) = gallery.registrations("twins", {"registration": named, "claims": of_pictures})
     assert "twins_1.toml (2026-11-26)" in line
     assert "committed as 0123456789ab." in line
-    assert r"it \| grows: 8 seeds for 0.2 at a spread of 0.1" in line
+    assert r"it \| grows: 8 pictures for 0.2 at a spread of 0.1" in line
+    assert "Pictures that show the smallest effect" in line

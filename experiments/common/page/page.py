@@ -98,7 +98,7 @@ def _study(study: Study) -> dict[str, Any]:
         "message": study.message,
         "claims": claims,
         "counts": ", ".join(f"{count} {verdict}" for verdict, count in counts if count),
-        "registered": " ".join(gallery.registrations(study.name, record.get("registration"))),
+        "registered": " ".join(gallery.registrations(study.name, record)),
         "command": record["command"],
         "made": gallery.made(record),
     }

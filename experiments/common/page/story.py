@@ -52,7 +52,7 @@ PANELS = (
         "one-note", "One note, or melodies",
         "Two networks learn to take off the same hiss. One hears a single note, the other "
         "melodies. The first has learnt its note, and loses every tune. The second has learnt "
-        "the hiss: it keeps any tune, and most of any noise that is not hiss.",
+        "the hiss: it keeps any tune, and more than half of a hum.",
         ("music_note",),
     ),
     Panel(
@@ -64,9 +64,9 @@ PANELS = (
     ),
     Panel(
         "map", "A map of what is fitted",
-        "Each cell is a network. Upwards its content gets richer, to the right its noise does. "
-        "Choose one, and hear what it makes of sounds that it knows and of sounds that it does "
-        "not.",
+        "Each cell stands for eight networks. Upwards their content gets richer, to the right "
+        "their noise does. Choose one, and hear what the first of them makes of sounds that it "
+        "knows and of sounds that it does not.",
         ("phase_diagram",),
     ),
     Panel(

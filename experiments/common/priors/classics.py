@@ -23,12 +23,12 @@ import numpy as np
 from jaxtyping import Float
 from scipy.ndimage import median_filter
 
+from common.signal_tasks import WIENER
 from shortcut1d import errors
 
 Batch = Float[Any, "batch *space channels"]
 Filter = Callable[[Batch], Batch]
 
-WIENER = "Wiener filter"
 ITERATIONS = 200  # of total variation on signals
 LEVELS = 4  # of the wavelet transform
 # By rank, the best of db1, db2, sym4 (and sym8 for signals): on clicks and hiss; on white noise.

@@ -148,8 +148,11 @@ def statistics(
 
     Args:
         table: of all restorers.
-        helped: cases in which the prior should pay, by what was registered.
+        helped: cases in which the prior should pay, by what was registered; of the first task.
         others: cases in which it should not.
+
+    Returns:
+        nothing that is over cases which the table lacks.
     """
     of_unseen, known = unseen(table), quality(table, KNOWN).isel(tested=0, drop=True)
     cases = [str(case) for case in of_unseen["case"].values]
@@ -168,19 +171,22 @@ def statistics(
         "distance": goes_with_distance(table),
         "cost": _ahead(known, PLAIN, PRIOR, cases),
     }
-    helped = [case for case in cases if case in helped]
-    others = [case for case in cases if case in others]
-    found |= {
-        "prior": _ahead(of_unseen, PRIOR, PLAIN, helped),
-        "code": _ahead(of_unseen, PRIOR, NO_CODE, [case for case in helped if case in first]),
-        "projection": mean_over(half, helped),
-        "classics": mean_over(classics, helped),
-        "diffusion": _ahead(of_unseen, PRIOR, DIFFUSION, helped),
-        "no_gain": _ahead(of_unseen, PRIOR, PLAIN, others),
-        "classics_elsewhere": mean_over(classics, others),
-    }
-    if not np.mean(found["prior"]) > 0:  # half of no gain says nothing
-        found["projection"] = np.full_like(found["prior"], np.nan)
+    # A mean over some of the cases would be another claim.
+    if helped and set(helped) <= set(cases):
+        found |= {
+            "prior": _ahead(of_unseen, PRIOR, PLAIN, helped),
+            "code": _ahead(of_unseen, PRIOR, NO_CODE, helped),
+            "projection": mean_over(half, helped),
+            "classics": mean_over(classics, helped),
+            "diffusion": _ahead(of_unseen, PRIOR, DIFFUSION, helped),
+        }
+        if not np.mean(found["prior"]) > 0:  # half of no gain says nothing
+            found["projection"] = np.full_like(found["prior"], np.nan)
+    if others and set(others) <= set(cases):
+        found |= {
+            "no_gain": _ahead(of_unseen, PRIOR, PLAIN, others),
+            "classics_elsewhere": mean_over(classics, others),
+        }
     return found
 
 
@@ -192,9 +198,7 @@ def _ahead(values: xr.DataArray, one: str, other: str, cases: Sequence[str]) -> 
 
 
 def mean_over(values: xr.DataArray, cases: Sequence[str]) -> np.ndarray:
-    """Mean over cases, one value a seed; NaN, so that a claim is undecided, where there is none."""
-    if not cases:
-        return np.full(values.sizes["seed"], np.nan)
+    """Mean over cases, one value a seed; NaN where any is."""
     return values.sel(case=list(cases)).mean("case", skipna=False).to_numpy()
 
 

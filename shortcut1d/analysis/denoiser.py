@@ -59,12 +59,17 @@ def finite(name: str, samples: Shaped[Array | np.ndarray, "..."]) -> None:
 
 
 def floats(name: str, samples: Samples) -> Samples:
-    """Finite samples, integers as float32: a step or a direction cannot be added to bytes.
+    """`as_floats(samples)`, if they are finite.
 
     Raises:
         InvalidInput: see `finite`.
     """
     finite(name, samples)
+    return as_floats(samples)
+
+
+def as_floats(samples: Any) -> Any:
+    """Integers as float32, floats as they are: the difference of two bytes may wrap round."""
     return samples.astype(np.float32) if samples.dtype.kind in "iub" else samples
 
 

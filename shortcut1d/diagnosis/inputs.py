@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from shortcut1d import errors
-from shortcut1d.analysis.denoiser import finite
+from shortcut1d.analysis.denoiser import as_floats, finite
 
 SEEN, CONTENT, DEGRADATION = "seen", "unseen content", "unseen degradation"
 
@@ -128,7 +128,7 @@ class _Draws:
         if hasattr(degradation, "sample"):
             realisation = _sample(degradation, self.next_key(), len(clean))
             try:
-                return clean, as_floats(degradation.apply(clean, realisation))
+                return clean, as_floats(np.asarray(degradation.apply(clean, realisation)))
             except (TypeError, ValueError):
                 return clean, realisation  # the sizes differ, which `_check` refuses
         residual = seen[1] - seen[0]
@@ -145,14 +145,8 @@ class _Draws:
 def _sample(family: Any, key: PRNGKeyArray, count: int) -> np.ndarray:
     """Draws of a family, in one compiled program where it is a pytree, as this package's are."""
     if jax.tree_util.all_leaves([family]):
-        return as_floats(family.sample(key, count))
-    return as_floats(_drawn(family, key, count))
-
-
-def as_floats(values: Any) -> np.ndarray:
-    """As an array; integers as float32, for the difference of two bytes may wrap round."""
-    found = np.asarray(values)
-    return found.astype(np.float32) if found.dtype.kind in "iub" else found
+        return as_floats(np.asarray(family.sample(key, count)))
+    return as_floats(np.asarray(_drawn(family, key, count)))
 
 
 @functools.partial(jax.jit, static_argnums=2)

@@ -6,11 +6,12 @@ import jax
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
+from shortcut1d.analysis.denoiser import as_floats
 from shortcut1d.analysis.intervals import nested_bootstrap
 from shortcut1d.analysis.portrait import WHOLE
 from shortcut1d.analysis.structure import CONTENT_TWIN, DEGRADATION_TWIN, twin_tasks
 from shortcut1d.analysis.transfer import relative_error
-from shortcut1d.diagnosis.inputs import SEEN, Case, as_floats
+from shortcut1d.diagnosis.inputs import SEEN, Case
 from shortcut1d.diagnosis.measures import MEANING, Measure
 
 TWINS = (DEGRADATION_TWIN, CONTENT_TWIN)
@@ -29,7 +30,7 @@ def twins_of(seen: Case, degradation: Any, key: PRNGKeyArray) -> list[Case]:
 
     def degrade(content: Any) -> np.ndarray:
         drawn = degradation.sample(own_key, len(content))
-        return as_floats(degradation.apply(content, drawn))
+        return as_floats(np.asarray(degradation.apply(content, drawn)))
 
     additive = True
     if hasattr(degradation, "apply"):

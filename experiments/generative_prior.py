@@ -142,8 +142,8 @@ experiment = Experiment(
     ),
     presets={
         "smoke": Config(
-            seeds=2, width=2, steps=5, tune_steps=5, prior_width=2, entries=4, batch=4, samples=16,
-            sampling=3, deep_steps=2, fitted=2, seconds=0.5,
+            seeds=2, contents=("tune", "melody"), width=2, steps=5, tune_steps=5, prior_width=2,
+            entries=4, batch=4, samples=16, sampling=3, deep_steps=2, fitted=2, seconds=0.5,
         ),
         "quick": Config(
             seeds=2, contents=("note", "melody"), steps=600, tune_steps=200, samples=64,

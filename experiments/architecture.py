@@ -173,7 +173,7 @@ experiment = Experiment(
     name="architecture",
     message=(
         "A global skip and a view of one click move a network to the noise's structure. A larger "
-        "network fits no less of it; content does as much as a skip, and more than all else."
+        "network fits no less of it; content does as much as a skip does on lone notes."
     ),
     presets={
         "smoke": Config(

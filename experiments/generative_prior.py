@@ -125,7 +125,7 @@ def performance(config: Config, weights: Weights, content: str) -> dict[str, Sou
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """What was registered: where the prior pays, what of it does the work, and what it costs."""
-    values = judged.statistics(table, RICH, NARROW)
+    values = judged.statistics(table, (*NARROW, *RICH), RICH, NARROW)
     return REGISTERED.claims_on(values, Sentence.__members__)
 
 
@@ -146,7 +146,7 @@ experiment = Experiment(
             entries=4, batch=4, samples=16, sampling=3, deep_steps=2, fitted=2, seconds=0.5,
         ),
         "quick": Config(
-            seeds=2, contents=("note", "melody"), steps=600, tune_steps=200, samples=64,
+            seeds=2, contents=("note", "tune", "melody"), steps=600, tune_steps=200, samples=64,
         ),
         "full": Config(
             seeds=16, first_seed=3000, batch=32, steps=6000, tune_steps=2000, samples=512,

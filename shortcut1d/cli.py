@@ -90,7 +90,7 @@ class Config:
         clean, degraded = (getattr(self, f"{prefix}{part}") for part in ("clean", "degraded"))
         if clean is None:
             return None
-        files = min(len(pictures.picture_files(folder)) for folder in (clean, degraded))
+        files = pictures.count_pairs(clean, degraded)
         pairs = pictures.read_pairs(clean, degraded, self.size, self.channels, warn)
         return pictures.crops(pairs, self.samples, self.size, -(-self.samples // max(files, 1)))
 

@@ -199,6 +199,7 @@ def test_a_network_is_diagnosed_on_whatever_pairs_a_user_has(rainy, run):
 def test_squares_are_shared_among_the_pairs_and_not_among_clean_pictures_without_one(rainy):
     for number in range(4, 40):
         Image.new("RGB", (40, 50)).save(rainy / "clean" / f"norain-{number}.png")
+        Image.new("RGB", (40, 50)).save(rainy / "rainy" / f"rain-0_{number}.png")
     folders = {"clean": str(rainy / "clean"), "degraded": str(rainy / "rainy")}
     clean, _ = cli.Config(**folders, size=16, channels=1, samples=16).read("")
     assert len(clean) == 16

@@ -277,10 +277,15 @@ def predict(
     if hasattr(degradation, "apply"):  # the residual, not the mask or kernel that was drawn
         clean = np.asarray(floats("content", clean))[: len(residual)]
         try:
-            residual = np.asarray(degradation.apply(clean, residual[: len(clean)])) - clean
+            degraded = np.asarray(degradation.apply(clean, residual[: len(clean)]))
         except (TypeError, ValueError) as error:
-            wanted = f"a family of samples of shape {clean.shape[1:]}"
-            raise errors.refuse("degradation", residual.shape[1:], wanted) from error
+            said = " ".join(str(error).split())
+            raise errors.InvalidInput(
+                f"degradation: does not apply to samples of shape {clean.shape[1:]} ({said[:80]})"
+            ) from error
+        if degraded.shape != clean.shape:
+            raise errors.refuse("degradation", degraded.shape[1:], f"shape {clean.shape[1:]}")
+        residual = degraded - clean
     of_content, of_degradation = MEASURES[measure](clean), MEASURES[measure](residual)
     balance = math.log2(max(of_degradation, 1e-12) / max(of_content, 1e-12))
     component = "content" if balance > 0 else "degradation"

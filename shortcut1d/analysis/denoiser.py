@@ -25,7 +25,7 @@ def output_of(denoiser: Denoiser, inputs: Samples) -> Samples:
         InvalidInput: inputs or outputs that are not finite (the message says which sample), an
             output of another shape. What the denoiser itself raises is passed on.
     """
-    finite("inputs", inputs)
+    inputs = floats("inputs", inputs)
     # A copy, since a foreign denoiser may write into its input.
     output = denoiser(inputs.copy() if isinstance(inputs, np.ndarray) else inputs)
     if not isinstance(output, jax.Array):

@@ -212,7 +212,8 @@ def nested_bootstrap(
         the interval; its `seeds` counts networks. Networks with a NaN are left out.
 
     Raises:
-        InvalidInput: fewer than two samples, no network, or a confidence outside (0, 1).
+        InvalidInput: fewer than two samples, no network, tables of different networks, or a
+            confidence outside (0, 1).
     """
     errors.number("confidence", confidence, above=0, below=1)
     parts, apart = (values, True) if isinstance(values, list | tuple) else ([values], False)

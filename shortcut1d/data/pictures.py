@@ -129,14 +129,9 @@ def read_pairs(
     Raises:
         InvalidInput: a folder that cannot be used, or no pair of files that belong together.
     """
-    by_stem: dict[str, Path] = {}
-    for first in picture_files(clean):
-        if by_stem.setdefault(_plain_stem(first.name), first) is not first:
-            warn(f"{first}: another clean picture has that name; left out")
-    found = False
+    partner_of, found = _partners(clean, warn), False
     for name, picture in each_picture(degraded, size, channels, warn):
-        stem = _plain_stem(name)
-        path = by_stem.get(stem) or by_stem.get(stem.rpartition("_")[0] or stem)
+        path = partner_of(name)
         if path is None:
             warn(f"{Path(degraded) / name}: no clean picture of that name in {clean}; left out")
             continue
@@ -232,6 +227,26 @@ def picture_files(folder: str | Path) -> list[Path]:
     with errors.file_access(folder, "cannot be read"):
         found = sorted(folder.iterdir())
     return [path for path in found if path.suffix.lower() in SUFFIXES]
+
+
+def count_pairs(clean: str | Path, degraded: str | Path) -> int:
+    """How many clean pictures have a degraded one, by their names; see `read_pairs`."""
+    partner_of = _partners(clean, lambda line: None)
+    return len({partner_of(path.name) for path in picture_files(degraded)} - {None})
+
+
+def _partners(clean: str | Path, warn: Warn) -> Callable[[str], Path | None]:
+    """The clean picture that a degraded one belongs to, by the name of its file."""
+    by_stem: dict[str, Path] = {}
+    for first in picture_files(clean):
+        if by_stem.setdefault(_plain_stem(first.name), first) is not first:
+            warn(f"{first}: another clean picture has that name; left out")
+
+    def partner_of(name: str) -> Path | None:
+        stem = _plain_stem(name)
+        return by_stem.get(stem) or by_stem.get(stem.rpartition("_")[0] or stem)
+
+    return partner_of
 
 
 def _plain_stem(name: str) -> str:

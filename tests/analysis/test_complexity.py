@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shortcut1d.analysis import complexity, predict
-from shortcut1d.data import degradations, signals
+from shortcut1d.data import degradations, image_degradations, signals
 from shortcut1d.data.family import draw
 from shortcut1d.errors import InvalidInput
 
@@ -346,5 +346,11 @@ def test_of_an_array_as_many_samples_are_taken_as_of_the_family_beside_it():
 
 
 def test_a_family_of_another_shape_is_refused():
-    with pytest.raises(InvalidInput, match="degradation: got \\(128, 1\\), expected a family of"):
+    with pytest.raises(InvalidInput, match="does not apply to samples of shape \\(100, 1\\)"):
         predict(np.ones((64, 100, 1), np.float32), degradations.clicks(1), samples=64)
+    grey, colour = (
+        np.ones((64, 16, 16, 1), np.float32),
+        image_degradations.rain(size=16, channels=3),
+    )
+    with pytest.raises(InvalidInput, match="degradation: got \\(16, 16, 3\\)"):
+        predict(grey, colour, samples=64)

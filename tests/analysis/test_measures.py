@@ -25,6 +25,7 @@ from shortcut1d.analysis import (
     verdict,
 )
 from shortcut1d.analysis.intervals import Interval
+from shortcut1d.analysis.sensitivity import bias_share, sure
 from shortcut1d.analysis.transfer import measures_of, transfer_verdict
 from shortcut1d.data import degradations, signals
 from shortcut1d.data.family import draw_pair
@@ -419,3 +420,13 @@ def test_a_novelty_response_at_bytes_is_that_at_the_same_floats(method):
     )
     assert float(found.rho) == float(floats.rho) == pytest.approx(1 / 3, abs=0.05)
     assert portrait(smooth, inputs[:2], KEY).trace == pytest.approx(32 / 3, rel=1e-3)
+
+
+def test_what_is_measured_at_bytes_is_what_is_measured_at_the_same_floats():
+    noisy = np.random.default_rng(0).integers(0, 256, (16, 32, 1), np.uint8)
+
+    def smooth(y):  # it would go round if it were given bytes
+        return (jnp.roll(y, 1, 1) + y + jnp.roll(y, -1, 1)) / 3
+
+    for measure in (lambda y: sure(smooth, y, 20.0, KEY), lambda y: bias_share(smooth, y)):
+        np.testing.assert_array_equal(measure(noisy), measure(noisy.astype(np.float32)))

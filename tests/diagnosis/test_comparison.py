@@ -112,7 +112,7 @@ def test_of_other_data_there_is_no_difference(a):
     assert set(table["basis"]) == {"not the same data", "not paired"}
     assert table["difference"].isna().all()
     assert table[["a", "b"]].notna().all().all()
-    assert "No differences: the two reports are not of the same data, measured alike" in str(found)
+    assert "No differences: the reports are of other data" in str(found)
 
 
 def test_a_test_that_is_the_same_is_paired_though_others_are_not(a):
@@ -137,9 +137,12 @@ def test_what_was_not_measured_alike_has_no_difference(a):
         diagnose(lambda y: 0.9 * y, clean, rainy, pictures=pictures, portraits=0, probes=1)
         for pictures in (True, False)
     )
-    table = compare(one, other).to_frame()
-    assert set(table["basis"]) == {"not measured alike", "not paired"}
-    assert table["difference"].isna().all()
+    found = compare(one, other)
+    for measure in ("nmse", "content_gain", "degradation_gain", "unexplained", "hallucination"):
+        assert row(found, measure, "seen")["basis"] == "not measured alike", measure
+        assert np.isnan(row(found, measure, "seen")["difference"])
+    for measure, test in (("relative_error", "seen"), ("removed", "all"), ("psi", "seen")):
+        assert row(found, measure, test)["difference"] == pytest.approx(0, abs=1e-6), measure
 
 
 def test_without_unseen_content_what_takes_it_is_not_paired():

@@ -62,7 +62,7 @@ def test_gain_and_room_are_differences_in_decibels():
     np.testing.assert_allclose(judged.gain(table), 3.0)
     room = judged.room(table).mean(["seed", "tested"]).sel(case=list(CASES))
     np.testing.assert_allclose(room, [11, 12, 13])
-    found = judged.statistics(table, CASES, ())
+    found = judged.statistics(table, CASES, CASES)
     for name in ("prior", "code", "diffusion", "classics"):
         np.testing.assert_allclose(found[name], 3.0, err_msg=name)
     np.testing.assert_allclose(found["projection"], -1.5)
@@ -78,7 +78,7 @@ def test_the_crossing_is_where_the_line_through_all_gains_is_zero():
             return 10 + room
         return 10 + (0.5 * (room - 3.0) if restorer == PRIOR else 0.0)
 
-    found = judged.statistics(made(decibels), CASES, ())
+    found = judged.statistics(made(decibels), CASES, CASES)
     np.testing.assert_allclose(found["crossing"], 3.0)
     np.testing.assert_allclose(found["room"], 1.0)
 
@@ -90,7 +90,7 @@ def test_there_is_no_crossing_where_gain_does_not_rise_with_room():
             return 10 + room
         return 10 - (room if restorer == PRIOR else 0.0)
 
-    found = judged.statistics(made(decibels), CASES, ())
+    found = judged.statistics(made(decibels), CASES, CASES)
     assert np.isnan(found["crossing"]).all()
     np.testing.assert_allclose(found["room"], -1.0)
 
@@ -116,16 +116,20 @@ def test_a_seed_whose_network_diverged_has_no_correlation():
 def test_half_of_no_gain_is_no_claim():
     levels = {PRIOR: 7.0, PROJECTED: 8.5}
     table = made(lambda restorer, case, role: levels.get(restorer, 9.0))
-    assert np.isnan(judged.statistics(table, CASES, ())["projection"]).all()
+    assert np.isnan(judged.statistics(table, CASES, CASES)["projection"]).all()
 
 
 def test_nothing_is_said_of_a_mean_over_cases_that_are_not_all_there():
     table = made(lambda restorer, case, role: 9.0)
-    for helped in ((), (*CASES, "richest: deraining")):
-        found = judged.statistics(table, helped, CASES)
-        assert {"prior", "code", "projection", "classics", "diffusion"}.isdisjoint(found)
-        np.testing.assert_allclose(found["no_gain"], 0.0)
-    assert "no_gain" not in judged.statistics(table, CASES, ("richest: deraining",))
+    more = (*CASES, "richest: deraining")
+    assert set(judged.statistics(table, more, more[-1:], CASES)) == {
+        "no_gain",
+        "classics_elsewhere",
+    }
+    np.testing.assert_allclose(judged.statistics(table, more, (), CASES)["no_gain"], 0.0)
+    elsewhere = judged.statistics(table, (*CASES, "rich: denoising"), CASES, ())
+    assert {"room", "crossing", "cost"}.isdisjoint(elsewhere)
+    assert {"prior", "structure", "distance"} <= set(elsewhere)
 
 
 @pytest.mark.parametrize("diverged", [PLAIN, PRIOR])

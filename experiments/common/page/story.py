@@ -64,9 +64,9 @@ PANELS = (
     ),
     Panel(
         "map", "A map of what is fitted",
-        "Each cell stands for eight networks. Upwards their content gets richer, to the right "
-        "their noise does. Choose one, and hear what the first of them makes of sounds that it "
-        "knows and of sounds that it does not.",
+        "Each cell stands for networks that differ in nothing but chance. Upwards their content "
+        "gets richer, to the right their noise does. Choose one, and hear what the first of them "
+        "makes of sounds that it knows and of sounds that it does not.",
         ("phase_diagram",),
     ),
     Panel(

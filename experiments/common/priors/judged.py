@@ -138,9 +138,12 @@ def best_classic(table: pd.DataFrame) -> xr.DataArray:
 
 
 def statistics(
-    table: pd.DataFrame, helped: Sequence[str], others: Sequence[str]
+    table: pd.DataFrame, every: Sequence[str], helped: Sequence[str], others: Sequence[str] = ()
 ) -> dict[str, np.ndarray]:
     """What the claims are about, by the names of the registrations; one value a seed.
+
+    A mean over some of the cases would be another claim: nothing is given that is over cases which
+    the table lacks.
 
     For "room" and "crossing", both `room` and `gain` have the plain net's quality in them, so that
     they rise together whatever the prior does: with ceiling, prior and plain net at random, their
@@ -148,46 +151,56 @@ def statistics(
 
     Args:
         table: of all restorers.
-        helped: cases in which the prior should pay, by what was registered; of the first task.
-        others: cases in which it should not.
-
-    Returns:
-        nothing that is over cases which the table lacks.
+        every: all cases that were registered; the first one's task has all restorers.
+        helped: those of the first task in which the prior should pay, by what was registered.
+        others: those in which it should not.
     """
-    of_unseen, known = unseen(table), quality(table, KNOWN).isel(tested=0, drop=True)
-    cases = [str(case) for case in of_unseen["case"].values]
-    first = first_cases(table)
-    gained = of_unseen - of_unseen.sel(restorer=PLAIN, drop=True)
-    half = gained.sel(restorer=PROJECTED) - 0.5 * gained.sel(restorer=PRIOR)
-    classics = of_unseen.sel(restorer=PRIOR, drop=True) - best_classic(table)
-    fitted = -structure(table)  # larger is better: it fits less
-    of_seeds = zip(_flat(room(table)), _flat(gain(table)), strict=True)
-    found = {
-        "structure": _ahead(fitted, PRIOR, PLAIN, first),
-        "frozen": _ahead(fitted, PRIOR, TRAINED, first),
-        "gap": _ahead(-gap(table), PRIOR, TRAINED, first),
-        "crossing": crossing(table),
-        "room": np.array([rank_correlation(x, y[None])[0] for x, y in of_seeds]),
-        "distance": goes_with_distance(table),
-        "cost": _ahead(known, PLAIN, PRIOR, cases),
-    }
-    # A mean over some of the cases would be another claim.
-    if helped and set(helped) <= set(cases):
+    task = every[0].partition(": ")[2]
+    first = [case for case in every if case.endswith(f": {task}")]
+    table = table[(table["content"] + ": " + table["task"]).isin(every)]
+    there = set(table["content"] + ": " + table["task"])
+    found: dict[str, np.ndarray] = {}
+    if set(first) <= there:
+        of_first = table[table["task"] == task]
+        fitted = -structure(of_first)  # larger is better: it fits less
+        found |= {
+            "structure": _ahead(fitted, PRIOR, PLAIN, first),
+            "frozen": _ahead(fitted, PRIOR, TRAINED, first),
+            "gap": _ahead(-gap(of_first), PRIOR, TRAINED, first),
+            "distance": goes_with_distance(of_first),
+        }
+    if set(every) <= there:
+        of_seeds = zip(_flat(room(table)), _flat(gain(table)), strict=True)
+        known = quality(table, KNOWN).isel(tested=0, drop=True)
+        found |= {
+            "crossing": crossing(table),
+            "room": np.array([rank_correlation(x, y[None])[0] for x, y in of_seeds]),
+            "cost": _ahead(known, PLAIN, PRIOR, every),
+        }
+    if helped and set(helped) <= there:
+        of_unseen = unseen(table)
+        gained = of_unseen - of_unseen.sel(restorer=PLAIN, drop=True)
+        half = gained.sel(restorer=PROJECTED) - 0.5 * gained.sel(restorer=PRIOR)
         found |= {
             "prior": _ahead(of_unseen, PRIOR, PLAIN, helped),
             "code": _ahead(of_unseen, PRIOR, NO_CODE, helped),
             "projection": mean_over(half, helped),
-            "classics": mean_over(classics, helped),
+            "classics": mean_over(_over_classics(table), helped),
             "diffusion": _ahead(of_unseen, PRIOR, DIFFUSION, helped),
         }
         if not np.mean(found["prior"]) > 0:  # half of no gain says nothing
             found["projection"] = np.full_like(found["prior"], np.nan)
-    if others and set(others) <= set(cases):
+    if others and set(others) <= there:
         found |= {
-            "no_gain": _ahead(of_unseen, PRIOR, PLAIN, others),
-            "classics_elsewhere": mean_over(classics, others),
+            "no_gain": _ahead(unseen(table), PRIOR, PLAIN, others),
+            "classics_elsewhere": mean_over(_over_classics(table), others),
         }
     return found
+
+
+def _over_classics(table: pd.DataFrame) -> xr.DataArray:
+    """How far the prior is ahead of the best classical filter, `(seed, case)`, dB."""
+    return unseen(table).sel(restorer=PRIOR, drop=True) - best_classic(table)
 
 
 def _ahead(values: xr.DataArray, one: str, other: str, cases: Sequence[str]) -> np.ndarray:

@@ -13,6 +13,7 @@ from shortcut1d.analysis.denoiser import (
     Samples,
     checked_key,
     finite,
+    floats,
     output_of,
     per_sample,
 )
@@ -125,6 +126,7 @@ def bias_share(
     Raises:
         InvalidInput: inputs or outputs that are not finite; a bad option.
     """
+    inputs = floats("inputs", inputs)
     output = jnp.asarray(output_of(denoiser, inputs))
     products = products_of(denoiser, inputs, method, step)
     bias = jnp.sqrt(per_sample((output - jnp.asarray(products.jvp(inputs))) ** 2))

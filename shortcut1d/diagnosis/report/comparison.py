@@ -52,6 +52,8 @@ SUMMARIES: dict[str, tuple[list[tuple[str, str]], Callable[..., np.ndarray]]] = 
 
 PAIRED, OTHER_DATA, NOT_KEPT = "paired", "not the same data", "not paired"
 OTHERWISE = "not measured alike"
+# Measured from the value of silence, which is mid-grey in pictures.
+FROM_SILENCE = ("nmse", "content_gain", "degradation_gain", "unexplained", "hallucination")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +77,7 @@ class Comparison:
         `measure, test`; `a, a_low, a_high, b, b_low, b_high`; `difference, low, high`: b - a and
         its 95% interval over the samples that both were tested on; `basis`: "paired", "not the same
         data", "not measured alike" (one as pictures, or with another threshold), or "not paired"
-        where a report keeps no value a sample (`rho`, the Jacobian).
+        where a report keeps no value a sample (`rho`, the Jacobian) or has no such test.
         """
         return self.table.copy()
 
@@ -107,7 +109,7 @@ class Comparison:
         of_networks = ~self.table["measure"].str.endswith("of the input")
         paired = self.table[of_networks & self.table["difference"].notna()]
         if paired.empty:
-            return ["No differences: the two reports are not of the same data, measured alike."]
+            return ["No differences: the reports are of other data, or were measured otherwise."]
         said = []
         for word, rows in (
             ("above", self.clear[self.clear["difference"] > 0]),
@@ -206,7 +208,9 @@ def _difference(a: Saved, b: Saved, measure: str, test: str) -> tuple[Interval, 
         return UNKNOWN, NOT_KEPT
     if any(a.data[t] != b.data[t] for _, t in keys):
         return UNKNOWN, OTHER_DATA
-    if a.pictures != b.pictures or (measure in ROOTS and a.threshold != b.threshold):
+    if a.pictures != b.pictures and any(name in FROM_SILENCE for name, _ in keys):
+        return UNKNOWN, OTHERWISE
+    if a.threshold != b.threshold and measure in ROOTS:
         return UNKNOWN, OTHERWISE
     sizes = [len(group) for group in chosen]
     tables = [np.concatenate([a.per_sample[key], b.per_sample[key]]) for key in keys]

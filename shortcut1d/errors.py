@@ -148,7 +148,7 @@ def flag(field: str, value: object) -> bool:
 
 def non_empty(field: str, value: object, wanted: str) -> tuple[Any, ...]:
     """`value`, a list, tuple or array (no string), as a tuple of at least one element."""
-    if isinstance(value, np.ndarray):
+    if hasattr(value, "tolist"):
         value = value.tolist()  # an array without axes gives no list
     if isinstance(value, list | tuple) and value:
         return tuple(value)

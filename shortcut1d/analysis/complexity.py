@@ -20,6 +20,7 @@ from scipy.spatial import cKDTree
 
 from shortcut1d import errors
 from shortcut1d.analysis.denoiser import Samples, finite, floats, key_or_zero
+from shortcut1d.data.family import applied
 
 PROBE_WIDTH, PROBE_BATCH, PROBE_RATE = 128, 16, 3e-3
 CHANNELS, TAPS, DILATIONS, STEPS = 16, 9, (1, 2, 4, 4, 2, 1), 300  # of the convolutional probe
@@ -276,16 +277,7 @@ def predict(
     residual = _drawn(degradation, samples, 1)
     if hasattr(degradation, "apply"):  # the residual, not the mask or kernel that was drawn
         clean = np.asarray(floats("content", clean))[: len(residual)]
-        try:
-            degraded = np.asarray(degradation.apply(clean, residual[: len(clean)]))
-        except (TypeError, ValueError) as error:
-            said = " ".join(str(error).split())
-            raise errors.InvalidInput(
-                f"degradation: does not apply to samples of shape {clean.shape[1:]} ({said[:80]})"
-            ) from error
-        if degraded.shape != clean.shape:
-            raise errors.refuse("degradation", degraded.shape[1:], f"shape {clean.shape[1:]}")
-        residual = degraded - clean
+        residual = applied(degradation, clean, residual[: len(clean)]) - clean
     of_content, of_degradation = MEASURES[measure](clean), MEASURES[measure](residual)
     balance = math.log2(max(of_degradation, 1e-12) / max(of_content, 1e-12))
     component = "content" if balance > 0 else "degradation"

@@ -1,5 +1,6 @@
 """Decomposition of an output into content, degradation and the rest."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -39,7 +40,7 @@ def component_gains(output: Samples, content: Samples, degraded: Samples) -> Gai
     Raises:
         InvalidInput: arrays that are not of one shape, or not finite.
     """
-    out, c, y = comparable(output=output, content=content, degraded=degraded)
+    out, c, y = _in_reach(comparable(output=output, content=content, degraded=degraded))
     d = y - c
     of_content, of_residual = _least_squares(
         per_sample(c * c), per_sample(c * d), per_sample(d * d), per_sample(out * c),
@@ -77,7 +78,7 @@ def band_gains(
     bounds = errors.numbers("edges", edges)
     if bounds.ndim != 1 or bounds.size < 2 or not np.all(np.diff(bounds) > 0):
         raise errors.refuse("edges", tuple(bounds.ravel()), "at least two, each above the last")
-    out, c, y = comparable(output=output, content=content, degraded=degraded)
+    out, c, y = _in_reach(comparable(output=output, content=content, degraded=degraded))
     d = y - c
     space = out.shape[1:-1]
     axes = tuple(range(1, out.ndim - 1))
@@ -123,7 +124,7 @@ def hallucination(
     Raises:
         InvalidInput: arrays that are not of one shape, or not finite; a basis of another size.
     """
-    out, c, y = comparable(output=output, content=content, degraded=degraded)
+    out, c, y = _in_reach(comparable(output=output, content=content, degraded=degraded))
     gains = component_gains(out, c, y)
     rest = _unexplained(out, c, y - c, gains.content, gains.degradation)
     inside = rest.reshape(len(rest), -1) @ _checked_basis(basis, out)
@@ -189,6 +190,19 @@ def share_in_span(
     energy = jnp.sum(flat**2)
     inside = flat @ _checked_basis(basis, values)
     return jnp.sum(inside**2) / jnp.where(energy > 0, energy, 1.0)
+
+
+def _in_reach(parts: tuple[Array, ...]) -> tuple[Array, ...]:
+    """All arrays times one power of two, so that the largest value is about 1.
+
+    In float32, products of energies leave its range for samples of 1e-10 or of 1e10. Traced arrays
+    are left as they are.
+    """
+    if any(isinstance(part, jax.core.Tracer) for part in parts):
+        return parts
+    largest = max(float(jnp.max(jnp.abs(part))) for part in parts)
+    scale = 2.0 ** -math.frexp(largest)[1]
+    return tuple(part * scale for part in parts)
 
 
 def _checked_basis(basis: Any, samples: Array) -> Float[Array, "size rank"]:

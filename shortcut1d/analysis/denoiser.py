@@ -69,8 +69,8 @@ def floats(name: str, samples: Samples) -> Samples:
 
 
 def as_floats(samples: Any) -> Any:
-    """Integers as float32, floats as they are: the difference of two bytes may wrap round."""
-    return samples.astype(np.float32) if samples.dtype.kind in "iub" else samples
+    """As float32 or float64: differences of bytes wrap round, of half precision they are coarse."""
+    return samples if samples.dtype in (np.float32, np.float64) else samples.astype(np.float32)
 
 
 def comparable(**samples: Samples) -> tuple[Float[Array, "batch *space channels"], ...]:
@@ -87,10 +87,7 @@ def comparable(**samples: Samples) -> tuple[Float[Array, "batch *space channels"
         finite(name, values)
         if np.shape(values) != np.shape(samples[first]):
             raise errors.refuse(name, np.shape(values), f"shape {np.shape(samples[first])}")
-    return tuple(
-        jnp.asarray(values, jnp.promote_types(jnp.result_type(values), jnp.float32))
-        for values in samples.values()
-    )
+    return tuple(jnp.asarray(as_floats(values)) for values in samples.values())
 
 
 def checked_key(key: Any) -> PRNGKeyArray:

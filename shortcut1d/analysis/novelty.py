@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from shortcut1d import errors
-from shortcut1d.analysis.denoiser import Denoiser, Samples, checked_key, finite, floats
+from shortcut1d.analysis.denoiser import Denoiser, Samples, checked_key, finite, floats, output_of
 from shortcut1d.analysis.products import products_of
 
 
@@ -57,6 +57,7 @@ def novelty_response(
     key = checked_key(key)
     errors.integer("probes", probes)
     inputs = floats("inputs", inputs)
+    output_of(denoiser, inputs)  # refuses outputs of another shape, or not finite
     products = products_of(denoiser, inputs, method, step)
     if directions is None:
         # Drawn flat: XLA's CPU back end takes seconds to compile a draw with a short last axis.

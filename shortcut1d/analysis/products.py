@@ -118,7 +118,12 @@ def products_of(
         point = jnp.asarray(inputs)
         _, jvp = jax.linearize(denoiser, point)
         transposed = jax.linear_transpose(jvp, point)
-        return Products(jvp, lambda u: transposed(u)[0], traceable=True)
+        # Directions of other floats than the point would be refused.
+        return Products(
+            lambda v: jvp(jnp.asarray(v, point.dtype)),
+            lambda u: transposed(jnp.asarray(u, point.dtype))[0],
+            traceable=True,
+        )
     return Products(
         lambda v: _difference(denoiser, inputs, np.asarray(v), step), None, traceable=False
     )
@@ -139,7 +144,8 @@ def jvp_at(denoiser: Denoiser, example: Samples) -> JvpAt:
 
     @jax.jit
     def jvp(inputs: Array, directions: Array) -> Array:
-        return jax.vmap(lambda v: jax.jvp(denoiser, (inputs,), (v,))[1])(directions)
+        along = directions.astype(inputs.dtype)
+        return jax.vmap(lambda v: jax.jvp(denoiser, (inputs,), (v,))[1])(along)
 
     return jvp
 
@@ -157,8 +163,6 @@ def _difference(
     denoiser: Denoiser, inputs: Samples, direction: np.ndarray, step: float
 ) -> Float[np.ndarray, "batch *space channels"]:
     point = np.asarray(inputs)
-    if point.dtype.kind != "f":  # bfloat16
-        point = point.astype(np.float32)
     scale = np.sqrt(np.mean(np.square(point))) or 1.0
     length = step * scale / (np.sqrt(np.mean(np.square(direction))) or 1.0)
     move = (length * direction).astype(point.dtype)

@@ -11,6 +11,7 @@ from scipy.signal import resample_poly
 
 from shortcut1d import errors, store
 
+MAX_RATE = 10_000_000  # Hz; a higher rate takes a filter that no memory holds
 MIN_RATE = 1000  # Hz; a lower rate is no sound, and resampling would blow the file up
 
 
@@ -33,8 +34,9 @@ def read_wav(path: str | Path, rate: int) -> Float[np.ndarray, " samples"]:
     except Exception as error:  # scipy's reader leaks struct.error, IndexError and the like
         raise errors.InvalidInput(f"{path}: not a readable WAV file ({error})") from error
     _check_length(path, data)
-    if len(raw) < 2 or own_rate < MIN_RATE:
-        found, wanted = f"length {len(raw)} at {own_rate} Hz", f"sound at {MIN_RATE} Hz or more"
+    if len(raw) < 2 or not MIN_RATE <= own_rate <= MAX_RATE:
+        found = f"length {len(raw)} at {own_rate} Hz"
+        wanted = f"sound at {MIN_RATE} Hz or more, and at most {MAX_RATE}"
         raise errors.refuse(str(path), found, wanted)
     samples = _full_scale(raw)
     if samples.ndim == 2:

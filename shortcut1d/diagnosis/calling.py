@@ -108,6 +108,8 @@ def selected(given: Any, output: str | int | Callable[[Any], Any] | None) -> Any
         return output(given)
     if isinstance(given, Mapping):
         there: list[Any] = list(given)
+    elif isinstance(given, tuple) and isinstance(output, str) and hasattr(given, output):
+        return getattr(given, output)  # of a named tuple
     elif isinstance(given, tuple | list) and not _is_numbers(given):
         there = list(range(len(given)))
     elif isinstance(output, str) and hasattr(given, output):

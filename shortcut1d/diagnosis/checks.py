@@ -94,12 +94,19 @@ def checked(denoiser: Denoiser, seen: Case, batch: int) -> Checked:
         why = "could not be checked" if exact else "cannot be had: a random model has no rho"
         return Checked(denoiser, [*notes, f"its Jacobian products {why}"], exact)
     one = few.degraded[:1]
-    wrong = _wrong_products(denoiser, one) if exact else None
-    if exact and wrong is None:
-        return Checked(denoiser, notes, True)
-    if wrong is not None:
-        notes.append(f"{wrong}; finite differences are used")
-    differences, said = _finite_differences(denoiser, one)
+    try:
+        wrong = _wrong_products(denoiser, one) if exact else None
+        if exact and wrong is None:
+            return Checked(denoiser, notes, True)
+        if wrong is not None:
+            notes.append(f"{wrong}; finite differences are used")
+        differences, said = _finite_differences(denoiser, one)
+    except Exception as error:  # whatever the model raises a little beside its inputs
+        if memory_failed(error):
+            raise
+        why = " ".join(str(error).split())[:80]
+        notes.append(f"no Jacobian products: the model fails beside the seen inputs ({why})")
+        return Checked(denoiser, notes, False)
     return Checked(differences, notes + said, True)
 
 

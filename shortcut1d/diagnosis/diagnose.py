@@ -28,7 +28,7 @@ from shortcut1d.diagnosis.measures import (
     subspace_of,
 )
 from shortcut1d.diagnosis.novelty import inputs_of, nothing_known, novelty_measures
-from shortcut1d.diagnosis.outputs import OutOfMemory, batch_for, output_in_batches
+from shortcut1d.diagnosis.outputs import batch_for, output_in_batches
 from shortcut1d.diagnosis.progress import Counter
 from shortcut1d.diagnosis.report import Report
 from shortcut1d.diagnosis.report.about import about
@@ -158,7 +158,7 @@ def diagnose(
                 )
                 notes += why_not
             counter.finish()
-        except OutOfMemory as error:
+        except errors.InvalidInput as error:  # want of memory, or a twin that the model refuses
             if len(outputs) < len(cases):
                 raise
             notes.append(f"not all was measured: {error}")

@@ -10,7 +10,9 @@ from jaxtyping import PRNGKeyArray
 
 from shortcut1d import errors
 from shortcut1d.analysis.denoiser import as_floats, finite
+from shortcut1d.data.family import applied
 
+SLACK = 0.02  # of white: how far pictures may lie beyond black and white
 SEEN, CONTENT, DEGRADATION = "seen", "unseen content", "unseen degradation"
 
 
@@ -127,10 +129,7 @@ class _Draws:
         """Clean samples under a family, or with the residuals of the seen ones."""
         if hasattr(degradation, "sample"):
             realisation = _sample(degradation, self.next_key(), len(clean))
-            try:
-                return clean, as_floats(np.asarray(degradation.apply(clean, realisation)))
-            except (TypeError, ValueError):
-                return clean, realisation  # the sizes differ, which `_check` refuses
+            return clean, as_floats(applied(degradation, clean, realisation))
         residual = seen[1] - seen[0]
         if clean.shape[1:] != residual.shape[1:]:
             return clean, clean  # the sizes differ, which `_check` refuses
@@ -138,7 +137,7 @@ class _Draws:
 
     def noise_like(self, seen: Pair) -> Pair:
         """The seen content in white noise as strong as its residual."""
-        noise = np.asarray(jax.random.normal(self.next_key(), seen[0].shape))
+        noise = np.asarray(jax.random.normal(self.next_key(), seen[0].shape, np.float32))
         return seen[0], seen[0] + np.sqrt(np.mean((seen[1] - seen[0]) ** 2)) * noise
 
 
@@ -260,7 +259,7 @@ def _check_axes(shape: tuple[int, ...], pictures: bool | None) -> None:
 def _check_range(case: Case, peak: float) -> None:
     """Refuse pictures in another unit than [0, peak]."""
     least, largest = float(case.clean.min()), float(case.clean.max())
-    slack = 0.02 * peak
+    slack = SLACK * peak
     if least < -slack or largest > peak + slack or largest < 0.05 * peak:
         raise errors.refuse(
             f"{case.name}, clean", f"values from {least:.3g} to {largest:.3g}",

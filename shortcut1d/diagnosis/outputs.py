@@ -5,10 +5,11 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from shortcut1d import errors
-from shortcut1d.analysis.denoiser import Denoiser
+from shortcut1d.analysis.denoiser import Denoiser, as_floats
 from shortcut1d.diagnosis.calling import in_tiles, memory_failed, selected
 from shortcut1d.diagnosis.inputs import Case
 
@@ -91,6 +92,8 @@ def output_in_batches(
 def _checked_output(member: Denoiser, case: Case, part: slice) -> np.ndarray:
     given = case.degraded[part]
     output = _call(member, given, case.name, part.start)
+    if jnp.issubdtype(output.dtype, jnp.floating):  # bfloat16 among them
+        output = as_floats(output)  # squares of half precision overflow
     which = f"samples {part.start} to {part.stop - 1}"
     if output.shape != given.shape:
         raise errors.refuse(

@@ -11,6 +11,7 @@ from shortcut1d.analysis.intervals import nested_bootstrap
 from shortcut1d.analysis.portrait import WHOLE
 from shortcut1d.analysis.structure import CONTENT_TWIN, DEGRADATION_TWIN, twin_tasks
 from shortcut1d.analysis.transfer import relative_error
+from shortcut1d.data.family import applied
 from shortcut1d.diagnosis.inputs import SEEN, Case
 from shortcut1d.diagnosis.measures import MEANING, Measure
 
@@ -30,7 +31,7 @@ def twins_of(seen: Case, degradation: Any, key: PRNGKeyArray) -> list[Case]:
 
     def degrade(content: Any) -> np.ndarray:
         drawn = degradation.sample(own_key, len(content))
-        return as_floats(np.asarray(degradation.apply(content, drawn)))
+        return as_floats(applied(degradation, content, drawn))
 
     additive = True
     if hasattr(degradation, "apply"):

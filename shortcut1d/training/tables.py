@@ -126,7 +126,8 @@ def array_of(frame: pd.DataFrame, column: str, *dims: str) -> xr.DataArray:
     Args:
         frame: at most one row for each combination of values of `dims`.
         column: what fills the array; NaN where a combination is missing.
-        dims: columns; their values are the coordinates, in rising order.
+        dims: columns; their values are the coordinates, in rising order (of one alone: in the
+            order of the rows).
     """
     return frame.set_index(list(dims))[column].to_xarray()
 

@@ -24,6 +24,7 @@ from shortcut1d.analysis import (
     ssim,
     verdict,
 )
+from shortcut1d.analysis.decoupled import band_gains
 from shortcut1d.analysis.intervals import Interval
 from shortcut1d.analysis.sensitivity import bias_share, sure
 from shortcut1d.analysis.transfer import measures_of, transfer_verdict
@@ -430,3 +431,51 @@ def test_what_is_measured_at_bytes_is_what_is_measured_at_the_same_floats():
 
     for measure in (lambda y: sure(smooth, y, 20.0, KEY), lambda y: bias_share(smooth, y)):
         np.testing.assert_array_equal(measure(noisy), measure(noisy.astype(np.float32)))
+
+
+@pytest.mark.parametrize("kind", [np.float16, ">f4", jnp.bfloat16])
+def test_what_is_measured_at_other_floats_is_what_is_measured_at_float32(kind):
+    given = np.random.default_rng(0).normal(size=(4, 32, 1)).astype(kind)
+    same = given.astype(np.float32)
+
+    def in_numpy(y):
+        return 0.5 * np.asarray(y)
+
+    for measure in (
+        lambda y: novelty_response(in_numpy, y, KEY).rho,
+        lambda y: sure(in_numpy, y, 0.1, KEY),
+        lambda y: portrait(lambda x: 0.5 * x, y, KEY).trace,
+        lambda y: psnr(y, np.zeros_like(y)),
+    ):
+        np.testing.assert_array_equal(measure(given), measure(same))
+
+
+def test_with_double_precision_a_jacobian_is_had_as_well():
+    with jax.enable_x64(True):
+        inputs = np.random.default_rng(0).normal(size=(2, 16, 1))
+        assert portrait(lambda y: 0.5 * y, inputs, jax.random.key(0)).trace == pytest.approx(8)
+
+
+@pytest.mark.parametrize(
+    ("denoiser", "said"),
+    [
+        (lambda y: jnp.mean(y, 0, keepdims=True), "output of the denoiser: got"),
+        (lambda y: jnp.log(y - 10), "NaN or infinity"),
+    ],
+)
+def test_a_novelty_response_to_bad_outputs_is_refused(denoiser, said):
+    with pytest.raises(InvalidInput, match=said):
+        novelty_response(denoiser, np.ones((4, 16, 1), np.float32), KEY)
+
+
+@pytest.mark.parametrize("unit", [1e-13, 1e-9, 1e10])
+def test_gains_do_not_depend_on_the_unit(unit):
+    clean, degraded = (np.asarray(part) for part in SEEN)
+    edges = np.linspace(0.5, 64.5, 5)
+    for found, known in zip(
+        (component_gains(0.5 * unit * degraded, unit * clean, unit * degraded),
+         band_gains(0.5 * unit * degraded, unit * clean, unit * degraded, edges)),
+        (component_gains(0.5 * degraded, clean, degraded),
+         band_gains(0.5 * degraded, clean, degraded, edges)),
+    ):  # fmt: skip
+        np.testing.assert_allclose(found, known, atol=1e-5)

@@ -233,3 +233,12 @@ def test_a_constant_is_all_bias_silence_has_none_and_a_tangent_can_miss():
     np.testing.assert_allclose(bias_share(lambda x: x - inputs, inputs), np.inf)
     # The tangent of a square goes down twice as far as the square itself.
     np.testing.assert_allclose(bias_share(lambda x: x * x, inputs), 1, rtol=1e-5)
+
+
+def test_levels_may_be_an_array_of_jax():
+    clean = np.zeros((2, 8, 1), np.float32)
+    levels = jnp.linspace(0.1, 0.5, 3)
+    found = noise_sweep(oracles.identity, clean, levels, KEY)
+    np.testing.assert_array_equal(
+        found, noise_sweep(oracles.identity, clean, np.array(levels), KEY)
+    )

@@ -120,3 +120,9 @@ def test_too_short_a_recording_is_refused(tmp_path):
     wavfile.write(path, RATE, TONE[:200].astype(np.float32))
     with pytest.raises(InvalidInput, match="at least 272 samples"):
         signals.recording(str(path))
+
+
+def test_a_rate_that_no_memory_could_resample_is_refused(tmp_path):
+    wavfile.write(tmp_path / "it.wav", 999_999_937, np.sin(np.arange(100)).astype(np.float32))
+    with pytest.raises(InvalidInput, match=r"at 999999937 Hz.*at most 10000000"):
+        read_wav(tmp_path / "it.wav", 8000)

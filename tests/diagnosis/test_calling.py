@@ -1,5 +1,7 @@
 """Calling a model as it wants to be called, within the memory there is."""
 
+import collections
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -112,8 +114,10 @@ def test_the_output_may_be_found_by_a_function_or_an_attribute():
     class Answer:
         sample = np.zeros((2, 4, 1))
 
+    Pair = collections.namedtuple("Pair", ["noise", "image"])
     batch = drawn(2, 4, 1)
     assert adapt(lambda y: Answer(), output="sample")(batch).shape == batch.shape
+    assert adapt(lambda y: Pair(y, 2 * y), output="image")(batch)[0, 0] == 2 * batch[0, 0]
     assert adapt(lambda y: [y, [2 * y]], output=lambda given: given[1][0])(batch)[0, 0] == (
         2 * batch[0, 0]
     )

@@ -131,3 +131,33 @@ def test_a_product_that_memory_does_not_hold_is_replaced_by_differences():
     found = tried(Net())
     assert isinstance(found.denoiser, FiniteDifferences)
     assert "memory does not hold an exact Jacobian product" in found.notes[0]
+
+
+def test_a_model_that_fails_beside_its_inputs_is_reported_without_a_jacobian():
+    low, high = DEGRADED.min(), DEGRADED.max()
+
+    def strict(y):
+        if y.min() < low or y.max() > high:
+            raise ValueError("out of range")
+        return 0.9 * y
+
+    report = diagnose(strict, CLEAN, DEGRADED, unseen_degradation=(CLEAN, DEGRADED), portraits=0)
+    assert report["relative_error", "seen"].estimate == pytest.approx(
+        np.mean((0.9 * DEGRADED - CLEAN) ** 2) / np.mean((DEGRADED - CLEAN) ** 2), rel=1e-4
+    )
+    assert np.isnan(report["rho"].estimate)
+    assert any("not all was measured: the denoiser raised" in note for note in report.notes)
+    checks = tried(lambda y: strict(y) if np.array_equal(y, DEGRADED[: len(y)]) else 1 / 0)
+    assert not checks.differentiable
+    assert "no Jacobian products: the model fails beside the seen inputs" in checks.notes[-1]
+
+
+@pytest.mark.parametrize("kind", [np.float16, jnp.bfloat16])
+def test_outputs_of_half_precision_are_right_outputs(kind):
+    def of_half(y):
+        return (0.9 * np.asarray(y)).astype(kind)
+
+    unseen = 200 * CLEAN, 200 * DEGRADED
+    report = diagnose(of_half, *unseen, unseen_degradation=unseen, portraits=0)
+    full = diagnose(lambda y: 0.9 * y, *unseen, unseen_degradation=unseen, portraits=0)
+    assert report["nmse", "seen"].estimate == pytest.approx(full["nmse", "seen"].estimate, rel=0.02)

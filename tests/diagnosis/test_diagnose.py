@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from shortcut1d.analysis import oracles, share_in_span
-from shortcut1d.data import composition, degradations, signals
+from shortcut1d.data import composition, degradations, image_degradations, signals
 from shortcut1d.data.family import draw_pair
 from shortcut1d.diagnosis import diagnose
 from shortcut1d.diagnosis.report import draw
@@ -879,7 +879,7 @@ UNUSABLE = {
     ),
     "degradation family of another length": (
         (CLEAN, Twinned(1.0, 16)), {},
-        r"^seen, degraded: got \(16, 16, 1\), expected shape \(16, 32, 1\)",
+        r"^degradation: does not apply to samples of shape \(32, 1\) \(operands could not be",
     ),
     "unseen pair of two lengths": (
         (CLEAN, DEGRADED), {"unseen_degradation": (CLEAN, DEGRADED[:9])},
@@ -1158,3 +1158,23 @@ def test_a_figure_can_be_drawn_again_from_what_was_saved():
     again = draw(saved, report.arrays())
     assert again.get_suptitle() == report.verdict
     assert len(again.get_axes()) == len(report.plot().get_axes())
+
+
+def test_noise_of_other_channels_than_the_pictures_is_refused():
+    colour = np.random.default_rng(0).uniform(0.2, 0.8, (8, 16, 16, 3)).astype(np.float32)
+    rainy = colour + 0.1
+    grey = image_degradations.sensor_noise("gaussian", (0.1, 0.1), size=16)
+    with pytest.raises(InvalidInput, match="channels"):
+        diagnose(half, colour, rainy, pictures=True, unseen_degradation={"noise": grey})
+
+
+def test_pictures_in_any_unit_are_drawn_as_they_would_be_in_that_of_white():
+    clean = np.random.default_rng(0).uniform(0.1, 0.9, (8, 12, 12, 1)).astype(np.float32)
+    drawn = []
+    for unit in (1.0, 100.0):
+        report = diagnose(half, unit * clean, unit * (clean + 0.05), portraits=0)
+        picture = report.plot().subfigs[-1].get_axes()[0].images[0].get_array()
+        drawn.append(np.asarray(picture, float))
+    assert 0.05 < drawn[1].mean() < 0.95
+    stretched = (clean[0] - clean[0].min()) / np.ptp(clean[0])
+    assert np.corrcoef(drawn[0].ravel(), drawn[1].ravel())[0, 1] > 0.99, stretched

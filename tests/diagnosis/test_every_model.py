@@ -404,3 +404,16 @@ def write():
 
 if __name__ == "__main__":
     sys.exit(write())
+
+
+def test_a_noise_level_for_deepinv_is_in_the_unit_of_the_samples():
+    deepinv = the_real_deepinv()
+
+    class Spy(deepinv.models.Denoiser):
+        def forward(self, x, sigma):
+            return x / (1 + sigma)
+
+    model = from_deepinv(Spy().eval(), sigma=25.5, input_scale=1 / 255)
+    np.testing.assert_allclose(model(np.full((2, 8, 8, 1), 200, np.float32)), 200 / 1.1, rtol=1e-5)
+    with pytest.raises(InvalidInput, match=r"arguments: got 0\.1"):
+        from_deepinv(Spy().eval(), arguments=0.1)

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from scipy.ndimage import gaussian_filter
 
 from shortcut1d import errors
-from shortcut1d.analysis.denoiser import Denoiser, Samples, finite, output_of
+from shortcut1d.analysis.denoiser import Denoiser, Samples, floats, output_of
 from shortcut1d.analysis.sensitivity.gradients import gradient_of
 from shortcut1d.analysis.sensitivity.samples import Window, checked_window, like
 
@@ -96,7 +96,7 @@ def local_attribution(
             is no JAX function or gives another shape; a plain callable on large samples; inputs or
             outputs that are not finite; a bad option.
     """
-    finite("inputs", inputs)
+    inputs = floats("inputs", inputs)
     inside = (slice(None), *checked_window(window, inputs))
     width = errors.number("width", width, above=0, high=max(inputs.shape[1:-1]))
     steps = errors.integer("steps", steps)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from shortcut1d import errors
-from shortcut1d.analysis.denoiser import Denoiser, Samples, checked_key, finite, output_of
+from shortcut1d.analysis.denoiser import Denoiser, Samples, checked_key, finite, floats, output_of
 from shortcut1d.analysis.sensitivity.samples import Window, checked_window, like
 
 
@@ -83,7 +83,7 @@ def causal_effect(
         InvalidInput: a window or a patch that does not fit, a single input without donors, samples
             of other shapes; inputs or outputs that are not finite; a bad option.
     """
-    finite("inputs", inputs)
+    inputs = floats("inputs", inputs)
     inside = (slice(None), *checked_window(window, inputs))
     interventions = errors.integer("interventions", interventions)
     cuts = _partition(patch, inputs.shape[1:-1])

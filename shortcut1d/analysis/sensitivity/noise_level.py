@@ -12,7 +12,6 @@ from shortcut1d.analysis.denoiser import (
     Denoiser,
     Samples,
     checked_key,
-    finite,
     floats,
     output_of,
     per_sample,
@@ -25,7 +24,7 @@ from shortcut1d.analysis.products import products_of
 def noise_sweep(
     denoiser: Denoiser,
     clean: Samples,
-    levels: Sequence[float] | Float[np.ndarray, " levels"],
+    levels: Sequence[float] | Float[Array | np.ndarray, " levels"],
     key: PRNGKeyArray,
     *,
     peak: float = 1.0,
@@ -48,7 +47,7 @@ def noise_sweep(
         InvalidInput: no level, a negative one, a bad option; samples or outputs that are not
             finite.
     """
-    finite("clean", clean)
+    clean = floats("clean", clean)
     given = errors.non_empty("levels", levels, "one standard deviation or more")
     sizes = [errors.number("levels", level, low=0) for level in given]
     batch = errors.integer("batch", batch)
@@ -95,6 +94,7 @@ def sure(
     """
     level = errors.number("level", level, above=0)
     probes = errors.integer("probes", probes)
+    noisy = floats("noisy", noisy)
     output = jnp.asarray(output_of(denoiser, noisy))
     found = novelty_response(denoiser, noisy, key, probes=probes, method=method, step=step)
     # Its draws are `<v, J v> / n`, since random signs all have the energy `n`.

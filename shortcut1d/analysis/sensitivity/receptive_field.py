@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from shortcut1d import errors
-from shortcut1d.analysis.denoiser import Denoiser, Samples, finite, output_of
+from shortcut1d.analysis.denoiser import Denoiser, Samples, floats, output_of
 from shortcut1d.analysis.sensitivity.gradients import transposable
 
 
@@ -55,7 +55,7 @@ def receptive_field(
         InvalidInput: a position outside of the samples, a share outside of (0, 1], a plain callable
             on large samples; inputs or outputs that are not finite; a bad option.
     """
-    finite("inputs", inputs)
+    inputs = floats("inputs", inputs)
     share = errors.number("share", share, above=0, high=1)
     space, channels = inputs.shape[1:-1], inputs.shape[-1]
     place = _position(at, space)

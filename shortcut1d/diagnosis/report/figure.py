@@ -8,6 +8,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from shortcut1d import plotting
+from shortcut1d.diagnosis.inputs import SLACK
 from shortcut1d.diagnosis.report.verdict import interval_of, sentence
 
 COLORS = [
@@ -60,9 +61,8 @@ def draw(table: pd.DataFrame, arrays: dict[str, np.ndarray], *, titled: bool = T
             axes.set_xlabel("singular value of the Jacobian")
             axes.set_ylim(bottom=0)
         if rank > 1:
-            plotting.pictures(
-                below, [(name, middle_slices(parts)) for name, parts in shown.items()]
-            )
+            slices = [(name, _within_view(middle_slices(parts))) for name, parts in shown.items()]
+            plotting.pictures(below, slices)
             return figure
         panels = below.subplots(1, min(len(shown), MAX_WAVEFORMS), squeeze=False)[0]
         for axes, (name, parts) in zip(panels, shown.items()):
@@ -73,6 +73,14 @@ def draw(table: pd.DataFrame, arrays: dict[str, np.ndarray], *, titled: bool = T
             axes.set_xlabel("sample")
         panels[0].legend(fontsize=6, loc="upper right")
         return figure
+
+
+def _within_view(parts: np.ndarray) -> np.ndarray:
+    """Degraded, clean and output, stretched as the clean one would need to lie in [0, 1]."""
+    low, high = parts[1].min(), parts[1].max()
+    if low >= -SLACK and high <= 1 + SLACK:
+        return parts
+    return (parts - low) / ((high - low) or 1)
 
 
 def middle_slices(parts: np.ndarray) -> Float[np.ndarray, "parts height width channels"]:

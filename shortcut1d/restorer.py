@@ -167,7 +167,7 @@ class Restorer:
         case, few = Case(SEEN, "clean", values, values), batch_for(math.prod(values.shape[1:]))
         output = output_in_batches(self._prior.denoiser(self._prior.encoder), case, few)
         if peak is not None:
-            return float(jnp.mean(psnr(output, values, peak)))
+            return float(jnp.mean(psnr(output, values, errors.number("peak", peak, above=0))))
         return float(-10 * jnp.log10(jnp.mean(nmse(output, values))))
 
 

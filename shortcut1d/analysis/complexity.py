@@ -19,8 +19,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 from scipy.spatial import cKDTree
 
 from shortcut1d import errors
-from shortcut1d.analysis.denoiser import Samples, finite, floats, key_or_zero
-from shortcut1d.data.family import applied
+from shortcut1d.analysis.denoiser import Samples, applied, finite, floats, key_or_zero
 
 PROBE_WIDTH, PROBE_BATCH, PROBE_RATE = 128, 16, 3e-3
 CHANNELS, TAPS, DILATIONS, STEPS = 16, 9, (1, 2, 4, 4, 2, 1), 300  # of the convolutional probe

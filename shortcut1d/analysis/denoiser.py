@@ -90,6 +90,29 @@ def comparable(**samples: Samples) -> tuple[Float[Array, "batch *space channels"
     return tuple(jnp.asarray(as_floats(values)) for values in samples.values())
 
 
+def applied(
+    degradation: Any, content: Samples, realisation: Any
+) -> Real[np.ndarray, "batch *space channels"]:
+    """`degradation.apply(content, realisation)`, in the shape of the content.
+
+    Raises:
+        InvalidInput: it has another shape, or the degradation cannot be applied.
+    """
+    shape = np.shape(content)[1:]
+    try:
+        found = np.asarray(degradation.apply(content, realisation))
+    except errors.Shortcut1dError:
+        raise
+    except (TypeError, ValueError) as error:
+        said = " ".join(str(error).split())[:80]
+        raise errors.InvalidInput(
+            f"degradation: does not apply to samples of shape {shape} ({said})"
+        ) from error
+    if found.shape != np.shape(content):
+        raise errors.refuse("degradation", found.shape[1:], f"samples of shape {shape}")
+    return found
+
+
 def checked_key(key: Any) -> PRNGKeyArray:
     """`key`, if it is a JAX random key.
 

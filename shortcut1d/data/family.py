@@ -16,7 +16,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from shortcut1d import errors
 from shortcut1d.data.pytrees import Shared, is_shared, pytree
 
 Batch: TypeAlias = Float[Array, "n *space channels"]
@@ -89,29 +88,6 @@ def draw_pair(
     content_key, degradation_key = jax.random.split(key)
     clean = content.sample(content_key, n)
     return clean, degradation.apply(clean, degradation.sample(degradation_key, n))
-
-
-def applied(
-    degradation: Any, content: Batch | np.ndarray, realisation: Any
-) -> Float[np.ndarray, "batch *space channels"]:
-    """`degradation.apply(content, realisation)`, in the shape of the content.
-
-    Raises:
-        InvalidInput: it has another shape, or the degradation cannot be applied.
-    """
-    shape = np.shape(content)[1:]
-    try:
-        found = np.asarray(degradation.apply(content, realisation))
-    except errors.Shortcut1dError:
-        raise
-    except (TypeError, ValueError) as error:
-        said = " ".join(str(error).split())[:80]
-        raise errors.InvalidInput(
-            f"degradation: does not apply to samples of shape {shape} ({said})"
-        ) from error
-    if found.shape != np.shape(content):
-        raise errors.refuse("degradation", found.shape[1:], f"samples of shape {shape}")
-    return found
 
 
 @pytree

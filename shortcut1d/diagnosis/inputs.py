@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from shortcut1d import errors
-from shortcut1d.analysis.denoiser import as_floats, finite
-from shortcut1d.data.family import applied
+from shortcut1d.analysis.denoiser import applied, as_floats, finite
 
 SLACK = 0.02  # of white: how far pictures may lie beyond black and white
 SEEN, CONTENT, DEGRADATION = "seen", "unseen content", "unseen degradation"

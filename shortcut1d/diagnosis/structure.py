@@ -6,12 +6,11 @@ import jax
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
-from shortcut1d.analysis.denoiser import as_floats
+from shortcut1d.analysis.denoiser import applied, as_floats
 from shortcut1d.analysis.intervals import nested_bootstrap
 from shortcut1d.analysis.portrait import WHOLE
 from shortcut1d.analysis.structure import CONTENT_TWIN, DEGRADATION_TWIN, twin_tasks
 from shortcut1d.analysis.transfer import relative_error
-from shortcut1d.data.family import applied
 from shortcut1d.diagnosis.inputs import SEEN, Case
 from shortcut1d.diagnosis.measures import MEANING, Measure
 

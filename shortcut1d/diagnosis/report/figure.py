@@ -76,7 +76,7 @@ def draw(table: pd.DataFrame, arrays: dict[str, np.ndarray], *, titled: bool = T
 
 
 def _within_view(parts: np.ndarray) -> np.ndarray:
-    """Degraded, clean and output, stretched as the clean one would need to lie in [0, 1]."""
+    """Degraded, clean and output, stretched so that the clean one lies in [0, 1]."""
     low, high = parts[1].min(), parts[1].max()
     if low >= -SLACK and high <= 1 + SLACK:
         return parts

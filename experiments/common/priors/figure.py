@@ -106,7 +106,7 @@ def draw_rows(axes: Any, table: pd.DataFrame) -> None:
     for label, marker in (("unseen", "o"), ("known", "x")):
         axes.plot([], [], marker, color=plotting.INK, markersize=4, label=label)
     axes.legend(fontsize=6, loc="lower right", ncols=2, bbox_to_anchor=(1, 1))
-    axes.set_xlabel(f"better than the plain net, {first['task'].iloc[0]} (dB)")
+    axes.set_xlabel(f"dB better than the plain net, {first['task'].iloc[0]}", fontsize=7)
 
 
 def _span(values: Any) -> tuple[float, float]:

@@ -197,7 +197,7 @@ def tasks_of(config: Config, contents: Mapping[str, tuple[Photographs, Photograp
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """What was registered: of deraining in full, of the other tasks whether the prior pays."""
-    there = set(table["content"] + ": " + table["task"])
+    there = set(judged.cases_of(table))
     cases = {
         task: [f"{c}: {task}" for c in REGISTERED.settings["elsewhere" if n else "contents"]]
         for n, task in enumerate(TASKS)

@@ -3,7 +3,7 @@
 import functools
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -153,14 +153,11 @@ def from_deepinv(
         raise errors.refuse("model", type(model).__name__, "a Denoiser or Reconstructor of deepinv")
     if isinstance(model, Reconstructor) and physics is None:
         raise errors.refuse("physics", None, "the operator of a Reconstructor")
-    if sigma is not None:  # in the unit that the model is given
-        scale = errors.number("input_scale", how.get("input_scale", 1.0), above=0)
-        sigma = sigma if scale == 1 else scale * sigma
-    further = how.pop("arguments", None) or {}
-    if not isinstance(further, Mapping):
-        raise errors.refuse("arguments", further, "further arguments by name")
-    known = {"sigma": sigma, "physics": physics} | dict(further)
-    arguments = {name: value for name, value in known.items() if value is not None}
+    call = Call(arguments=how.pop("arguments", {}), input_scale=how.get("input_scale", 1.0))
+    if sigma is not None and call.input_scale != 1:
+        sigma = call.input_scale * sigma  # in the unit that the model is given
+    further = {"sigma": sigma, "physics": physics} | dict(call.arguments)
+    arguments = {name: value for name, value in further.items() if value is not None}
     return from_torch(model, device=device, arguments=arguments, **how)
 
 

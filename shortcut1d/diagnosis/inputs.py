@@ -210,8 +210,7 @@ def _array(name: str, given: Any) -> np.ndarray:
         raise errors.refuse(
             name, f"{type(given).__name__} of {values.dtype}", "an array of numbers"
         )
-    if values.dtype != np.float64:
-        values = values.astype(np.float32)
+    values = as_floats(values)
     finite(name, values)
     return values
 

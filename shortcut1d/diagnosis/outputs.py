@@ -92,14 +92,12 @@ def output_in_batches(
 def _checked_output(member: Denoiser, case: Case, part: slice) -> np.ndarray:
     given = case.degraded[part]
     output = _call(member, given, case.name, part.start)
-    if jnp.issubdtype(output.dtype, jnp.floating):  # bfloat16 among them
-        output = as_floats(output)  # squares of half precision overflow
     which = f"samples {part.start} to {part.stop - 1}"
     if output.shape != given.shape:
         raise errors.refuse(
             f"output of the denoiser for {case.name}, {which}", output.shape, f"shape {given.shape}"
         )
-    if output.dtype.kind not in "fiub":
+    if output.dtype.kind not in "iub" and not jnp.issubdtype(output.dtype, jnp.floating):
         raise errors.refuse(f"output of the denoiser for {case.name}", output.dtype, "numbers")
     bad = ~np.isfinite(output).reshape(len(given), -1).all(axis=1)
     if bad.any():
@@ -107,7 +105,7 @@ def _checked_output(member: Denoiser, case: Case, part: slice) -> np.ndarray:
             f"output of the denoiser for {case.name}, sample {part.start + int(np.argmax(bad))}",
             "NaN or infinity", "finite numbers",
         )  # fmt: skip
-    return output.astype(np.float32) if output.dtype.kind != "f" else output
+    return as_floats(output)
 
 
 @contextlib.contextmanager

@@ -1176,5 +1176,4 @@ def test_pictures_in_any_unit_are_drawn_as_they_would_be_in_that_of_white():
         picture = report.plot().subfigs[-1].get_axes()[0].images[0].get_array()
         drawn.append(np.asarray(picture, float))
     assert 0.05 < drawn[1].mean() < 0.95
-    stretched = (clean[0] - clean[0].min()) / np.ptp(clean[0])
-    assert np.corrcoef(drawn[0].ravel(), drawn[1].ravel())[0, 1] > 0.99, stretched
+    assert np.corrcoef(drawn[0].ravel(), drawn[1].ravel())[0, 1] > 0.99

@@ -137,7 +137,7 @@ def test_under_a_picture_is_the_share_removed_of_that_picture():
     )  # fmt: skip
     said = re.findall("more error than before|[0-9]+% removed", Page(report.to_html()).said())
     first = report.cases[0], report.outputs[0]
-    share = [page._said_of_sample(report, *first, n).split(",")[0] for n in range(3)]
+    share = [page._said_of_sample(*first, n, pictures=True).split(",")[0] for n in range(3)]
     assert share == ["more error than before", "19% removed", "19% removed"]
     assert set(said) == set(share)
 

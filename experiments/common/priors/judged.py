@@ -40,6 +40,11 @@ def quality(table: pd.DataFrame, role: str) -> xr.DataArray:
     return -10 * _log10(_measure(table, "nmse", role))
 
 
+def cases_of(table: pd.DataFrame) -> pd.Series:
+    """The case of each row."""
+    return table["content"] + ": " + table["task"]
+
+
 def first_cases(table: pd.DataFrame) -> list[str]:
     """Every content in the first task, where all restorers are."""
     task = table["task"].iloc[0]
@@ -157,8 +162,8 @@ def statistics(
     """
     task = every[0].partition(": ")[2]
     first = [case for case in every if case.endswith(f": {task}")]
-    table = table[(table["content"] + ": " + table["task"]).isin(every)]
-    there = set(table["content"] + ": " + table["task"])
+    table = table[cases_of(table).isin(every)]
+    there = set(cases_of(table))
     found: dict[str, np.ndarray] = {}
     if set(first) <= there:
         of_first = table[table["task"] == task]
@@ -218,7 +223,7 @@ def mean_over(values: xr.DataArray, cases: Sequence[str]) -> np.ndarray:
 def _measure(table: pd.DataFrame, column: str, role: str) -> xr.DataArray:
     """A column as `(seed, case, tested, restorer)`."""
     rows = table[table["test"] == role]
-    rows = rows.assign(case=rows["content"] + ": " + rows["task"])
+    rows = rows.assign(case=cases_of(rows))
     who = ["seed", "case", "restorer"]
     rows = rows.assign(tested=rows.groupby(who, sort=False).cumcount())
     return array_of(rows, column, "seed", "case", "tested", "restorer")

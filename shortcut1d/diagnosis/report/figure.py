@@ -61,7 +61,7 @@ def draw(table: pd.DataFrame, arrays: dict[str, np.ndarray], *, titled: bool = T
             axes.set_xlabel("singular value of the Jacobian")
             axes.set_ylim(bottom=0)
         if rank > 1:
-            slices = [(name, _within_view(middle_slices(parts))) for name, parts in shown.items()]
+            slices = [(name, _in_view(middle_slices(parts))) for name, parts in shown.items()]
             plotting.pictures(below, slices)
             return figure
         panels = below.subplots(1, min(len(shown), MAX_WAVEFORMS), squeeze=False)[0]
@@ -75,11 +75,15 @@ def draw(table: pd.DataFrame, arrays: dict[str, np.ndarray], *, titled: bool = T
         return figure
 
 
-def _within_view(parts: np.ndarray) -> np.ndarray:
-    """Degraded, clean and output, stretched so that the clean one lies in [0, 1]."""
+def _in_view(parts: np.ndarray) -> np.ndarray:
+    """Degraded, clean and output; `stretched` if the clean one leaves [0, 1]."""
+    inside = parts[1].min() >= -SLACK and parts[1].max() <= 1 + SLACK
+    return parts if inside else stretched(parts)
+
+
+def stretched(parts: np.ndarray) -> np.ndarray:
+    """Degraded, clean and output, stretched so that the clean one goes from 0 to 1."""
     low, high = parts[1].min(), parts[1].max()
-    if low >= -SLACK and high <= 1 + SLACK:
-        return parts
     return (parts - low) / ((high - low) or 1)
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from shortcut1d import plotting
 from shortcut1d.diagnosis.inputs import Case
-from shortcut1d.diagnosis.report.figure import draw, middle_slices
+from shortcut1d.diagnosis.report.figure import draw, middle_slices, stretched
 from shortcut1d.diagnosis.report.verdict import judgements, shares
 
 if TYPE_CHECKING:
@@ -119,11 +119,13 @@ def _pictures(report: "Report") -> dict[str, Any] | None:
         samples = []
         for n in range(count):
             parts = middle_slices(np.stack([case.degraded[n], case.clean[n], output[n]]))
-            low, high = (0.0, 1.0) if are_pictures else (parts[1].min(), parts[1].max())
-            shown = [picture_url(_middle((p - low) / ((high - low) or 1), side)) for p in parts]
+            shown = [
+                picture_url(_middle(part, side))
+                for part in (parts if are_pictures else stretched(parts))
+            ]
             samples.append(
                 dict(zip(("input", "target", "output"), shown))
-                | {"said": _said_of_sample(report, case, output, n)}
+                | {"said": _said_of_sample(case, output, n, pictures=are_pictures)}
             )
         tests.append({"name": case.name, "role": case.role, "samples": samples})
     height, width = (min(side, size) for size in first.shape[1:3])
@@ -159,8 +161,8 @@ def _middle(
     return picture[top : top + side, left : left + side]
 
 
-def _said_of_sample(report: "Report", case: Case, output: np.ndarray, n: int) -> str:
-    """How well the first network did on a sample."""
+def _said_of_sample(case: Case, output: np.ndarray, n: int, *, pictures: bool) -> str:
+    """How well the first network did on a sample; of pictures also in dB."""
     # `relative_error` is no share of a single sample: it is over the mean energy of all residuals.
     before, after = (
         float(np.mean(np.square(values[n] - case.clean[n], dtype=np.float64)))
@@ -170,10 +172,9 @@ def _said_of_sample(report: "Report", case: Case, output: np.ndarray, n: int) ->
     if before > 0:
         more = "more error than before"
         said.append(f"{100 * (1 - after / before):.0f}% removed" if after < before else more)
-    psnr = [report.per_sample.get((name, case.name)) for name in ("psnr of the input", "psnr")]
-    shown = [float(values[0, n]) for values in psnr if values is not None]
-    if shown and all(map(math.isfinite, shown)):
-        said.append(f"PSNR {shown[0]:.1f} → {shown[1]:.1f} dB")
+    if pictures and before > 0 and after > 0:
+        was, now = (-10 * math.log10(error) for error in (before, after))
+        said.append(f"PSNR {was:.1f} → {now:.1f} dB")
     return ", ".join(said)
 
 
